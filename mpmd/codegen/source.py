@@ -1,0 +1,65 @@
+"""`KernelSource`: everything a launch needs but the compiler's work — text and table bytes only.
+
+In:  an emitter. Out: a byte-stable value that `runtime` builds. Not here: any path or live object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mpmd.errors import Span
+from mpmd.lang.types import Direction, DType
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentInfo:
+    """A tensor argument of the launch. `strides` count elements; `const` arguments may be bound."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    direction: Direction
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarInfo:
+    name: str
+    dtype: DType
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class StepNote:
+    """What a step is for, for reports: "wait e4: matmul#2 → gelu#5 via h (RAW)", and the user's line."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchInfo:
+    """How to launch: one entry per parameter of the kernel in `order` (argument or scalar names)."""
+
+    kernel: str
+    order: tuple[str, ...]
+    arguments: tuple[ArgumentInfo, ...]
+    scalars: tuple[ScalarInfo, ...]
+    cores: int
+    arena_bytes: int
+    scratch_bytes: int  # per core
+    guards: tuple[StepNote, ...]  # one per guard row of the tables
+    steps: tuple[StepNote, ...]  # one per step row of the tables
+    checks: tuple[StepNote, ...]  # one per run-time check site in the text (its number is in the code)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSource:
+    """`files` are (name, text) pairs, `entry` the exported symbol, `target` the back end's name."""
+
+    target: str
+    files: tuple[tuple[str, str], ...]
+    tables: bytes
+    entry: str
+    launch: LaunchInfo

@@ -1,0 +1,180 @@
+"""The tables of a kernel, as bytes: per-core steps, rows, events, and what rows access.
+
+In:  a `Schedule`. Out: bytes, the same for the same schedule on every machine.
+Not here: reading them to run (each target's driver) or to prove (`schedule.check`, which decodes by
+itself from the description below).
+
+Little-endian. A header of 24 int64, then the sections in this order, each padded with zeros to a
+multiple of 8 bytes:
+
+    header   0 magic 0x4D504D44  1 version 1   2 cores      3 steps    4 events   5 barriers
+             6 rows  7 words     8 functions   9 params    10 axes    11 bases   12 scalars
+            13 derived          14 terms      15 guards    16 patches 17 arena bytes
+            18 total bytes of the table       19.. zero
+
+    core_ptr       i32[cores + 1]        steps of core c are core_ptr[c] .. core_ptr[c+1]
+    steps          i32[steps][4]         op, a, b, reason
+                                         op 0 RUN     a = row
+                                         op 1 SIGNAL  a = event, b = amount: counter += amount (release)
+                                         op 2 WAIT    a = event, b = count: until counter ≥ count (acquire)
+                                         op 3 BARRIER a = ordinal: every core has all of them, in order
+                                         reason = dependence served, −1 for RUN
+    event_total    i32[events]           sum of the amounts signalled on the event in one launch
+    row_ptr        i64[rows + 1]         words of row r are row_ptr[r] .. row_ptr[r+1]
+    row_function   i32[rows]
+    words          i64[words]            see `WordKind`; BASE is an index of `bases`, OFFSET in bytes
+    function_ptr   i32[functions + 1]    tensor parameters of function f: function_ptr[f] .. [f+1]
+    params         i32[params][6]        mode (1 reads, 2 writes, 3 both), item bytes, word of BASE, word of
+                                         OFFSET (both within the row), first axis, end axis
+    axes           i64[axes][4]          word of the extent or −1, extent, word of the stride or −1, stride
+                                         (elements; the extent is the largest one where a word holds it)
+    bases          i64[bases][2]         kind (0 launch argument, 1 arena), bytes
+    derived        i64[derived][7]       op (0 floordiv 1 mod 2 min 3 max 4 mul), lhs const, first term,
+                                         end term, rhs const, first term, end term
+    terms          i64[terms][2]         launch scalar, coefficient
+    guards         i64[guards][5]        const, first term, end term, lo, hi: lo ≤ const + Σ terms ≤ hi
+    patches        i64[patches][3]       word (absolute), launch scalar, coefficient: at launch
+                                         word = value in the table + Σ coefficient × scalar
+
+`scalars` counts the program's own; launch scalar s ≥ scalars is derived[s − scalars]. Bases are the
+arguments in order, then the arena if there is one. Float scalars travel as the bits of an f64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmd.partition.graph import Linear, TaskGraph, WordKind
+from mpmd.schedule.steps import Schedule
+
+MAGIC = 0x4D504D44
+VERSION = 1
+HEADER_WORDS = 24
+
+_DERIVED_OPS = {"floordiv": 0, "mod": 1, "min": 2, "max": 3, "mul": 4}
+
+
+def pack(schedule: Schedule) -> bytes:
+    """The tables of a schedule."""
+    graph = schedule.graph
+    terms: list[tuple[int, int]] = []
+    params, axes, function_ptr = _functions(graph)
+    derived = [(_DERIVED_OPS[d.op], *_linear(d.lhs, terms), *_linear(d.rhs, terms)) for d in graph.derived]
+    guards = [(*_linear(g.value, terms), g.lo, g.hi) for g in graph.guards]
+    patches = _patches(graph)
+    bases = _bases(schedule)
+    event_total = np.zeros(schedule.events, np.int64)
+    signals = schedule.op == 1
+    np.add.at(event_total, schedule.a[signals], schedule.b[signals])
+    steps = np.stack([schedule.op, schedule.a, schedule.b, schedule.reason], axis=1)
+    barriers = int((schedule.op == 3).sum()) // max(1, schedule.cores)
+    functions = np.array([s.function for s in graph.sites], np.int32)[graph.site]
+    sections = [
+        _bytes(schedule.core_ptr, np.int32),
+        _bytes(steps, np.int32),
+        _bytes(event_total, np.int32),
+        _bytes(graph.word_ptr, np.int64),
+        _bytes(functions, np.int32),
+        _bytes(_words(schedule), np.int64),
+        _bytes(function_ptr, np.int32),
+        _bytes(params, np.int32),
+        _bytes(axes, np.int64),
+        _bytes(bases, np.int64),
+        _bytes(derived, np.int64),
+        _bytes(terms, np.int64),
+        _bytes(guards, np.int64),
+        _bytes(patches, np.int64),
+    ]
+    total = HEADER_WORDS * 8 + sum(map(len, sections))
+    header = [
+        MAGIC, VERSION, schedule.cores, len(schedule.op), schedule.events, barriers,
+        len(graph), len(graph.words), len(graph.functions), len(params), len(axes), len(bases),
+        len(graph.program.scalars), len(derived), len(terms), len(guards), len(patches),
+        schedule.memory.arena_bytes, total,
+    ]  # fmt: skip
+    header += [0] * (HEADER_WORDS - len(header))
+    return _bytes(header, np.int64) + b"".join(sections)
+
+
+def _bytes(values: npt.ArrayLike, dtype: npt.DTypeLike) -> bytes:
+    data = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<")).tobytes()
+    return data + b"\0" * (-len(data) % 8)
+
+
+def _linear(value: Linear, terms: list[tuple[int, int]]) -> tuple[int, int, int]:
+    first = len(terms)
+    terms.extend(value.terms)
+    return value.const, first, len(terms)
+
+
+def _functions(
+    graph: TaskGraph,
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[int]]:
+    params: list[tuple[int, ...]] = []
+    axes: list[tuple[int, ...]] = []
+    function_ptr = [0]
+    for function in graph.functions:
+        at = {(w.kind, w.name, w.axis): i for i, w in enumerate(function.words)}
+        for layout in function.layouts:
+            param = function.task.param(layout.name)
+            assert param.direction is not None
+            mode = param.direction.reads + 2 * param.direction.writes
+            first = len(axes)
+            for axis, (extent, stride, bound) in enumerate(
+                zip(layout.extents, layout.strides, layout.bounds, strict=True)
+            ):
+                extent_word = at[WordKind.EXTENT, layout.name, axis] if extent is None else -1
+                stride_word = at[WordKind.STRIDE, layout.name, axis] if stride is None else -1
+                axes.append((extent_word, bound, stride_word, 0 if stride is None else stride))
+            base, offset = (at[k, layout.name, -1] for k in (WordKind.BASE, WordKind.OFFSET))
+            params.append((mode, param.dtype.itemsize, base, offset, first, len(axes)))
+        function_ptr.append(len(params))
+    return params, axes, function_ptr
+
+
+def _base_of_tensor(schedule: Schedule) -> npt.NDArray[np.int64]:
+    tensors = schedule.graph.program.tensors
+    arguments = [t.id for t in tensors if t.is_argument and t.base is None]
+    index = {tensor: i for i, tensor in enumerate(arguments)}
+    return np.array([index.get(t.id, len(arguments)) for t in tensors], np.int64)
+
+
+def _bases(schedule: Schedule) -> list[tuple[int, int]]:
+    tensors = schedule.graph.program.tensors
+    bases = [(0, t.size_bytes) for t in tensors if t.is_argument and t.base is None]
+    if schedule.memory.arena_bytes:
+        bases.append((1, schedule.memory.arena_bytes))
+    return bases
+
+
+def _words(schedule: Schedule) -> npt.NDArray[np.int64]:
+    """The rows with tensor ids replaced by bases, and arena offsets added."""
+    graph = schedule.graph
+    words = graph.words.copy()
+    base_of = _base_of_tensor(schedule)
+    offset_of = np.maximum(schedule.memory.offset, 0)
+    functions = np.array([s.function for s in graph.sites], np.int64)[graph.site]
+    for index, function in enumerate(graph.functions):
+        starts = graph.word_ptr[:-1][functions == index]
+        for at, word in enumerate(function.words):
+            if word.kind is WordKind.BASE:  # OFFSET follows it
+                tensor = graph.words[starts + at]
+                words[starts + at] = base_of[tensor]
+                words[starts + at + 1] += offset_of[tensor]
+    return words
+
+
+def _patches(graph: TaskGraph) -> npt.NDArray[np.int64]:
+    parts = []
+    for index, site in enumerate(graph.sites):
+        if site.symbolic:
+            starts = graph.word_ptr[:-1][graph.site == index]
+            rows = np.array(site.symbolic, np.int64)
+            block = np.empty((len(starts), len(rows), 3), np.int64)
+            block[:, :, 0] = starts[:, None] + rows[None, :, 0]
+            block[:, :, 1:] = rows[None, :, 1:]
+            parts.append(block.reshape(-1, 3))
+    if not parts:
+        return np.zeros((0, 3), np.int64)
+    return np.concatenate(parts)

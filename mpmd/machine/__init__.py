@@ -1,0 +1,4 @@
+"""What a target machine is: cores, bandwidths, rates, and its synchronisation primitives."""
+
+from mpmd.machine.model import Machine as Machine
+from mpmd.machine.model import Primitive as Primitive

@@ -1,0 +1,43 @@
+"""The `Machine`: the numbers that partition, schedule and check decide by.
+
+In:  a preset (`presets.py`). Out: a frozen value. Not here: measuring it (calibration).
+All times are seconds, rates are per second, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A synchronisation primitive. `limit` is how many a launch may use; `maximum` the largest count."""
+
+    name: str
+    limit: int
+    maximum: int
+    signal_seconds: float
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One launch's worth of cores that share memory.
+
+    `flops` is per core, in f32 multiply-adds counted as two; `bandwidth` is shared by all cores;
+    `core_bandwidth` is what one core alone can draw; `cache_bytes` is private to a core;
+    `cache_bandwidth` is per core, for data already there; `handover_bandwidth` is core to core.
+    """
+
+    name: str
+    cores: int
+    flops: float
+    bandwidth: float
+    core_bandwidth: float
+    cache_bytes: int
+    cache_bandwidth: float
+    handover_bandwidth: float
+    memory_bytes: int
+    task_seconds: float
+    vector_bytes: int
+    counter: Primitive

@@ -1,0 +1,269 @@
+"""The `TaskGraph`: every task instance and every dependence, as read-only NumPy columns.
+
+In:  `partition.build` makes it from a `Program` and a `Machine`.
+Out: the value that scheduling, code generation and pictures read.
+Not here: where and when a task runs (`schedule`), buffer reuse (`schedule.memory`).
+
+A million tasks must fit, so nothing here is an object per task: `task(i)` and `dep(i)` make views.
+Instances are numbered in program order. Integer expressions that contain runtime scalars are split
+into a constant (in the row) and a linear part in the launch scalars (one per site, in `symbolic`).
+
+A dependence is a hyperedge: each of its consumers must start after all of its producers have ended.
+Readers of one region at one version of its contents share one dependence, so their number is linear
+in the accesses. Producers precede consumers in program order; a task is never on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmd.errors import Span
+from mpmd.lang.program import Call, Program
+from mpmd.lang.tile import TaskDef
+
+IntColumn = npt.NDArray[np.int64]
+FloatColumn = npt.NDArray[np.float64]
+
+
+class WordKind(IntEnum):
+    """What one 64-bit word of an instance's row means."""
+
+    BASE = 0  # id of the tensor a parameter lies in (tables: index of its base)
+    OFFSET = 1  # bytes from the start of that base to the parameter's first element
+    EXTENT = 2  # elements along `axis` of the parameter, where it is not fixed
+    STRIDE = 3  # elements between neighbours along `axis`, where it is not fixed
+    SCALAR = 4  # a scalar parameter: an integer, or the bits of an f64
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One column of a function's rows. `name` is the parameter; `axis` is −1 where none applies."""
+
+    kind: WordKind
+    name: str
+    axis: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A tensor parameter of a function: per axis its fixed extent and stride (elements), or None.
+
+    `bounds` is the largest extent over all instances (the full tile), known even where it varies.
+    """
+
+    name: str
+    extents: tuple[int | None, ...]
+    strides: tuple[int | None, ...]
+    bounds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A specialisation of a task: one piece of generated code, shared by all rows of one form.
+
+    `name` is a C identifier, unique in the graph. `dims` is the full extent of each named dim.
+    `fixed` names the dims that have that extent in every instance. `words` is the row's layout, in
+    order: for each tensor parameter BASE, OFFSET, then its varying EXTENTs and STRIDEs; then SCALARs.
+    """
+
+    name: str
+    task: TaskDef
+    dims: tuple[tuple[str, int], ...]
+    fixed: frozenset[str]
+    layouts: tuple[Layout, ...]
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """`const + Σ coefficient × launch scalar`; terms are (scalar id, coefficient), sorted."""
+
+    const: int
+    terms: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A launch scalar computed from earlier ones. `op` is floordiv, mod, min, max or mul.
+
+    Launch scalars are numbered: the program's own first, then the derived ones in order.
+    """
+
+    op: str
+    lhs: Linear
+    rhs: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition on the launch scalars, `lo ≤ value ≤ hi`, without which the launch is refused.
+
+    `text` says it in the user's terms: "pos + 1 rows of 'k_cache' (extent 2048)".
+    """
+
+    value: Linear
+    lo: int
+    hi: int
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One call in the source: its function, and the part of its rows that is linear in launch scalars.
+
+    `symbolic` holds (word, scalar id, coefficient): word += coefficient × scalar, at launch.
+    """
+
+    call: Call
+    function: int
+    symbolic: tuple[tuple[int, int, int], ...]
+
+
+class DepKind(IntEnum):
+    RAW = 0  # the consumer reads what the producer wrote
+    WAR = 1  # the consumer overwrites what the producer read
+    WAW = 2  # the consumer overwrites what the producer wrote
+    REUSE = 3  # the consumer's buffer lies where the producer's was
+
+
+def column(values: Any, dtype: npt.DTypeLike = np.int64) -> npt.NDArray[Any]:
+    """A read-only contiguous copy-on-need column."""
+    array = np.ascontiguousarray(values, dtype=dtype)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Deps:
+    """Dependences as columns. Producers and consumers are CSR: `producers[ptr[i]:ptr[i+1]]`, ascending.
+
+    `tensor` is the tensor concerned (the root of reshaped views); for REUSE, the consumer's buffer.
+    """
+
+    kind: npt.NDArray[np.uint8]
+    tensor: npt.NDArray[np.int32]
+    producer_ptr: IntColumn
+    producers: npt.NDArray[np.int32]
+    consumer_ptr: IntColumn
+    consumers: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def producers_of(self, dep: int) -> npt.NDArray[np.int32]:
+        return self.producers[self.producer_ptr[dep] : self.producer_ptr[dep + 1]]
+
+    def consumers_of(self, dep: int) -> npt.NDArray[np.int32]:
+        return self.consumers[self.consumer_ptr[dep] : self.consumer_ptr[dep + 1]]
+
+    @staticmethod
+    def concatenate(a: Deps, b: Deps) -> Deps:
+        """All of `a`, then all of `b`, with their numbers shifted."""
+        return Deps(
+            kind=column(np.concatenate([a.kind, b.kind]), np.uint8),
+            tensor=column(np.concatenate([a.tensor, b.tensor]), np.int32),
+            producer_ptr=column(np.concatenate([a.producer_ptr, b.producer_ptr[1:] + a.producer_ptr[-1]])),
+            producers=column(np.concatenate([a.producers, b.producers]), np.int32),
+            consumer_ptr=column(np.concatenate([a.consumer_ptr, b.consumer_ptr[1:] + a.consumer_ptr[-1]])),
+            consumers=column(np.concatenate([a.consumers, b.consumers]), np.int32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One instance, for people: made on demand by `TaskGraph.task`."""
+
+    id: int
+    name: str
+    site: Site
+    function: Function
+    words: tuple[int, ...]
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class DepView:
+    """One dependence, for people. `reason` reads "matmul#2 → gelu#5 via h (RAW)"."""
+
+    id: int
+    kind: DepKind
+    tensor: str
+    producers: tuple[int, ...]
+    consumers: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class TaskGraph:
+    """All instances of a program and what orders them.
+
+    Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `flops[t]`; `bytes[t]` (moved,
+    all parameters); `number[t]`, its ordinal among the instances of its task name; and its accesses
+    `access_ptr[t]:access_ptr[t+1]`, in parameter order: `access_tensor` (root tensor id), `access_mode`
+    (1 reads, 2 writes, 3 both), `access_lo`/`access_hi` (byte hull within the tensor, [lo, hi)).
+    Offsets in rows are within the root tensor.
+    """
+
+    program: Program
+    functions: tuple[Function, ...]
+    sites: tuple[Site, ...]
+    derived: tuple[Derived, ...]
+    guards: tuple[Guard, ...]
+    tiles: tuple[tuple[str, int], ...]  # the size used for each tile loop, by its name
+    site: npt.NDArray[np.int32]
+    number: npt.NDArray[np.int32]
+    word_ptr: IntColumn
+    words: IntColumn
+    flops: FloatColumn
+    bytes: FloatColumn
+    access_ptr: IntColumn
+    access_tensor: npt.NDArray[np.int32]
+    access_mode: npt.NDArray[np.uint8]
+    access_lo: IntColumn
+    access_hi: IntColumn
+    deps: Deps
+
+    def __len__(self) -> int:
+        return len(self.site)
+
+    def task_name(self, task: int) -> str:
+        """`linear#3`: the task's name and its ordinal."""
+        return f"{self.sites[self.site[task]].call.task.name}#{self.number[task]}"
+
+    def task(self, task: int) -> TaskView:
+        site = self.sites[self.site[task]]
+        row = self.words[self.word_ptr[task] : self.word_ptr[task + 1]]
+        return TaskView(
+            id=task,
+            name=self.task_name(task),
+            site=site,
+            function=self.functions[site.function],
+            words=tuple(int(w) for w in row),
+            flops=float(self.flops[task]),
+            bytes=float(self.bytes[task]),
+        )
+
+    def dep(self, dep: int, deps: Deps | None = None) -> DepView:
+        """Dependence `dep` of `deps` (this graph's own, or those that a schedule extended)."""
+        deps = self.deps if deps is None else deps
+        producers = tuple(int(t) for t in deps.producers_of(dep))
+        consumers = tuple(int(t) for t in deps.consumers_of(dep))
+        kind = DepKind(int(deps.kind[dep]))
+        tensor = self.program.tensors[int(deps.tensor[dep])].name
+        reason = f"{self._crowd(producers)} → {self._crowd(consumers)} via {tensor} ({kind.name})"
+        return DepView(dep, kind, tensor, producers, consumers, reason)
+
+    def _crowd(self, tasks: tuple[int, ...]) -> str:
+        if not tasks:
+            return "nothing"
+        more = f" (+{len(tasks) - 1})" if len(tasks) > 1 else ""
+        return self.task_name(tasks[0]) + more
