@@ -263,7 +263,7 @@ class TaskGraph:
         return DepView(dep, kind, tensor, producers, consumers, reason)
 
     def _crowd(self, tasks: tuple[int, ...]) -> str:
-        if not tasks:
+        if len(tasks) == 0:
             return "nothing"
-        more = f" (+{len(tasks) - 1})" if len(tasks) > 1 else ""
-        return self.task_name(tasks[0]) + more
+        first, *rest = tasks
+        return self.task_name(first) + (f" (+{len(rest)})" if rest else "")
