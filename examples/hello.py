@@ -10,7 +10,7 @@ import numpy as np
 import mpmd
 from mpmd import In, Out, f32
 
-N = mpmd.dims("N")
+(N,) = mpmd.dims("N")
 
 
 @mpmd.task

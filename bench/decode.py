@@ -1,0 +1,111 @@
+"""One decode step of SmolLM2 (f32, batch 1): share of the DRAM read bandwidth, peer, memory.
+
+In:  nothing. Out: rows. The step streams every weight once, so its limit is bytes / bandwidth, with
+the bandwidth probed before and after every sample.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from bench.measure import Probe, median_seconds
+from bench.rows import Row, spread
+from examples.smollm2 import weights
+from examples.smollm2.kernels import Session
+
+POSITION = 128
+CAPACITY = 2048
+SAMPLES = 15
+STEPS = 8  # decode steps in one sample
+CASE = "smollm2-135m decode f32"
+
+
+def rows() -> Iterator[Row]:
+    model = weights.load(weights.find_gguf())
+    threads = len(os.sched_getaffinity(0))
+    probe = Probe()
+    session = Session(model, capacity=CAPACITY)
+
+    def ours() -> None:
+        session.position = POSITION
+        session.step(1)
+
+    calls = {"ours": ours}
+    peer = None
+    if importlib.util.find_spec("torch") is not None:
+        from bench.peer_torch import decoder
+
+        step = decoder(model, position=POSITION, capacity=CAPACITY, threads=threads)
+        calls["peer"] = lambda: step(1)
+        peer = "torch eager"
+    samples = {name: [probe.sample(call, STEPS) for call in (call,)] for name, call in calls.items()}
+    for _ in range(SAMPLES):
+        for name, call in calls.items():
+            samples[name].append(probe.sample(call, STEPS))
+    quiet = {name: probe.quiet(taken[1:]) for name, taken in samples.items()}
+    mine = quiet["ours"]
+    cache = 2 * model.layers * model.kv_heads * (POSITION + 1) * model.head_size * 4
+    moved = model.weight_bytes + cache
+    seconds = median_seconds(mine)
+    theirs = median_seconds(quiet["peer"]) if peer else None
+    placements = ", ".join(sorted({s.before.placement for s in mine}))
+    yield Row(
+        case=CASE,
+        metric="DRAM bandwidth used",
+        unit="GB/s",
+        ours=moved / seconds / 1e9,
+        limit=statistics.median(s.dram for s in mine) / 1e9,
+        share=statistics.median(moved / s.seconds / s.dram for s in mine),
+        spread=spread([s.seconds for s in mine]),
+        noisy=probe.noisy(mine),
+        note=f"{threads} threads, placement {placements}",
+    )
+    yield Row(
+        case=CASE,
+        metric="time per token",
+        unit="ms",
+        ours=seconds * 1e3,
+        peer=peer,
+        peer_value=theirs * 1e3 if theirs else None,
+        ratio=theirs / seconds if theirs else None,
+        spread=spread([s.seconds for s in mine]),
+        noisy=probe.noisy(mine),
+        note=None if peer else "no peer: torch is not installed",
+    )
+    yield _memory()
+
+
+def _memory() -> Row:
+    """Peak resident memory of a fresh process that loads, compiles and decodes, over weights + cache."""
+    child = subprocess.run([sys.executable, "-m", "bench.decode"], capture_output=True, text=True, check=True)
+    peak, given = map(float, child.stdout.split())
+    over = (peak - given) / 1e6
+    return Row(
+        case=CASE,
+        metric="peak memory over weights + cache",
+        unit="MB",
+        ours=over,
+        limit=200.0,
+        share=over / 200,
+        note=f"weights + cache {given / 1e6:.0f} MB",
+    )
+
+
+def _print_memory() -> None:
+    model = weights.load(weights.find_gguf())
+    session = Session(model, capacity=CAPACITY)
+    session.read([1] * 64)
+    for _ in range(8):
+        session.step(1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(peak, model.weight_bytes + session.keys.nbytes + session.values.nbytes)
+
+
+if __name__ == "__main__":
+    _print_memory()
