@@ -38,4 +38,7 @@ inline void run_core(Core& core, const Function* functions) {
 
 }  // namespace mpmd
 
-extern "C" __attribute__((visibility("default"), used)) inline const int mpmd_abi = MPMD_ABI;
+extern "C" {
+extern __attribute__((visibility("default"), weak)) const int mpmd_abi;
+const int mpmd_abi = MPMD_ABI;
+}

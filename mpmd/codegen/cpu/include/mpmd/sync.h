@@ -11,7 +11,7 @@
 
 namespace mpmd {
 
-inline void pause() {
+inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__) || defined(__arm__)
@@ -38,7 +38,7 @@ inline bool wait(Core& core, int at) {
   __atomic_store_n(&progress.place, at, __ATOMIC_RELEASE);
   for (int look = 1; have(launch, step) < step.amount; ++look) {
     if (look < launch.spins) {
-      pause();
+      relax();
     } else if (!launch.stall(core)) {
       return false;
     }

@@ -1,0 +1,275 @@
+// A launch from Python: checks the arguments against a signature, takes their addresses, launches.
+//
+// In:  a tuple of objects. Out: the launch's status, or MISMATCH / OVERLAP, whose reason Python finds.
+// Not here: conversions and error texts (arrays.py); this is the path that must cost nothing.
+//
+// Only the stable ABI of CPython is used, through addresses that Python hands over: no Python headers,
+// one library for every version of Python from 3.11 on. Called with the GIL (ctypes.PyDLL).
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+
+using mpmd::Word;
+
+namespace {
+
+// The layout of Py_buffer, part of the stable ABI since 3.11.
+struct Buffer {
+  void* start;
+  void* owner;
+  long length;
+  long item_bytes;
+  int readonly;
+  int axes;
+  char* format;
+  long* shape;
+  long* strides;
+  long* suboffsets;
+  void* internal;
+};
+
+const int BUFFER_RECORDS_READ_ONLY = 0x1C;  // PyBUF_RECORDS_RO: strides and format, writable or not
+
+typedef void Object;
+
+// In the order in which pool.py passes them.
+struct Python {
+  int (*get_buffer)(Object*, Buffer*, int);
+  void (*release_buffer)(Buffer*);
+  long (*tuple_size)(Object*);
+  Object* (*tuple_item)(Object*, long);  // borrowed
+  long long (*as_integer)(Object*);
+  double (*as_float)(Object*);
+  Object* (*error_occurred)();
+  void (*error_clear)();
+  int (*check_signals)();
+  void* (*release_gil)();
+  void (*take_gil)(void*);
+};
+
+Python python;
+
+enum Kind : int { TENSOR = 0, INTEGER = 1, FLOAT = 2 };
+
+// Beside the statuses of a launch (mpmd::Status).
+enum CallStatus : int { MISMATCH = 100, OVERLAP = 101, NO_MEMORY = 102 };
+
+const int AXES = 16;
+
+struct Parameter {
+  int kind;
+  int index;  // of the argument, or of the scalar
+  int axes;
+  long item_bytes;
+  Word lo, hi;  // INTEGER
+  char format[8];
+  long shape[AXES];
+  long strides[AXES];  // bytes
+};
+
+// The checks and conversions of one call, freed by its end whatever happens.
+struct Call {
+  int buffers;
+  Buffer* buffer;
+  void** address;
+  Word* scalar;
+  void* gil;
+};
+
+}  // namespace
+
+struct MpmdSignature {
+  MpmdKernel* kernel;
+  int parameters;
+  int arguments;
+  int scalars;
+  Parameter* parameter;
+  void** bound;      // the address of a bound argument, else null
+  int* write;        // which arguments are written
+  long long* bytes;  // of each argument
+};
+
+namespace {
+
+const int ON_STACK = 32;
+
+bool same_shape(const Parameter& expected, const Buffer& given) {
+  if (given.axes != expected.axes) return false;
+  bool empty = false;
+  for (int a = 0; a < expected.axes; ++a) {
+    if (given.shape[a] != expected.shape[a]) return false;
+    empty |= expected.shape[a] == 0;
+  }
+  for (int a = 0; a < expected.axes && !empty; ++a) {  // where there is one element, the stride is moot
+    if (expected.shape[a] != 1 && given.strides[a] != expected.strides[a]) return false;
+  }
+  return true;
+}
+
+bool take_tensor(const MpmdSignature& signature, const Parameter& expected, Object* object, Call& call) {
+  Buffer& given = call.buffer[call.buffers];
+  if (python.get_buffer(object, &given, BUFFER_RECORDS_READ_ONLY)) {
+    python.error_clear();
+    return false;
+  }
+  ++call.buffers;
+  const char* format = given.format ? given.format : "B";
+  if (given.item_bytes != expected.item_bytes || strcmp(format, expected.format)) return false;
+  if (given.suboffsets || !same_shape(expected, given)) return false;
+  if (given.readonly && signature.write[expected.index]) return false;
+  call.address[expected.index] = given.start;
+  return true;
+}
+
+bool take_scalar(const Parameter& expected, Object* object, Call& call) {
+  Word& word = call.scalar[expected.index];
+  if (expected.kind == INTEGER) {
+    word = python.as_integer(object);
+    if (word == -1 && python.error_occurred()) {
+      python.error_clear();
+      return false;
+    }
+    return expected.lo <= word && word <= expected.hi;
+  }
+  const double value = python.as_float(object);
+  if (value == -1.0 && python.error_occurred()) {
+    python.error_clear();
+    return false;
+  }
+  memcpy(&word, &value, sizeof word);
+  return true;
+}
+
+bool take(const MpmdSignature& signature, Object* arguments, Call& call) {
+  if (python.tuple_size(arguments) != signature.parameters) return false;
+  for (int p = 0; p < signature.parameters; ++p) {
+    const Parameter& expected = signature.parameter[p];
+    Object* object = python.tuple_item(arguments, p);
+    const bool taken =
+        expected.kind == TENSOR ? take_tensor(signature, expected, object, call) : take_scalar(expected, object, call);
+    if (!taken) return false;
+  }
+  return true;
+}
+
+bool overlap(const MpmdSignature& signature, void* const* address) {
+  for (int w = 0; w < signature.arguments; ++w) {
+    if (!signature.write[w]) continue;
+    const char* start = static_cast<char*>(address[w]);
+    const char* end = start + signature.bytes[w];
+    for (int a = 0; a < signature.arguments; ++a) {
+      const char* other = static_cast<char*>(address[a]);
+      if (a != w && start < other + signature.bytes[a] && other < end) return true;
+    }
+  }
+  return false;
+}
+
+// On the launching thread, which gave the GIL away: a signal's handler may raise, and ends the launch.
+int poll(void* context) {
+  void*& gil = *static_cast<void**>(context);
+  python.take_gil(gil);
+  const int raised = python.check_signals();
+  gil = python.release_gil();
+  return raised;
+}
+
+int call_kernel(const MpmdSignature& signature, Object* arguments, Call& call, bool launch) {
+  memcpy(call.address, signature.bound, signature.arguments * sizeof(void*));
+  int status = MISMATCH;
+  if (take(signature, arguments, call)) {
+    status = mpmd::OK;
+    if (overlap(signature, call.address)) {
+      status = OVERLAP;
+    } else if (launch) {
+      call.gil = python.release_gil();
+      status = mpmd_launch(signature.kernel, call.address, call.scalar, poll, &call.gil)->status;
+      python.take_gil(call.gil);
+    }
+  }
+  for (int b = 0; b < call.buffers; ++b) python.release_buffer(&call.buffer[b]);
+  return status;
+}
+
+int call_with_heap(const MpmdSignature& signature, Object* arguments, bool launch) {
+  const unsigned long buffers = sizeof(Buffer) * signature.parameters;
+  const unsigned long addresses = sizeof(void*) * signature.arguments;
+  char* memory = static_cast<char*>(malloc(buffers + addresses + sizeof(Word) * signature.scalars));
+  if (!memory) return NO_MEMORY;
+  Call call{0, reinterpret_cast<Buffer*>(memory), reinterpret_cast<void**>(memory + buffers),
+            reinterpret_cast<Word*>(memory + buffers + addresses), nullptr};
+  const int status = call_kernel(signature, arguments, call, launch);
+  free(memory);
+  return status;
+}
+
+}  // namespace
+
+extern "C" {
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT void mpmd_python(void* const* functions) { memcpy(&python, functions, sizeof python); }
+
+EXPORT void mpmd_signature_free(MpmdSignature* signature) {
+  free(signature->parameter);
+  free(signature->bound);
+  free(signature->write);
+  free(signature->bytes);
+  free(signature);
+}
+
+// `rows` has per parameter: kind, index, axes, item bytes, lo, hi, format (8 bytes), shape and byte
+// strides (16 words each). `bound` and `write` have one word per argument.
+EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int parameters, void* const* bound,
+                                     const Word* write, int scalars) {
+  const int arguments = static_cast<int>(mpmd_argument_count(kernel));
+  MpmdSignature* signature = static_cast<MpmdSignature*>(calloc(1, sizeof(MpmdSignature)));
+  if (!signature) return nullptr;
+  *signature = MpmdSignature{kernel, parameters, arguments, scalars, nullptr, nullptr, nullptr, nullptr};
+  signature->parameter = static_cast<Parameter*>(calloc(parameters + 1, sizeof(Parameter)));
+  signature->bound = static_cast<void**>(calloc(arguments + 1, sizeof(void*)));
+  signature->write = static_cast<int*>(calloc(arguments + 1, sizeof(int)));
+  signature->bytes = static_cast<long long*>(calloc(arguments + 1, sizeof(long long)));
+  if (!signature->parameter || !signature->bound || !signature->write || !signature->bytes) {
+    mpmd_signature_free(signature);
+    return nullptr;
+  }
+  const int width = 7 + 2 * AXES;
+  for (int p = 0; p < parameters; ++p) {
+    const Word* row = rows + p * width;
+    Parameter& parameter = signature->parameter[p];
+    parameter.kind = static_cast<int>(row[0]);
+    parameter.index = static_cast<int>(row[1]);
+    parameter.axes = static_cast<int>(row[2]);
+    parameter.item_bytes = row[3];
+    parameter.lo = row[4];
+    parameter.hi = row[5];
+    memcpy(parameter.format, &row[6], 8);
+    for (int a = 0; a < AXES; ++a) {
+      parameter.shape[a] = row[7 + a];
+      parameter.strides[a] = row[7 + AXES + a];
+    }
+  }
+  for (int a = 0; a < arguments; ++a) {
+    signature->bound[a] = bound[a];
+    signature->write[a] = static_cast<int>(write[a]);
+    signature->bytes[a] = mpmd_argument_bytes(kernel, a);
+  }
+  return signature;
+}
+
+// Checks `arguments` (a tuple) and, if `launch`, runs the kernel on them.
+EXPORT int mpmd_call(const MpmdSignature* signature, Object* arguments, int launch) {
+  if (signature->parameters > ON_STACK || signature->arguments > ON_STACK || signature->scalars > ON_STACK) {
+    return call_with_heap(*signature, arguments, launch);
+  }
+  Buffer buffer[ON_STACK];
+  void* address[ON_STACK];
+  Word scalar[ON_STACK];
+  Call call{0, buffer, address, scalar, nullptr};
+  return call_kernel(*signature, arguments, call, launch);
+}
+
+}  // extern "C"

@@ -1,0 +1,590 @@
+// One process-wide pool of pinned workers, and the launch of a kernel on it.
+//
+// In:  tables, an entry, addresses and scalars. Out: the kernel has run, or a status says why not.
+// Not here: Python objects (call.cpp), the steps' meaning (mpmd/driver.h).
+//
+// The calling thread is core 0; workers are cores 1, 2, …, pinned to the process's CPUs in order. An
+// idle worker spins for a while and then sleeps on its ticket. Everything that crosses threads goes
+// through an acquire/release pair: tickets publish a launch, `pending` gives its end back.
+#include "pool.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mpmd/sync.h"
+#include "tables.h"
+
+using namespace mpmd;
+
+namespace {
+
+const long long CACHE_LINE = 64;
+const long long HUGE_PAGE = 2 << 20;
+const int LOOKS = 2000;          // at a counter before the first yield (some 30 µs)
+const int LOOKS_CROWDED = 20;    // the same with more cores than CPUs
+const long long POLL = 50000000;  // nanoseconds between two questions to the caller
+
+long long now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+// Rounding to nearest and denormals kept, whatever the calling thread has set: the same bits every run.
+struct DefaultFloats {
+#if defined(__x86_64__)
+  unsigned before = __builtin_ia32_stmxcsr();
+  DefaultFloats() { __builtin_ia32_ldmxcsr(0x1F80); }
+  ~DefaultFloats() { __builtin_ia32_ldmxcsr(before); }
+#elif defined(__aarch64__)
+  unsigned long before;
+  DefaultFloats() {
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    __asm__ __volatile__("msr fpcr, xzr");
+  }
+  ~DefaultFloats() { __asm__ __volatile__("msr fpcr, %0" ::"r"(before)); }
+#endif
+};
+
+void* zeroed(long long bytes) {
+  const long long rounded = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, CACHE_LINE, rounded ? rounded : CACHE_LINE)) return nullptr;
+  return memset(memory, 0, rounded);
+}
+
+// Memory of its own pages, touched once so that no launch meets a page fault.
+struct Pages {
+  char* start;
+  char* mapped;
+  long long mapped_bytes;
+
+  bool map(long long bytes) {
+    const long long align = bytes >= HUGE_PAGE ? HUGE_PAGE : 4096;
+    mapped_bytes = (bytes + align - 1) / align * align + align;
+    void* memory = mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    mapped = static_cast<char*>(memory);
+    start = mapped + (align - reinterpret_cast<unsigned long long>(mapped) % align) % align;
+    if (align == HUGE_PAGE) madvise(start, mapped_bytes - align, MADV_HUGEPAGE);
+    for (long long i = 0; i < bytes; i += 4096) static_cast<volatile char*>(start)[i] = 0;
+    return true;
+  }
+
+  void unmap() {
+    if (mapped) munmap(mapped, mapped_bytes);
+  }
+};
+
+}  // namespace
+
+struct MpmdKernel : Launch {
+  MpmdEntry entry;
+  char* bytes;  // the tables as they came
+  Tables tables;
+  Step* step;
+  Word* words;     // with the scalars of the last launch patched in
+  Word* scalar;    // of the last launch, the derived ones after the program's own
+  Word* incoming;  // of the present launch, before its guards are passed
+  void** base;
+  Core* core;
+  Pages arena;
+  Pages scratch;
+  int fork;  // the pool's, at the last launch
+  MpmdPoll poll;
+  void* context;
+  long long asked;  // when `poll` was called last
+};
+
+namespace {
+
+// ---- the pool -----------------------------------------------------------------------------
+
+struct alignas(64) Worker {
+  unsigned ticket;  // grows by one per job; the futex on which the worker sleeps
+  int sleeping;
+  MpmdEntry entry;  // null: the worker ends
+  Core* core;
+  pthread_t thread;
+  int cpu;
+};
+
+struct Pool {
+  pthread_mutex_t mutex;
+  bool prepared;
+  int fork;  // how many forks lie between this process and the first one that used the pool
+  int count;
+  Worker* worker[MOST_CORES];
+  int cpus;
+  int cpu[CPU_SETSIZE];
+  long long spin;
+  long long hang;
+  alignas(64) int pending;
+};
+
+Pool pool = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, 0, 0, {}, 0, {}, 500000, 1000000000, 0};
+
+void futex_wait(unsigned* address, unsigned value) {
+  syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void futex_wake(unsigned* address) { syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
+
+void pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  sched_setaffinity(0, sizeof set, &set);  // a CPU that was taken away: stay where we may be
+}
+
+// The ticket after `seen`: spins while a launch may follow soon, then sleeps.
+unsigned next_ticket(Worker& worker, unsigned seen) {
+  const long long spin = __atomic_load_n(&pool.spin, __ATOMIC_RELAXED);
+  const long long end = now() + spin;
+  for (;;) {
+    for (int look = 0; look < 64; ++look) {
+      const unsigned ticket = __atomic_load_n(&worker.ticket, __ATOMIC_ACQUIRE);
+      if (ticket != seen) return ticket;
+      relax();
+    }
+    if (now() > end) break;
+    if (worker.cpu < 0) sched_yield();
+  }
+  for (;;) {
+    // The flag and the ticket are each written by one side and read by the other: sequentially
+    // consistent, or both could miss.
+    __atomic_store_n(&worker.sleeping, 1, __ATOMIC_SEQ_CST);
+    const unsigned ticket = __atomic_load_n(&worker.ticket, __ATOMIC_SEQ_CST);
+    if (ticket != seen) {
+      __atomic_store_n(&worker.sleeping, 0, __ATOMIC_RELAXED);
+      return ticket;
+    }
+    futex_wait(&worker.ticket, seen);
+  }
+}
+
+void post(Worker& worker, MpmdEntry entry, Core* core) {
+  worker.entry = entry;
+  worker.core = core;
+  __atomic_store_n(&worker.ticket, worker.ticket + 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&worker.sleeping, __ATOMIC_SEQ_CST)) futex_wake(&worker.ticket);
+}
+
+void* work(void* argument) {
+  Worker& worker = *static_cast<Worker*>(argument);
+  if (worker.cpu >= 0) pin(worker.cpu);
+  DefaultFloats floats;
+  for (unsigned seen = 0;;) {
+    seen = next_ticket(worker, seen);
+    if (!worker.entry) return nullptr;
+    worker.entry(worker.core);
+    __atomic_fetch_sub(&pool.pending, 1, __ATOMIC_RELEASE);
+  }
+}
+
+// The child has none of the threads, and may have been forked in the middle of a launch.
+void after_fork() {
+  const pthread_mutex_t fresh = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+  pool.mutex = fresh;
+  pool.count = 0;
+  pool.cpus = 0;
+  pool.pending = 0;
+  ++pool.fork;
+}
+
+void prepare_pool() {
+  if (!pool.prepared) pthread_atfork(nullptr, nullptr, after_fork);
+  pool.prepared = true;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set)) CPU_SET(0, &set);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) pool.cpu[pool.cpus++] = cpu;
+  }
+}
+
+bool start_worker(int core) {
+  Worker* worker = static_cast<Worker*>(zeroed(sizeof(Worker)));
+  if (!worker) return false;
+  worker->cpu = core < pool.cpus ? pool.cpu[core] : -1;  // beyond the CPUs: wherever there is room
+  sigset_t all, before;
+  sigfillset(&all);  // signals are for the threads of the program
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int failed = pthread_create(&worker->thread, nullptr, work, worker);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (failed) {
+    free(worker);
+    return false;
+  }
+  pool.worker[pool.count++] = worker;
+  return true;
+}
+
+bool grow_pool(int workers) {
+  if (!pool.cpus) prepare_pool();
+  while (pool.count < workers) {
+    if (!start_worker(pool.count + 1)) return false;
+  }
+  return true;
+}
+
+// The calling thread sits on core 0's CPU for the launch, and may go where it could before after it.
+struct Seat {
+  bool moved = false;
+  cpu_set_t before;
+
+  explicit Seat(int cpu) {
+    if (sched_getcpu() == cpu || sched_getaffinity(0, sizeof before, &before)) return;
+    moved = true;
+    pin(cpu);
+  }
+  ~Seat() {
+    if (moved) sched_setaffinity(0, sizeof before, &before);
+  }
+};
+
+// ---- long waits ---------------------------------------------------------------------------
+
+// Whether no core can ever go on. A core publishes its place after its signals, so whoever has read
+// every place (acquire) also sees every signal given before: if all those waits are unmet, the first
+// core to leave would need a signal that nobody has given or will give. No clock is needed for that;
+// the places must only be the same ones in both rounds.
+bool deadlocked(const MpmdKernel& kernel) {
+  const long long cores = kernel.tables.cores;
+  long long places[2] = {0, 0};
+  for (int round = 0; round < 2; ++round) {
+    for (long long c = 0; c < cores; ++c) {
+      const int place = __atomic_load_n(&kernel.progress[c].place, __ATOMIC_ACQUIRE);
+      if (place == RUNNING) return false;
+      places[round] += place == DONE ? kernel.tables.steps : place;  // only grows
+      if (round == 1 && place != DONE && have(kernel, kernel.steps[place]) >= kernel.steps[place].amount) return false;
+    }
+  }
+  return places[0] == places[1];
+}
+
+bool ask_caller(MpmdKernel& kernel, long long time) {
+  if (kernel.poll && time - kernel.asked >= POLL) {
+    kernel.asked = time;
+    if (kernel.poll(kernel.context)) stop(kernel, INTERRUPTED);
+  }
+  return !stopped(kernel);
+}
+
+bool stall(Core& core) {
+  MpmdKernel& kernel = *static_cast<MpmdKernel*>(core.launch);
+  if (stopped(kernel)) return false;
+  sched_yield();
+  const long long time = now();
+  Progress& progress = kernel.progress[core.core];
+  if (!progress.since) progress.since = time;
+  if (time - progress.since >= __atomic_load_n(&pool.hang, __ATOMIC_RELAXED)) {
+    if (deadlocked(kernel)) stop(kernel, HANG);
+    progress.since = time;
+  }
+  return core.core ? !stopped(kernel) : ask_caller(kernel, time);
+}
+
+bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), now()); }
+
+void await_workers(MpmdKernel& kernel) {
+  for (int look = 0; __atomic_load_n(&pool.pending, __ATOMIC_ACQUIRE) > 0; ++look) {
+    if (look < kernel.spins) {
+      relax();
+    } else {
+      sched_yield();
+      ask_caller(kernel, now());
+    }
+  }
+}
+
+// ---- scalars ------------------------------------------------------------------------------
+
+typedef __int128 Wide;
+
+bool fits_word(Wide value) { return value == static_cast<Word>(value); }
+
+// const + Σ coefficient × scalar: 128 bits hold it, since no honest table has 2^60 terms.
+Wide linear(const Tables& t, const Word* row, const Word* scalar) {
+  Wide sum = row[0];
+  for (Word i = row[1]; i < row[2]; ++i) sum += static_cast<Wide>(t.term[i][1]) * scalar[t.term[i][0]];
+  return sum;
+}
+
+Wide floor_divide(Wide a, Wide b) {
+  if (b == 0) return 0;
+  const Wide quotient = a / b;
+  return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+Wide apply(Word op, Wide a, Wide b) {
+  switch (op) {
+    case 0:
+      return floor_divide(a, b);
+    case 1:
+      return b == 0 ? 0 : a - floor_divide(a, b) * b;
+    case 2:
+      return a < b ? a : b;
+    case 3:
+      return a > b ? a : b;
+    default:
+      return a * b;
+  }
+}
+
+bool derive(const Tables& t, Word* scalar) {
+  for (long long d = 0; d < t.derived; ++d) {
+    const Wide a = linear(t, t.derive[d] + 1, scalar), b = linear(t, t.derive[d] + 4, scalar);
+    if (!fits_word(a) || !fits_word(b)) return false;
+    const Wide value = apply(t.derive[d][0], a, b);
+    if (!fits_word(value)) return false;
+    scalar[t.scalars + d] = static_cast<Word>(value);
+  }
+  return true;
+}
+
+int failed_guard(const Tables& t, const Word* scalar) {
+  for (long long g = 0; g < t.guards; ++g) {
+    const Wide value = linear(t, t.guard[g], scalar);
+    if (value < t.guard[g][3] || value > t.guard[g][4]) return static_cast<int>(g);
+  }
+  return -1;
+}
+
+// The words follow the scalars by their differences, modulo 2^64: exact, and no word is reset first.
+void patch(MpmdKernel& kernel, const Word* scalar) {
+  typedef unsigned long long Bits;
+  const Tables& t = kernel.tables;
+  const long long scalars = t.scalars + t.derived;
+  if (!memcmp(kernel.scalar, scalar, scalars * sizeof(Word))) return;
+  for (long long p = 0; p < t.patches; ++p) {
+    const Word which = t.patch[p][1];
+    const Bits change = static_cast<Bits>(scalar[which]) - static_cast<Bits>(kernel.scalar[which]);
+    Word& word = kernel.words[t.patch[p][0]];
+    word = static_cast<Word>(static_cast<Bits>(word) + static_cast<Bits>(t.patch[p][2]) * change);
+  }
+  memcpy(kernel.scalar, scalar, scalars * sizeof(Word));
+}
+
+// ---- one launch ---------------------------------------------------------------------------
+
+__thread MpmdResult result;
+__thread MpmdWaiting* waiting;
+
+void reset_counters(MpmdKernel& kernel) {
+  memset(kernel.counters, 0, (kernel.tables.events + 1) * sizeof(Counter));
+  kernel.epoch = 0;
+}
+
+void reset_after_fork(MpmdKernel& kernel) {
+  const Tables& t = kernel.tables;
+  reset_counters(kernel);
+  memcpy(kernel.words, t.word, t.words * sizeof(Word));
+  memset(kernel.scalar, 0, (t.scalars + t.derived) * sizeof(Word));
+  kernel.fork = pool.fork;
+}
+
+void report_waits(const MpmdKernel& kernel) {
+  const long long cores = kernel.tables.cores;
+  free(waiting);
+  waiting = static_cast<MpmdWaiting*>(zeroed(cores * sizeof(MpmdWaiting)));
+  for (long long c = 0; waiting && c < cores; ++c) {
+    const int place = kernel.progress[c].place;
+    waiting[c].place = place;
+    waiting[c].have = place < 0 ? 0 : have(kernel, kernel.steps[place]);
+  }
+  result.waiting = waiting;
+}
+
+void run(MpmdKernel& kernel) {
+  const int workers = static_cast<int>(kernel.tables.cores) - 1;
+  for (int c = 0; c <= workers; ++c) kernel.progress[c].place = RUNNING;
+  kernel.status = OK;
+  kernel.spins = workers < pool.cpus ? LOOKS : LOOKS_CROWDED;
+  __atomic_store_n(&pool.pending, workers, __ATOMIC_RELAXED);
+  for (int c = 1; c <= workers; ++c) post(*pool.worker[c - 1], kernel.entry, &kernel.core[c]);
+  DefaultFloats floats;
+  kernel.entry(&kernel.core[0]);
+  await_workers(kernel);
+}
+
+int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
+  const Tables& t = kernel.tables;
+  if (kernel.fork != pool.fork) reset_after_fork(kernel);
+  for (long long s = 0; s < t.scalars; ++s) kernel.incoming[s] = scalars[s];
+  if (!derive(t, kernel.incoming)) return SCALAR_OVERFLOW;
+  result.guard = failed_guard(t, kernel.incoming);
+  if (result.guard >= 0) return FAILED_GUARD;
+  if (!grow_pool(static_cast<int>(t.cores) - 1)) return NO_THREADS;
+  patch(kernel, kernel.incoming);
+  const long long count = mpmd_argument_count(&kernel);
+  for (long long a = 0; a < count; ++a) kernel.base[a] = arguments[a];
+  if (t.cores == 1) {
+    run(kernel);
+  } else {
+    Seat seat(pool.cpu[0]);
+    run(kernel);
+  }
+  if (kernel.status == OK) {
+    ++kernel.epoch;
+    return OK;
+  }
+  if (kernel.status == HANG) report_waits(kernel);
+  result.failure = kernel.failure;
+  reset_counters(kernel);
+  return kernel.status;
+}
+
+// ---- opening ------------------------------------------------------------------------------
+
+void resolve_steps(MpmdKernel& kernel) {
+  const Tables& t = kernel.tables;
+  for (long long i = 0; i < t.steps; ++i) {
+    const int a = t.step[i][1];
+    Step& step = kernel.step[i];
+    step.op = t.step[i][0];
+    if (step.op == RUN) {
+      step.index = t.row_function[a];
+      step.row = kernel.words + t.row_ptr[a];
+    } else if (step.op == BARRIER) {
+      step.index = static_cast<int>(t.events);
+      step.amount = static_cast<unsigned>((a + 1) * t.cores);
+      step.total = static_cast<unsigned>(t.barriers * t.cores);
+    } else {
+      step.index = a;
+      step.amount = static_cast<unsigned>(t.step[i][2]);
+      step.total = static_cast<unsigned>(t.event_total[a]);
+    }
+  }
+}
+
+const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
+  const Tables& t = kernel.tables;
+  const char* full = "there is not enough memory";
+  const long long scalars = t.scalars + t.derived;
+  const long long scratch = (scratch_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+  kernel.step = static_cast<Step*>(zeroed(t.steps * sizeof(Step)));
+  kernel.words = static_cast<Word*>(zeroed(t.words * sizeof(Word)));
+  kernel.scalar = static_cast<Word*>(zeroed(scalars * sizeof(Word)));
+  kernel.incoming = static_cast<Word*>(zeroed(scalars * sizeof(Word)));
+  kernel.base = static_cast<void**>(zeroed(t.bases * sizeof(void*)));
+  kernel.core = static_cast<Core*>(zeroed(t.cores * sizeof(Core)));
+  kernel.counters = static_cast<Counter*>(zeroed((t.events + 1) * sizeof(Counter)));
+  kernel.progress = static_cast<Progress*>(zeroed(t.cores * sizeof(Progress)));
+  const bool listed = kernel.step && kernel.words && kernel.scalar && kernel.incoming && kernel.base;
+  if (!listed || !kernel.core || !kernel.counters || !kernel.progress) return full;
+  if (t.arena_bytes && !kernel.arena.map(t.arena_bytes)) return full;
+  if (scratch && !kernel.scratch.map(scratch * t.cores)) return full;
+  memcpy(kernel.words, t.word, t.words * sizeof(Word));
+  if (t.bases && t.base[t.bases - 1][0] == 1) kernel.base[t.bases - 1] = kernel.arena.start;
+  for (int c = 0; c < t.cores; ++c) {
+    kernel.core[c] = Core{kernel.base, kernel.scratch.start + c * scratch, c, static_cast<int>(t.cores), &kernel};
+  }
+  return nullptr;
+}
+
+const char* check_sums(const Tables& t) {
+  long long* sums = static_cast<long long*>(zeroed(t.events * sizeof(long long)));
+  const char* wrong = sums ? check_totals(t, sums) : "there is not enough memory";
+  free(sums);
+  return wrong;
+}
+
+const char* open(MpmdKernel& kernel, const void* tables, long long size, long long scratch_bytes) {
+  kernel.bytes = static_cast<char*>(zeroed(size));
+  if (!kernel.bytes || scratch_bytes < 0) return "there is not enough memory";
+  memcpy(kernel.bytes, tables, size);
+  if (const char* wrong = decode(kernel.bytes, size, kernel.tables)) return wrong;
+  if (const char* wrong = check_sums(kernel.tables)) return wrong;
+  if (const char* wrong = allocate(kernel, scratch_bytes)) return wrong;
+  resolve_steps(kernel);
+  kernel.steps = kernel.step;
+  kernel.core_ptr = kernel.tables.core_ptr;
+  kernel.stall = stall;
+  kernel.tend = tend;
+  kernel.fork = pool.fork;
+  return nullptr;
+}
+
+}  // namespace
+
+extern "C" {
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT MpmdKernel* mpmd_open(const void* tables, long long size, MpmdEntry entry, long long scratch_bytes, char* error,
+                             int error_size) {
+  MpmdKernel* kernel = size < 0 ? nullptr : static_cast<MpmdKernel*>(zeroed(sizeof(MpmdKernel)));
+  const char* wrong = kernel ? open(*kernel, tables, size, scratch_bytes) : "there is not enough memory";
+  if (!wrong) {
+    kernel->entry = entry;
+    return kernel;
+  }
+  snprintf(error, error_size, "%s", wrong);
+  if (kernel) mpmd_close(kernel);
+  return nullptr;
+}
+
+EXPORT void mpmd_close(MpmdKernel* kernel) {
+  kernel->arena.unmap();
+  kernel->scratch.unmap();
+  free(kernel->progress);
+  free(kernel->counters);
+  free(kernel->core);
+  free(kernel->base);
+  free(kernel->incoming);
+  free(kernel->scalar);
+  free(kernel->words);
+  free(kernel->step);
+  free(kernel->bytes);
+  free(kernel);
+}
+
+EXPORT long long mpmd_argument_count(const MpmdKernel* kernel) {
+  const Tables& t = kernel->tables;
+  return t.bases && t.base[t.bases - 1][0] == 1 ? t.bases - 1 : t.bases;
+}
+
+EXPORT long long mpmd_argument_bytes(const MpmdKernel* kernel, long long argument) {
+  return kernel->tables.base[argument][1];
+}
+
+EXPORT const MpmdResult* mpmd_launch(MpmdKernel* kernel, void* const* arguments, const Word* scalars, MpmdPoll poll,
+                                     void* context) {
+  result = MpmdResult{NESTED, -1, static_cast<int>(kernel->tables.cores), Failure{}, nullptr};
+  if (pthread_mutex_lock(&pool.mutex)) return &result;  // this very thread has it: a launch within a launch
+  kernel->poll = poll;
+  kernel->context = context;
+  kernel->asked = poll ? now() : 0;
+  result.status = launch(*kernel, arguments, scalars);
+  pthread_mutex_unlock(&pool.mutex);
+  return &result;
+}
+
+EXPORT void mpmd_configure(long long spin_nanoseconds, long long hang_nanoseconds) {
+  __atomic_store_n(&pool.spin, spin_nanoseconds, __ATOMIC_RELAXED);
+  __atomic_store_n(&pool.hang, hang_nanoseconds, __ATOMIC_RELAXED);
+}
+
+EXPORT void mpmd_stop() {
+  pthread_mutex_lock(&pool.mutex);
+  for (int w = 0; w < pool.count; ++w) post(*pool.worker[w], nullptr, nullptr);
+  for (int w = 0; w < pool.count; ++w) {
+    pthread_join(pool.worker[w]->thread, nullptr);
+    free(pool.worker[w]);
+  }
+  pool.count = 0;
+  pool.cpus = 0;
+  pthread_mutex_unlock(&pool.mutex);
+}
+
+}  // extern "C"

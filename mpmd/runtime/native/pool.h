@@ -1,0 +1,47 @@
+// The pool's interface, as Python (ctypes) and the standalone driver call it.
+#pragma once
+
+#include "mpmd/abi.h"
+
+typedef void (*MpmdEntry)(mpmd::Core* core);
+
+// Asked now and then by the launching thread; anything but 0 ends the launch.
+typedef int (*MpmdPoll)(void* context);
+
+struct MpmdKernel;
+
+struct MpmdWaiting {
+  int place;      // the step at which the core waited, or mpmd::RUNNING or mpmd::DONE
+  unsigned have;  // what its counter had
+};
+
+struct MpmdResult {
+  int status;
+  int guard;  // FAILED_GUARD: which
+  int cores;
+  mpmd::Failure failure;       // FAILED_CHECK
+  const MpmdWaiting* waiting;  // HANG: one per core; the thread's, until its next launch
+};
+
+extern "C" {
+
+// Null on failure; then `error` says why. The bytes are copied.
+MpmdKernel* mpmd_open(const void* tables, long long size, MpmdEntry entry, long long scratch_bytes, char* error,
+                      int error_size);
+void mpmd_close(MpmdKernel* kernel);
+
+long long mpmd_argument_count(const MpmdKernel* kernel);
+long long mpmd_argument_bytes(const MpmdKernel* kernel, long long argument);
+
+// Runs the kernel once. `arguments` has one address per argument, `scalars` one word per scalar.
+// Launches of one process queue. The result belongs to the calling thread until its next launch.
+const MpmdResult* mpmd_launch(MpmdKernel* kernel, void* const* arguments, const mpmd::Word* scalars, MpmdPoll poll,
+                              void* context);
+
+// How long idle workers spin before they sleep, and how long all cores must wait before a hang is looked for.
+void mpmd_configure(long long spin_nanoseconds, long long hang_nanoseconds);
+
+// Ends the workers (the next launch starts them again).
+void mpmd_stop();
+
+}  // extern "C"
