@@ -1,0 +1,111 @@
+"""Predicted seconds of each task: what it computes, what it moves, and from where.
+
+In:  a `TaskGraph`, a `Machine`, the number of cores that share its bandwidth.
+Out: `Costs`, per task and per data flow (an input of a task that another task made).
+Not here: choosing a core (`order.py`), the time of signals and waits (`Machine.counter`).
+
+A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that no task
+of the launch made come from memory, at an equal share of its bandwidth. Bytes that a task made are
+in some core's cache: cheap to read there, a handover everywhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpmd.machine import Machine
+from mpmd.partition.graph import DepKind, FloatColumn, IntColumn, TaskGraph
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """`compute` and `memory` are seconds per task, without the flows.
+
+    The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through it.
+    `near` and `away` are seconds per byte of a flow on the core that made it, and on another.
+    """
+
+    compute: FloatColumn
+    memory: FloatColumn
+    flow_ptr: IntColumn
+    flow_dep: IntColumn
+    flow_bytes: FloatColumn
+    near: float
+    away: float
+    task_seconds: float
+
+    def durations(self, *, per_byte: float) -> FloatColumn:
+        """Seconds per task if every flow cost `per_byte`."""
+        flows = np.add.reduceat(np.append(self.flow_bytes, 0.0), self.flow_ptr[:-1]) if len(self.compute) else 0.0
+        flows = np.where(np.diff(self.flow_ptr) > 0, flows, 0.0)
+        return np.maximum(self.memory + flows * per_byte, self.compute) + self.task_seconds
+
+
+def costs(graph: TaskGraph, machine: Machine, cores: int) -> Costs:
+    """The costs of all tasks when `cores` cores work at once."""
+    share = min(machine.core_bandwidth, machine.bandwidth / cores)
+    moved = _access_bytes(graph)
+    flow_task, flow_dep, flow_bytes = _flows(graph, moved)
+    carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
+    kept = _kept_in_cache(graph, moved, machine)
+    memory = np.maximum(graph.bytes - carried - kept, 0.0) / share + kept / machine.cache_bandwidth
+    flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
+    return Costs(
+        compute=graph.flops / machine.flops,
+        memory=memory,
+        flow_ptr=flow_ptr.astype(np.int64),
+        flow_dep=flow_dep,
+        flow_bytes=flow_bytes,
+        near=1.0 / machine.cache_bandwidth,
+        away=1.0 / machine.handover_bandwidth,
+        task_seconds=machine.task_seconds,
+    )
+
+
+def _access_bytes(graph: TaskGraph) -> FloatColumn:
+    """Bytes moved per access: the task's bytes split by the sizes of the hulls.
+
+    A hull is too large for a strided region, so it only says in what proportion.
+    """
+    tasks = _access_tasks(graph)
+    hull = (graph.access_hi - graph.access_lo).astype(np.float64)
+    total = np.bincount(tasks, weights=hull, minlength=len(graph))
+    scale = np.divide(graph.bytes, total, out=np.zeros(len(graph)), where=total > 0)
+    return hull * scale[tasks]
+
+
+def _access_tasks(graph: TaskGraph) -> IntColumn:
+    return np.repeat(np.arange(len(graph)), np.diff(graph.access_ptr))
+
+
+def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, FloatColumn]:
+    """Task, dependence and bytes of every read of what a task made, sorted by task.
+
+    A task that reads one tensor through several dependences reads an equal part through each.
+    """
+    deps = graph.deps
+    tensors = len(graph.program.tensors)
+    dep = np.repeat(np.arange(len(deps)), np.diff(deps.consumer_ptr))
+    raw = deps.kind[dep] == DepKind.RAW
+    dep, task = dep[raw], deps.consumers[raw].astype(np.int64)
+    by_task = np.argsort(task, kind="stable")
+    dep, task = dep[by_task], task[by_task]
+    reads = (graph.access_mode & 1) > 0
+    read_key = (_access_tasks(graph) * tensors + graph.access_tensor)[reads]
+    read_bytes = np.where(graph.access_mode == 3, 0.5, 1.0)[reads] * moved[reads]
+    keys, group = np.unique(np.concatenate([read_key, task * tensors + deps.tensor[dep]]), return_inverse=True)
+    bytes_of_key = np.bincount(group[: len(read_key)], weights=read_bytes, minlength=len(keys))
+    parts = np.bincount(group[len(read_key) :], minlength=len(keys))
+    mine = group[len(read_key) :]
+    return task, dep, bytes_of_key[mine] / parts[mine]
+
+
+def _kept_in_cache(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
+    """Bytes written to local tensors by tasks that fit the cache: they need not reach memory."""
+    local = np.array([not t.is_argument for t in graph.program.tensors], np.bool_)
+    writes = (graph.access_mode & 2) > 0
+    chosen = np.where(graph.access_mode == 3, 0.5, 1.0) * moved * (writes & local[graph.access_tensor])
+    kept = np.bincount(_access_tasks(graph), weights=chosen, minlength=len(graph))
+    return np.where(graph.bytes <= machine.cache_bytes, kept, 0.0)
