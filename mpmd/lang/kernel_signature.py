@@ -1,0 +1,159 @@
+"""A kernel's parameters, and the extents that its dims get from the arrays or views it is given.
+
+In:  the kernel's Python function; shapes by parameter name.
+Out: `KernelParam`s with their spans; dims bound and checked across parameters.
+Not here: arrays (`runtime`), the calls inside (`binding.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+
+from mpmd.errors import ArgumentError, Diagnostic, LanguageError, Note, Span
+from mpmd.lang.binding import bare_symbol
+from mpmd.lang.frames import function_span
+from mpmd.lang.index import Index
+from mpmd.lang.types import DType, TensorAnnotation
+
+
+@dataclass(frozen=True, slots=True)
+class KernelParam:
+    """One parameter. A bare dtype is a runtime scalar."""
+
+    name: str
+    annotation: TensorAnnotation | DType
+    span: Span
+
+
+def kernel_params(function: FunctionType) -> tuple[KernelParam, ...]:
+    """The parameters, or a diagnostic for what a kernel cannot have."""
+    spans = _parameter_spans(function)
+    return tuple(
+        _param(function, parameter, spans.get(parameter.name, function_span(function)))
+        for parameter in inspect.signature(function).parameters.values()
+    )
+
+
+def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> KernelParam:
+    name = parameter.name
+    if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        raise LanguageError(
+            f"'{name}' of kernel '{function.__name__}' is not an ordinary parameter",
+            span=span,
+            hints=("kernels have a fixed list of parameters: no '*', '**', '/' or keyword-only ones",),
+        )
+    if parameter.default is not inspect.Parameter.empty:
+        raise LanguageError(
+            f"'{name}' of kernel '{function.__name__}' has a default",
+            span=span,
+            hints=("read a global or a closure instead; a kernel is compiled again when it changes",),
+        )
+    if not isinstance(parameter.annotation, (TensorAnnotation, DType)):
+        missing = parameter.annotation is inspect.Parameter.empty
+        raise LanguageError(
+            f"'{name}' of kernel '{function.__name__}' "
+            + (
+                "has no annotation"
+                if missing
+                else "is annotated with something else than a tensor or a dtype"
+            ),
+            span=span,
+            hints=(f"write {name}: In[f32, T, H] for a tensor, {name}: i32 for a scalar",),
+        )
+    return KernelParam(name, parameter.annotation, span)
+
+
+def _parameter_spans(function: FunctionType) -> dict[str, Span]:
+    """Where each parameter is declared, as far as the source can be found."""
+    file, first = function.__code__.co_filename, function.__code__.co_firstlineno
+    text = "".join(linecache.getlines(file)[first - 1 :])
+    try:
+        lines = inspect.getblock(text.splitlines(keepends=True))
+        tree = ast.parse(
+            "if True:\n" + "".join(lines) if lines and lines[0][:1].isspace() else "\n" + "".join(lines)
+        )
+    except SyntaxError:
+        return {}
+    spans = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == function.__name__:
+            for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+                line = first + arg.lineno - 2
+                spans[arg.arg] = Span(file, line, arg.col_offset, line, arg.col_offset + len(arg.arg))
+            break
+    return spans
+
+
+def bind_dims(
+    kernel: str,
+    params: Sequence[KernelParam],
+    shapes: Mapping[str, tuple[Index, ...]],
+    *,
+    error: type[Diagnostic] = ArgumentError,
+    span: Span | None = None,
+) -> dict[str, Index]:
+    """The extent of each dim. `span` is the call to blame; without one, the parameter is."""
+    tensors = [(p, p.annotation) for p in params if isinstance(p.annotation, TensorAnnotation)]
+    bound: dict[str, tuple[Index, KernelParam]] = {}
+    for param, annotation in tensors:
+        shape = shapes[param.name]
+        if len(shape) != len(annotation.shape):
+            raise error(
+                f"'{param.name}' of kernel '{kernel}' has rank {len(annotation.shape)}, "
+                f"but the argument has rank {len(shape)}",
+                span=span or param.span,
+                label=f"its shape is ({', '.join(map(str, shape))})",
+                related=() if span is None else (Note(param.span, f"declares '{param.name}'"),),
+            )
+        for wanted, extent in zip(annotation.shape, shape, strict=True):
+            name = bare_symbol(wanted)
+            if name is None:
+                continue
+            first, other = bound.setdefault(name, (extent, param))
+            if first != extent:
+                raise error(
+                    f"'{name}' of kernel '{kernel}' is {first} in '{other.name}' "
+                    f"but {extent} in '{param.name}'",
+                    span=span or param.span,
+                    label=f"{first} and {extent}",
+                    related=(Note(other.span, f"'{other.name}' has {name} = {first}"),),
+                )
+    dims = {name: extent for name, (extent, _) in bound.items()}
+    for param, annotation in tensors:
+        _check_extents(kernel, param, annotation, shapes[param.name], dims, error, span)
+    return dims
+
+
+def _check_extents(
+    kernel: str,
+    param: KernelParam,
+    annotation: TensorAnnotation,
+    shape: tuple[Index, ...],
+    dims: Mapping[str, Index],
+    error: type[Diagnostic],
+    span: Span | None,
+) -> None:
+    for axis, (wanted, extent) in enumerate(zip(annotation.shape, shape, strict=True)):
+        free = sorted(wanted.symbols() - dims.keys())
+        if free:
+            raise LanguageError(
+                f"dim '{free[0]}' of kernel '{kernel}' cannot be found from its arguments",
+                span=param.span,
+                label=f"only in the extent {wanted}",
+                hints=(f"every dim must be, alone, the extent of some axis: In[f32, {free[0]}]",),
+            )
+        expected = wanted.substitute(dims)
+        if expected != extent:
+            says = "" if wanted.is_const else f" ({wanted})"
+            raise error(
+                f"axis {axis} of '{param.name}' of kernel '{kernel}' is {expected}{says}, "
+                f"but the argument has {extent}",
+                span=span or param.span,
+                label=f"{expected} and {extent}",
+                related=() if span is None else (Note(param.span, f"declares '{param.name}'"),),
+            )

@@ -1,0 +1,361 @@
+"""Tracing: runs a kernel's Python once, with symbolic tensors, and records the calls of its tasks.
+
+In:  the kernel's function, and for each parameter a `TensorSpec` (None for a runtime scalar).
+Out: a `Program`.
+Not here: task bodies (`task_parser.py`); views and their indices (`views.py`); the argument rules of one
+call (`binding.py`); Python values that were read from outside (`guards.py`).
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from types import FrameType, FunctionType
+from typing import Any
+
+from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
+from mpmd.lang.binding import bind_call, check_direction, match_arguments
+from mpmd.lang.carried import check_carried
+from mpmd.lang.frames import caller_span, function_span, user_frame
+from mpmd.lang.index import Index, symbol
+from mpmd.lang.initialised import check_initialised
+from mpmd.lang.kernel_signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.program import Call, Loop, Node, Program, Scalar, ScalarArg, Tensor, TileLoop, View
+from mpmd.lang.ranges import OpenLoop, intervals
+from mpmd.lang.surface import ACTIVE, Task
+from mpmd.lang.symbolic import SymFloat, SymInt, as_extent, simplest
+from mpmd.lang.tile import Param
+from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
+from mpmd.lang.views import TensorView, TileSpan, c_strides
+
+
+def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Program:
+    """The kernel's program under these argument types."""
+    params = kernel_params(function)
+    shapes = {p.name: _shape(function, p, specs.get(p.name)) for p in params}
+    dims = bind_dims(function.__name__, params, {n: s for n, s in shapes.items() if s is not None})
+    tracer = Tracer(dims, {p.name for p in params})
+    arguments = [tracer.declare(p, specs.get(p.name)) for p in params]
+    outer = ACTIVE.set(tracer)
+    try:
+        function(*arguments)
+    finally:
+        ACTIVE.reset(outer)
+    program = tracer.program(function, params)
+    check_initialised(program)
+    return program
+
+
+def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) -> tuple[Index, ...] | None:
+    """The argument's extents; None for a scalar."""
+    annotation = param.annotation
+    if isinstance(annotation, DType):
+        if spec is None:
+            return None
+        given, wanted = "a tensor", f"a scalar {annotation}"
+    elif spec is None:
+        given, wanted = "a scalar", f"a tensor {annotation.dtype}"
+    elif spec.dtype != annotation.dtype:
+        given, wanted = str(spec.dtype), str(annotation.dtype)
+    else:
+        return tuple(Index(extent) for extent in spec.shape)
+    raise ArgumentError(
+        f"'{param.name}' of kernel '{function.__name__}' is {wanted}, but the argument is {given}",
+        span=param.span,
+        label=f"declared as {wanted}",
+    )
+
+
+class Tracer:
+    """The interpreter that is active while a kernel is traced."""
+
+    def __init__(self, dims: Mapping[str, Index], names: set[str]) -> None:
+        self._scopes: list[dict[str, Index]] = [dict(dims)]
+        self._names = set(names)  # taken by parameters, tensors and loops
+        self._tensors: list[Tensor] = []
+        self._reshapes: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+        self._scalars: list[Scalar] = []
+        self._loops: list[OpenLoop] = []
+        self._bodies: list[list[Node]] = [[]]
+        self._left: Span | None = None  # a symbolic loop that was left before its body ended
+
+    # -- what a kernel starts from, and what it comes to ------------------------------------
+
+    def declare(self, param: KernelParam, spec: TensorSpec | None) -> TensorView | SymInt | SymFloat:
+        """The value that stands for a parameter."""
+        annotation = param.annotation
+        if isinstance(annotation, DType):
+            self._scalars.append(Scalar(param.name, annotation, param.span))
+            return SymFloat(param.name, annotation) if annotation.is_float else SymInt(symbol(param.name))
+        assert spec is not None
+        strides = c_strides(spec.shape) if spec.strides is None else spec.strides
+        tensor = self._add(
+            param.name, spec.dtype, spec.shape, strides, annotation.direction, None, param.span
+        )
+        return TensorView.whole(self, tensor, annotation.direction, tensor.name)
+
+    def program(self, function: FunctionType, params: Sequence[KernelParam]) -> Program:
+        if self._left is not None:
+            raise LanguageError(
+                "a symbolic loop is left before its body ends",
+                span=self._left,
+                hints=("its body is traced once for all iterations: no 'break', no 'return', no next()",),
+            )
+        return Program(
+            name=function.__name__,
+            tensors=tuple(self._tensors),
+            scalars=tuple(self._scalars),
+            params=tuple(p.name for p in params),
+            body=tuple(self._bodies[0]),
+            span=function_span(function),
+        )
+
+    # -- the interpreter's part --------------------------------------------------------------
+
+    def extent(self, dim: str) -> Any:
+        scope = self._scopes[-1]
+        if dim not in scope:
+            close = get_close_matches(dim, scope, n=1)
+            raise LanguageError(
+                f"dim '{dim}' is not an extent of any parameter of this kernel",
+                span=caller_span(),
+                label="has no value",
+                hints=(
+                    f"did you mean '{close[0]}'?" if close else f"its dims are {', '.join(scope) or 'none'}",
+                ),
+            )
+        return simplest(scope[dim])
+
+    def call(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        bounds = intervals(self._loops)
+        call = bind_call(task.definition, args, kwargs, span=caller_span(), bounds=bounds)
+        self._check_scope(call)
+        self._bodies[-1].append(call)
+
+    def apply(self, operation: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        raise LanguageError(
+            f"mpmd.{operation} works on tiles, inside of a task",
+            span=caller_span(),
+            label="called in a kernel",
+            hints=("a kernel only calls tasks: move it into a function under @mpmd.task",),
+        )
+
+    def empty(self, shape: Any, dtype: Any) -> TensorView:
+        span = caller_span()
+        if not isinstance(dtype, DType):
+            raise LanguageError(
+                f"{dtype!r} is not an element type", span=span, hints=("write mpmd.empty((T, F), mpmd.f32)",)
+            )
+        extents = tuple(
+            _static(extent, span) for extent in (shape if isinstance(shape, (tuple, list)) else [shape])
+        )
+        name = self._fresh(_target(user_frame()) or "local")
+        tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
+        return TensorView.whole(self, tensor, None, name)
+
+    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
+        span = caller_span()
+        length = _length(extent, "mpmd.tiles", span)
+        step = None if size is None else _static(size, span)
+        if step is not None and step < 1:
+            raise LanguageError(f"a tile has at least 1 element, not {step}", span=span)
+        return self._tiles(length, step, span)
+
+    def loop(self, count: Any) -> Iterator[SymInt]:
+        span = caller_span()
+        return self._loop(_static(count, span), span)
+
+    def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A kernel that this kernel calls: its body becomes part of this one."""
+        span = caller_span()
+        name = function.__name__
+        params = kernel_params(function)
+        given = match_arguments(name, [_as_param(p) for p in params], args, kwargs, span)
+        passed = [_passed(name, p, given[p.name], span) for p in params]
+        shapes = {p.name: v.extents for p, v in zip(params, passed, strict=True) if isinstance(v, TensorView)}
+        self._scopes.append(bind_dims(name, params, shapes, error=TypeMismatch, span=span))
+        try:
+            function(*passed)
+        finally:
+            self._scopes.pop()
+
+    # -- the views' part ---------------------------------------------------------------------
+
+    @property
+    def open_loops(self) -> Sequence[OpenLoop]:
+        return self._loops
+
+    def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+        base = tensor if tensor.base is None else self._tensors[tensor.base]
+        if shape == base.shape:
+            return base
+        key = (base.id, shape)
+        if key not in self._reshapes:
+            name = self._fresh(_target(user_frame()) or f"{base.name}_view")
+            self._reshapes[key] = self._add(
+                name, base.dtype, shape, c_strides(shape), None, base.id, caller_span()
+            )
+        return self._reshapes[key]
+
+    # -- bookkeeping -------------------------------------------------------------------------
+
+    def _add(
+        self,
+        name: str,
+        dtype: DType,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        direction: Direction | None,
+        base: int | None,
+        span: Span,
+    ) -> Tensor:
+        tensor = Tensor(len(self._tensors), name, dtype, shape, strides, direction, base, span)
+        self._tensors.append(tensor)
+        return tensor
+
+    def _tiles(self, length: Index, size: int | None, span: Span) -> Iterator[TileSpan]:
+        if length == Index(0):
+            return
+        frame = user_frame()
+        loop = OpenLoop(self._fresh(_target(frame) or "tile"), length, tiled=True, size=size)
+        start, varying, index = (symbol(name) for name in loop.symbols)
+        divides = size is not None and length.is_const and length.const % size == 0
+        item = TileSpan(loop.name, start, Index(size or 0) if divides else varying, index, length)
+        body: list[Node] = []
+        yield from self._once(loop, item, body, frame, span)
+        if body:
+            self._bodies[-1].append(TileLoop(loop.name, length, size, tuple(body), span))
+
+    def _loop(self, count: int, span: Span) -> Iterator[SymInt]:
+        if count == 0:
+            return
+        frame = user_frame()
+        loop = OpenLoop(self._fresh(_target(frame) or "i"), Index(count), tiled=False)
+        body: list[Node] = []
+        yield from self._once(loop, SymInt(symbol(loop.name)), body, frame, span)
+        if body:
+            self._bodies[-1].append(Loop(loop.name, Index(count), tuple(body), span))
+
+    def _once(
+        self, loop: OpenLoop, item: Any, body: list[Node], frame: FrameType | None, span: Span
+    ) -> Iterator[Any]:
+        """Yields the one symbolic iteration, which is recorded in `body`."""
+        before = {} if frame is None else dict(frame.f_locals)
+        self._loops.append(loop)
+        self._bodies.append(body)
+        try:
+            yield item
+        except GeneratorExit:
+            self._left = span
+            raise
+        finally:
+            self._loops.pop()
+            self._bodies.pop()
+        if frame is not None:
+            check_carried(frame.f_code, span, before, dict(frame.f_locals))
+
+    def _fresh(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self._names:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._names.add(name)
+        return name
+
+    def _check_scope(self, call: Call) -> None:
+        known = {s.name for s in self._scalars}.union(*(loop.symbols for loop in self._loops))
+        for param, arg in zip(call.task.params, call.args, strict=True):
+            outside = sorted(_symbols(arg) - known)
+            if outside:
+                loop = outside[0].partition(".")[0]
+                raise LanguageError(
+                    f"'{param.name}' of '{call.task.name}' depends on '{outside[0]}', whose loop has ended",
+                    span=call.span,
+                    label=f"'{loop}' has no value here",
+                    hints=("use the value inside of the loop; a symbolic loop has no last iteration",),
+                )
+
+
+def _symbols(arg: View | ScalarArg) -> set[str]:
+    if isinstance(arg, ScalarArg):
+        return set(arg.value.symbols()) if isinstance(arg.value, Index) else set()
+    return {s for axis in arg.region for s in axis.start.symbols() | axis.extent.symbols()}
+
+
+def _length(extent: Any, what: str, span: Span) -> Index:
+    length = as_extent(extent)
+    if length is None or (length.is_const and length.const < 0):
+        raise LanguageError(
+            f"{what} is given {extent!r}, which is not an extent",
+            span=span,
+            hints=("an extent is an integer or a dim, such as x.shape[0]",),
+        )
+    return length
+
+
+def _static(value: Any, span: Span) -> int:
+    """An extent that must be known while the kernel is traced."""
+    index = as_extent(value)
+    if index is None or not index.is_const or index.const < 0:
+        symbolic = index is not None and not index.is_const
+        raise LanguageError(
+            f"'{value}' is not known while the kernel is traced"
+            if symbolic
+            else f"{value!r} is not an extent",
+            span=span,
+            label="must be a constant",
+            hints=(
+                "allocate the whole extent outside of the loop, and pass parts of it"
+                if symbolic
+                else "an extent is a dim or an integer that is not negative",
+            ),
+        )
+    return index.const
+
+
+def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
+    """An argument of an inlined kernel, under the directions that it declares."""
+    annotation = param.annotation
+    problem = ""
+    if isinstance(annotation, TensorAnnotation):
+        if isinstance(value, TensorView) and value.dtype == annotation.dtype:
+            whose = f"'{param.name}' of kernel '{kernel}'"
+            check_direction(
+                value, annotation.direction, whose, span, (Note(param.span, f"declares '{param.name}'"),)
+            )
+            return value.restricted(annotation.direction, param.name)
+        problem = f"a tensor {annotation.dtype}"
+    elif annotation.is_float:
+        if isinstance(value, (int, float)) or (isinstance(value, SymFloat) and value.dtype == annotation):
+            return value
+        problem = f"a scalar {annotation}"
+    else:
+        index = as_extent(value)
+        if index is not None:
+            return simplest(index)
+        problem = f"a scalar {annotation}"
+    raise TypeMismatch(
+        f"'{param.name}' of kernel '{kernel}' is {problem}, but {value!r} is given",
+        span=span,
+        related=(Note(param.span, f"declares '{param.name}'"),),
+    )
+
+
+def _as_param(param: KernelParam) -> Param:
+    annotation = param.annotation
+    if isinstance(annotation, DType):
+        return Param(param.name, None, annotation, (), param.span)
+    return Param(param.name, annotation.direction, annotation.dtype, annotation.shape, param.span)
+
+
+def _target(frame: FrameType | None) -> str | None:
+    """The local name to which the running expression's value is about to be bound, if just one."""
+    if frame is None:
+        return None
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.offset > frame.f_lasti and instruction.opname != "CACHE":
+            if instruction.opname.startswith("STORE_") and isinstance(instruction.argval, str):
+                return instruction.argval
+            return None
+    return None
