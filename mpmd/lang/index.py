@@ -43,7 +43,7 @@ class Opaque:
         if self.op in ("min", "max"):
             return f"{self.op}({self.lhs}, {self.rhs})"
         sign = {"floordiv": "//", "mod": "%", "mul": "*"}[self.op]
-        return f"({self.lhs} {sign} {self.rhs})"
+        return f"({_operand(self.lhs)} {sign} {_operand(self.rhs)})"
 
 
 Atom = Union[Sym, Opaque]
@@ -207,6 +207,12 @@ def _extremum(op: str, a: Index, b: Index) -> Index:
         return a if first else b
     lhs, rhs = sorted((a, b), key=str)
     return _atom(Opaque(op, lhs, rhs))
+
+
+def _operand(index: Index) -> str:
+    """The text of an operand of `//`, `%` or `*`: sums, multiples and negative numbers in parentheses."""
+    plain = index.const == 0 and index.terms[0][1] == 1 if len(index.terms) == 1 else not index.terms
+    return str(index) if plain and index.const >= 0 else f"({index})"
 
 
 def _atom(atom: Atom) -> Index:
