@@ -15,6 +15,7 @@
 #endif
 
 #define MPMD_INLINE __attribute__((always_inline)) inline
+#define MPMD_BODY __attribute__((always_inline))  // after the parameters of a lambda that a loop calls
 
 namespace mpmd {
 
@@ -150,7 +151,7 @@ struct Part {
 
 template <class T, int N>
 MPMD_INLINE Raw<T, N> raw_splat(T x) {
-  return Raw<T, N>{} + x;
+  return x - Raw<T, N>{};  // keeps a negative zero
 }
 
 // Less than 64 bytes, in pieces of fixed size.
