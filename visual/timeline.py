@@ -1,0 +1,108 @@
+"""A schedule as a picture: one lane per core, a box per task, an arrow per wait.
+
+In:  a `Schedule`. Out: SVG text, the same for the same schedule; it opens in any browser.
+Not here: measured times (a schedule's times are predictions), interaction.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from mpmd.schedule.steps import Schedule, StepOp
+
+WIDTH, LANE, BOX, LEFT, TOP = 960, 56, 34, 64, 34
+COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
+TEXT = "font-family='sans-serif' font-size='11'"
+MAX_ARROWS = 400
+"""More arrows than this hide the boxes; a picture without them says how many there are."""
+
+
+def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
+    """The predicted timeline of a schedule. Task names share a colour; hovering shows the instance."""
+    graph = schedule.graph
+    scale = (WIDTH - LEFT - 16) / max(schedule.makespan, 1e-12)
+    names = list(dict.fromkeys(site.call.task.name for site in graph.sites))
+    colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    height = TOP + LANE * schedule.cores + 46
+    lines = [
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}'>",
+        "<defs><marker id='head' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' orient='auto'>"
+        "<path d='M0 0 6 3 0 6z' fill='#444'/></marker></defs>",
+        f"<rect width='{WIDTH}' height='{height}' fill='white'/>",
+        f"<text x='{LEFT}' y='20' {TEXT} font-weight='bold'>{escape(title or graph.program.name)}</text>",
+    ]
+    for core in range(schedule.cores):
+        y = TOP + LANE * core + BOX / 2 + 4
+        lines.append(f"<text x='8' y='{y:.1f}' {TEXT}>core {core}</text>")
+    for task in range(len(graph)):
+        lines += _box(schedule, task, scale, colour)
+    arrows = _arrows(schedule)
+    for producer, consumer, reason in arrows[:MAX_ARROWS]:
+        lines.append(_arrow(schedule, producer, consumer, reason, scale))
+    lines += _legend(schedule, colour, height, len(arrows))
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _box(schedule: Schedule, task: int, scale: float, colour: dict[str, str]) -> list[str]:
+    graph = schedule.graph
+    name = graph.sites[graph.site[task]].call.task.name
+    start, finish = float(schedule.start[task]), float(schedule.finish[task])
+    x, width = LEFT + start * scale, max((finish - start) * scale, 0.5)
+    y = TOP + LANE * int(schedule.core[task])
+    label = graph.task_name(task)
+    hover = f"{label}: {start * 1e6:.1f} to {finish * 1e6:.1f} µs"
+    lines = [
+        f"<g><title>{escape(hover)}</title><rect x='{x:.2f}' y='{y}' width='{width:.2f}' height='{BOX}' "
+        f"fill='{colour[name]}' stroke='white' stroke-width='0.5'/>"
+    ]
+    if width > 7 * len(label):
+        lines.append(
+            f"<text x='{x + 4:.1f}' y='{y + BOX / 2 + 4:.1f}' {TEXT} fill='white'>{escape(label)}</text>"
+        )
+    return [*lines, "</g>"]
+
+
+def _arrows(schedule: Schedule) -> list[tuple[int, int, str]]:
+    """Per wait: the last producer on another core, the task that follows the wait, and the reason."""
+    arrows = []
+    for core in range(schedule.cores):
+        first, end = int(schedule.core_ptr[core]), int(schedule.core_ptr[core + 1])
+        for step in range(first, end):
+            if schedule.op[step] != StepOp.WAIT:
+                continue
+            following = np.flatnonzero(schedule.op[step:end] == StepOp.RUN)
+            dep = int(schedule.reason[step])
+            producers = schedule.deps.producers_of(dep)
+            others = producers[schedule.core[producers] != core]
+            if len(following) and len(others):
+                last = int(others[np.argmax(schedule.finish[others])])
+                reason = schedule.graph.dep(dep, schedule.deps).reason
+                arrows.append((last, int(schedule.a[step + following[0]]), reason))
+    return arrows
+
+
+def _arrow(schedule: Schedule, producer: int, consumer: int, reason: str, scale: float) -> str:
+    x0, x1 = LEFT + schedule.finish[producer] * scale, LEFT + schedule.start[consumer] * scale
+    up = schedule.core[producer] > schedule.core[consumer]
+    y0 = TOP + LANE * schedule.core[producer] + (0 if up else BOX)
+    y1 = TOP + LANE * schedule.core[consumer] + (BOX if up else 0)
+    return (
+        f"<path d='M{x0:.2f} {y0} L{x1:.2f} {y1}' stroke='#444' stroke-width='0.8' fill='none' "
+        f"marker-end='url(#head)'><title>{escape(reason)}</title></path>"
+    )
+
+
+def _legend(schedule: Schedule, colour: dict[str, str], height: int, arrows: int) -> list[str]:
+    lines, x = [], LEFT
+    for name, fill in colour.items():
+        lines.append(f"<rect x='{x}' y='{height - 34}' width='10' height='10' fill='{fill}'/>")
+        lines.append(f"<text x='{x + 14}' y='{height - 25}' {TEXT}>{escape(name)}</text>")
+        x += 28 + 7 * len(name)
+    hidden = f", {arrows - MAX_ARROWS} not drawn" if arrows > MAX_ARROWS else ""
+    summary = (
+        f"predicted {schedule.makespan * 1e6:.1f} µs on {schedule.cores} cores, {len(schedule.graph)} tasks; "
+        f"arrows are waits: {arrows}{hidden}"
+    )
+    return [*lines, f"<text x='{LEFT}' y='{height - 8}' {TEXT}>{escape(summary)}</text>"]
