@@ -27,8 +27,10 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
     colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     height = TOP + LANE * schedule.cores + 46
     lines = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}'>",
-        "<defs><marker id='head' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' orient='auto'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' "
+        f"width='{WIDTH}' height='{height}'>",
+        "<defs><marker id='head' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' "
+        "orient='auto'>"
         "<path d='M0 0 6 3 0 6z' fill='#444'/></marker></defs>",
         f"<rect width='{WIDTH}' height='{height}' fill='white'/>",
         f"<text x='{LEFT}' y='20' {TEXT} font-weight='bold'>{escape(title or graph.program.name)}</text>",
