@@ -1,0 +1,335 @@
+"""What every row reads and writes: boxes of bytes within a base, each distinct one once.
+
+In:  the decoded tables, and bounds of their launch scalars.
+Out: `Accesses`: (row, footprint, reads, writes) columns, and the distinct `Footprints`.
+Raises `ScheduleCapacityError` where a row may leave its base, or exceed the tile its function is for.
+Not here: which footprints overlap (`overlap`), which accesses are ordered (`races`).
+
+An extent that a launch decides counts as the largest value that the guards allow. An offset that it
+decides has two forms: `relative`, its constant part, comparable between footprints whose `relation`
+(the linear part of the offset) is the same; and `absolute`, in which each scalar is a further axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmd.errors import MalformedTableError, ScheduleCapacityError
+from mpmd.schedule.proof.boxes import Boxes, Mask, normalise
+from mpmd.schedule.proof.decode import Column, Tables
+from mpmd.schedule.proof.scalars import Bounds, Form, Terms, collect
+from mpmd.schedule.proof.witness import Places
+
+_LARGEST = 2**52
+_FARTHEST = 2.0**60
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Footprints:
+    """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part."""
+
+    base: Column
+    relation: Column
+    relative: Boxes
+    absolute: Boxes
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+
+@dataclass(frozen=True, eq=False)
+class Accesses:
+    """One entry per tensor parameter of a row that touches memory, ordered by row."""
+
+    row: Column
+    footprint: Column
+    reads: Mask
+    writes: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The accesses of some rows by one parameter, before boxes are normalised. Strides in bytes."""
+
+    row: Column
+    mode: int
+    item: int
+    base: Column
+    relation: int
+    offset: Column
+    extents: Column
+    strides: Column
+
+
+def footprints(tables: Tables, bounds: Bounds, places: Places) -> tuple[Accesses, Footprints]:
+    """All accesses of all rows."""
+    reader = _Reader(tables, bounds, places)
+    blocks = list(reader.blocks())
+    row, mode, item, base, relation, offset = (
+        _join([_spread(getattr(b, name), len(b.row)) for b in blocks])
+        for name in ("row", "mode", "item", "base", "relation", "offset")
+    )
+    rank = max((b.extents.shape[1] for b in blocks), default=0)
+    extents = _stack([b.extents for b in blocks], rank, 1)
+    strides = _stack([b.strides for b in blocks], rank, 0)
+    boxes = normalise(offset, item, extents, strides)
+    first, inverse = _distinct([base, relation, boxes.offset, *boxes.extents.T, *boxes.strides.T])
+    relative = boxes.take(first)
+    prints = Footprints(base[first], relation[first], relative, relative)
+    prints = replace(prints, absolute=_absolute(prints, reader.relations, tables, bounds))
+    order = np.argsort(row, kind="stable")
+    mode = mode[order]
+    return Accesses(row[order], inverse[order], (mode & 1) != 0, (mode & 2) != 0), prints
+
+
+class _Reader:
+    """Walks the functions and their parameters; numbers the linear parts that words have."""
+
+    def __init__(self, tables: Tables, bounds: Bounds, places: Places) -> None:
+        self._tables = tables
+        self._bounds = bounds
+        self._places = places
+        self.relations: list[Terms] = [()]
+        self._relation_of_word = self._number_patches()
+
+    def _number_patches(self) -> Column:
+        """Per word the number of its linear part in `relations` (0: the word is fixed)."""
+        terms_of: dict[int, list[tuple[int, int]]] = {}
+        for word, scalar, coefficient in self._tables.patches.tolist():
+            terms_of.setdefault(word, []).append((scalar, coefficient))
+        numbers: dict[Terms, int] = {(): 0}
+        relation = np.zeros(len(self._tables.words), np.int64)
+        for word, terms in terms_of.items():
+            relation[word] = numbers.setdefault(collect(tuple(terms)), len(numbers))
+        self.relations = list(numbers)
+        return relation
+
+    def blocks(self) -> Iterator[_Block]:
+        t = self._tables
+        order = np.argsort(t.row_function, kind="stable")
+        ends = np.searchsorted(t.row_function[order], np.arange(len(t.function_ptr)))
+        for function in np.unique(t.row_function).tolist():
+            rows = order[ends[function] : ends[function + 1]]
+            for param in range(t.function_ptr[function], t.function_ptr[function + 1]):
+                yield from self._of_param(rows, t.params[param].tolist())
+
+    def _of_param(self, rows: Column, param: list[int]) -> Iterator[_Block]:
+        """One block per combination of linear parts and, where there are any, strides."""
+        t = self._tables
+        mode, item, base_word, offset_word, first, end = param
+        axes = t.axes[first:end]
+        starts = t.row_ptr[rows]
+        extents = self._column(starts, axes[:, 0], axes[:, 1])
+        strides = self._column(starts, axes[:, 2], axes[:, 3])
+        offset = t.words[starts + offset_word]
+        self._sane(rows, np.concatenate([offset[:, None], extents, strides], axis=1))
+        used = np.array([base_word, offset_word, *axes[:, 0], *axes[:, 2]], np.int64)
+        linear = self._column(starts, used, np.zeros_like(used), self._relation_of_word)
+        block = _Block(rows, mode, item, t.words[starts + base_word], 0, offset, extents, strides * item)
+        self._bases_exist(block)
+        for index in _split(linear, strides):
+            part = _select(block, index)
+            numbers = linear[index[0]].tolist()
+            if numbers[0] or any(numbers[2 + len(axes) :]):
+                raise MalformedTableError(
+                    f"a launch scalar patches the base or a stride of {self._places.row(int(part.row[0]))}",
+                    span=self._places.span_of_row(int(part.row[0])),
+                )
+            terms = [self.relations[n] for n in numbers]
+            yield from self._bounded(
+                replace(part, relation=numbers[1]), terms[1], terms[2 : 2 + len(axes)], axes[:, 1]
+            )
+
+    def _column(self, starts: Column, words: Column, fixed: Column, source: Column | None = None) -> Column:
+        """Per row and axis: the row's word where `words` names one, else the fixed value."""
+        source = self._tables.words if source is None else source
+        if not len(source):
+            return np.broadcast_to(fixed, (len(starts), len(fixed)))
+        at = starts[:, None] + np.maximum(words, 0)[None, :]
+        return np.where(words[None, :] >= 0, source[np.minimum(at, len(source) - 1)], fixed[None, :])
+
+    def _bounded(
+        self, block: _Block, offset: Terms, extents: list[Terms], tile: Column
+    ) -> Iterator[_Block]:
+        """The block with upper bounds for extents, without the rows that touch nothing; in bounds."""
+        varying = [self._extent_form(block, k, terms) for k, terms in enumerate(extents)]
+        upper = block.extents.copy()
+        for axis, form in enumerate(varying):
+            if form is not None:
+                low, high = self._bounds.of(form)
+                if low < _INT64.min or high > _LARGEST:
+                    self._refuse(block, 0, f"has no proved bound for the extent of axis {axis}")
+                upper[:, axis] += high
+        self._fits_tile(block, upper, tile)
+        kept = np.flatnonzero((upper >= 1).all(axis=1))
+        if not len(kept):
+            return
+        block, upper = _select(block, kept), upper[kept]
+        self._in_base(block, upper, offset, varying)
+        yield replace(block, extents=upper)
+
+    def _extent_form(self, block: _Block, axis: int, terms: Terms) -> Form | None:
+        """An extent that a launch decides, as it is where the access touches anything at all.
+
+        The constant of the form stands for that of a row: it is added to the row's word.
+        """
+        if not terms:
+            return None
+        if not block.extents[:, axis].any():
+            return self._bounds.when_positive(Form(0, terms))
+        return Form(0, terms)
+
+    def _in_base(self, block: _Block, upper: Column, offset: Terms, varying: list[Form | None]) -> None:
+        """The law: no byte before the base or beyond it, in any launch that the guards let in."""
+        extents = np.maximum(np.abs(upper), np.abs(block.extents)).astype(float)
+        reach = np.abs(block.offset) + (extents * np.abs(block.strides)).sum(axis=1)
+        for bad in np.flatnonzero(reach > _FARTHEST)[:1]:
+            self._refuse(block, int(bad), "reaches farther than any memory")
+        below, above = Form(0, offset), Form(block.item, offset)
+        low, high = block.offset.copy(), block.offset.copy()
+        for axis, form in enumerate(varying):
+            strides = block.strides[:, axis]
+            if form is None:
+                low += (upper[:, axis] - 1) * np.minimum(strides, 0)
+                high += (upper[:, axis] - 1) * np.maximum(strides, 0)
+                continue
+            stride = int(strides[0])  # one per block where anything is symbolic
+            last = Form(form.const - 1, form.terms)
+            low += block.extents[:, axis] * min(stride, 0)
+            high += block.extents[:, axis] * max(stride, 0)
+            below, above = below.plus(last, min(stride, 0)), above.plus(last, max(stride, 0))
+        least, most = self._bounds.of(below)[0], self._bounds.of(above)[1]
+        size = self._tables.bases[block.base, 1]
+        if least < -_FARTHEST or most > _FARTHEST:
+            self._refuse(block, 0, "has no proved bound for its place")
+        bad = np.flatnonzero((low + least < 0) | (high + most > size))
+        if len(bad):
+            b = int(bad[0])
+            reached = f"bytes {int(low[b]) + least} to {int(high[b]) + most}"
+            self._refuse(block, b, f"may reach {reached}, outside the {int(size[b])} bytes")
+
+    def _fits_tile(self, block: _Block, upper: Column, tile: Column) -> None:
+        for bad in np.flatnonzero((upper > tile).any(axis=1))[:1]:
+            axis = int(np.argmax(upper[bad] > tile))
+            there, most = int(upper[bad, axis]), int(tile[axis])
+            self._refuse(block, int(bad), f"has up to {there} elements on axis {axis}, its tile {most},")
+
+    def _sane(self, rows: Column, values: Column) -> None:
+        for bad in np.flatnonzero(((values > _LARGEST) | (values < -_LARGEST)).any(axis=1))[:1]:
+            raise ScheduleCapacityError(
+                f"{self._places.row(int(rows[bad]))} has an offset, extent or stride that no memory has",
+                span=self._places.span_of_row(int(rows[bad])),
+            )
+
+    def _bases_exist(self, block: _Block) -> None:
+        for bad in np.flatnonzero((block.base < 0) | (block.base >= len(self._tables.bases)))[:1]:
+            raise MalformedTableError(
+                f"{self._places.row(int(block.row[bad]))} names base {int(block.base[bad])} of "
+                f"{len(self._tables.bases)}",
+                span=self._places.span_of_row(int(block.row[bad])),
+            )
+
+    def _refuse(self, block: _Block, index: int, what: str) -> NoReturn:
+        row = int(block.row[index])
+        raise ScheduleCapacityError(
+            f"{self._places.row(row)} {what} of {self._places.base(int(block.base[index]))}",
+            span=self._places.span_of_row(row),
+        )
+
+
+def _split(linear: Column, strides: Column) -> list[npt.NDArray[np.intp]]:
+    """Indices of rows that have the same linear parts (and strides, unless all words are fixed)."""
+    if not linear.any():
+        return [np.arange(len(linear))]
+    _, inverse = _distinct([*linear.T, *strides.T])
+    order = np.argsort(inverse, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
+
+
+def _select(block: _Block, index: npt.NDArray[np.intp]) -> _Block:
+    if len(index) == len(block.row):
+        return block
+    return replace(
+        block,
+        row=block.row[index],
+        base=block.base[index],
+        offset=block.offset[index],
+        extents=block.extents[index],
+        strides=block.strides[index],
+    )
+
+
+def _spread(value: Any, length: int) -> Column:
+    return np.broadcast_to(np.asarray(value, np.int64), (length,))
+
+
+def _join(columns: list[Column]) -> Column:
+    return np.concatenate(columns) if columns else np.zeros(0, np.int64)
+
+
+def _stack(columns: list[Column], rank: int, fill: int) -> Column:
+    padded = [np.pad(c, ((0, 0), (0, rank - c.shape[1])), constant_values=fill) for c in columns]
+    return np.concatenate(padded) if padded else np.zeros((0, rank), np.int64)
+
+
+def _distinct(columns: list[Column]) -> tuple[Column, Column]:
+    """Of rows given as columns: the index of the first of each distinct one, and each row's number.
+
+    Numbers rise with the values of the columns, the first column first.
+    """
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        if len(column) and (column != column[0]).any():
+            values, part = np.unique(column, return_inverse=True)
+            _, key = np.unique(key * len(values) + part, return_inverse=True)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _absolute(prints: Footprints, relations: list[Terms], tables: Tables, bounds: Bounds) -> Boxes:
+    """The boxes with every scalar of the offset a further axis, or the hull where that is narrower."""
+    relative = prints.relative
+    if not prints.relation.any():
+        return relative
+    parts, order = [], []
+    for number in np.unique(prints.relation).tolist():
+        index = np.flatnonzero(prints.relation == number)
+        order.append(index)
+        boxes = relative.take(index)
+        if number:
+            boxes = _freed(boxes, relations[number], tables.bases[prints.base[index], 1], bounds)
+        parts.append(boxes)
+    width = max(p.extents.shape[1] for p in parts)
+    back = np.argsort(np.concatenate(order))
+    return Boxes(
+        np.concatenate([p.offset for p in parts])[back],
+        _stack([p.extents for p in parts], width, 1)[back],
+        _stack([p.strides for p in parts], width, 0)[back],
+    )
+
+
+def _freed(boxes: Boxes, terms: Terms, size: Column, bounds: Bounds) -> Boxes:
+    low, high = bounds.of(Form(0, terms))
+    ends = [(c, *bounds.of(Form(0, ((s, 1),)))) for s, c in terms]
+    reach = sum(abs(c) * (hi - lo) for c, lo, hi in ends)
+    if high - low == reach and max(reach, abs(low)) < _FARTHEST and all(lo <= hi for _, lo, hi in ends):
+        axes = [(abs(c), hi - lo + 1) for c, lo, hi in ends]
+        extents = np.concatenate([boxes.extents[:, 1:], _rows([n for _, n in axes], len(boxes))], axis=1)
+        strides = np.concatenate([boxes.strides[:, 1:], _rows([c for c, _ in axes], len(boxes))], axis=1)
+        return normalise(boxes.offset + low, boxes.extents[:, 0], extents, strides)
+    # Footprints were proved to lie within their base, so their hull may be cut there.
+    first = np.array([max(0, low + o) for o in boxes.offset.tolist()], np.int64)
+    ends_of = zip(size.tolist(), boxes.end.tolist(), strict=True)
+    last = np.array([min(s, high + end) for s, end in ends_of], np.int64)
+    none = np.zeros((len(boxes), 0), np.int64)
+    return normalise(first, np.maximum(last - first, 1), none, none)
+
+
+def _rows(values: list[int], count: int) -> Column:
+    return np.broadcast_to(np.array(values, np.int64), (count, len(values)))

@@ -1,0 +1,148 @@
+"""Which footprints share bytes: each pair once, if at least one of the two is ever written.
+
+In:  the distinct footprints and which of them are written. Out: index pairs.
+Not here: the exact test of one pair (`boxes.meet`).
+
+Candidates come from a sorted sweep, either over the hulls of the boxes or, where those of a tiled
+matrix's columns would all overlap, over their places modulo the row pitch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mpmd.schedule.proof.boxes import Boxes, Mask, meet
+from mpmd.schedule.proof.decode import Column
+from mpmd.schedule.proof.footprints import Footprints
+
+_CHUNK = 1 << 20
+_FEW = 100_000
+"""Candidates below this are not worth a search for fewer."""
+
+Pairs = tuple[Column, Column]
+
+
+def overlapping(prints: Footprints, written: Mask) -> Pairs:
+    """All pairs of different footprints that may share a byte and of which one is written."""
+    found: list[Pairs] = []
+    for members in _runs(prints.base):
+        relation = prints.relation[members]
+        for alike in _runs(relation):
+            index = members[alike]
+            found += _of_group(prints.relative.take(index), written[index], index)
+        if (relation != relation[0]).any():
+            found += [
+                (a[unlike], b[unlike])
+                for a, b in _of_group(prints.absolute.take(members), written[members], members)
+                for unlike in [prints.relation[a] != prints.relation[b]]
+            ]
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
+
+
+def _runs(values: Column) -> list[Column]:
+    """The indices of equal values, together, each group ascending."""
+    if not len(values):
+        return []
+    order = np.argsort(values, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(values[order])) + 1)
+
+
+def _of_group(boxes: Boxes, written: Mask, index: Column) -> list[Pairs]:
+    """The overlapping pairs of some boxes, as footprints (`index` is theirs)."""
+    if not written.any():
+        return []
+    found: list[Pairs] = []
+    for a, b in _candidates(boxes, written):
+        met = meet(boxes.take(a), boxes.take(b))
+        found.append((index[a[met]], index[b[met]]))
+    return found
+
+
+def _candidates(boxes: Boxes, written: Mask) -> Iterator[Pairs]:
+    """Pairs whose hulls overlap, each once."""
+    low, high = boxes.offset, boxes.end
+    flat = _Sweep(low, high, written)
+    if flat.count <= _FEW:
+        yield from flat.pairs()
+        return
+    pitch = _pitch(boxes)
+    owner, first, last = _modulo(boxes, pitch)
+    wrapped = _Sweep(first, last, written[owner])
+    if wrapped.count >= flat.count:
+        yield from flat.pairs()
+        return
+    parts = (_hulls_overlap(owner[a], owner[b], low, high) for a, b in wrapped.pairs())
+    yield from parts if len(owner) == len(boxes) else _once(parts, len(boxes))
+
+
+def _hulls_overlap(a: Column, b: Column, low: Column, high: Column) -> Pairs:
+    kept = (low[a] < high[b]) & (low[b] < high[a]) & (a != b)
+    return a[kept], b[kept]
+
+
+def _once(parts: Iterator[Pairs], count: int) -> Iterator[Pairs]:
+    keys = [np.minimum(a, b) * count + np.maximum(a, b) for a, b in parts]
+    unique = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    for at in range(0, len(unique), _CHUNK):
+        yield np.divmod(unique[at : at + _CHUNK], count)
+
+
+def _pitch(boxes: Boxes) -> int:
+    """The largest stride that most boxes have."""
+    values, counts = np.unique(boxes.strides.max(axis=1), return_counts=True)
+    return int(values[np.argmax(counts)])
+
+
+def _modulo(boxes: Boxes, pitch: int) -> tuple[Column, Column, Column]:
+    """(box, first, end): where boxes lie modulo `pitch`; two pieces for those that wrap around."""
+    within = np.where(boxes.strides % pitch == 0, 0, boxes.strides) if pitch > 1 else boxes.strides * 0
+    span = ((boxes.extents - 1) * within).sum(axis=1) + 1
+    first = np.where(span >= pitch, 0, boxes.offset % pitch)
+    last = np.minimum(first + span, np.where(span >= pitch, pitch, first + span))
+    wraps = np.flatnonzero(last > pitch)
+    box = np.arange(len(boxes))
+    return (
+        np.concatenate([box, box[wraps]]),
+        np.concatenate([first, np.zeros(len(wraps), np.int64)]),
+        np.concatenate([np.minimum(last, pitch), last[wraps] - pitch]),
+    )
+
+
+class _Sweep:
+    """The pairs of intervals that overlap and of which one is written, by a sweep over their starts."""
+
+    def __init__(self, low: Column, high: Column, written: Mask) -> None:
+        self._order = np.argsort(low, kind="stable")
+        ordered = written[self._order]
+        rank = np.arange(len(low))
+        beyond = np.searchsorted(low[self._order], high[self._order])
+        self._written = np.flatnonzero(ordered)
+        # A written interval meets every later start below its end, another only the written ones.
+        self._first = np.where(ordered, rank + 1, np.searchsorted(self._written, rank + 1))
+        end = np.where(ordered, beyond, np.searchsorted(self._written, beyond))
+        self._counts = np.maximum(end - self._first, 0)
+        self._whole = ordered
+        self.count = int(self._counts.sum())
+
+    def pairs(self) -> Iterator[Pairs]:
+        """The pairs as indices of intervals, a bounded number at a time (or those of one interval)."""
+        upto = np.cumsum(self._counts)
+        at = 0
+        while at < len(upto):
+            done = upto[at - 1] if at else 0
+            end = max(at + 1, int(np.searchsorted(upto, done + _CHUNK, side="right")))
+            counts = self._counts[at:end]
+            one = np.repeat(np.arange(at, end), counts)
+            nth = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
+            other = self._first[one] + nth
+            if len(self._written):
+                other = np.where(
+                    self._whole[one], other, self._written[np.minimum(other, len(self._written) - 1)]
+                )
+            if len(one):
+                yield self._order[one], self._order[other]
+            at = end
