@@ -570,6 +570,8 @@ EXPORT const MpmdResult* mpmd_launch(MpmdKernel* kernel, void* const* arguments,
   return &result;
 }
 
+EXPORT const MpmdResult* mpmd_last_result() { return &result; }
+
 EXPORT void mpmd_configure(long long spin_nanoseconds, long long hang_nanoseconds) {
   __atomic_store_n(&pool.spin, spin_nanoseconds, __ATOMIC_RELAXED);
   __atomic_store_n(&pool.hang, hang_nanoseconds, __ATOMIC_RELAXED);

@@ -38,6 +38,9 @@ long long mpmd_argument_bytes(const MpmdKernel* kernel, long long argument);
 const MpmdResult* mpmd_launch(MpmdKernel* kernel, void* const* arguments, const mpmd::Word* scalars, MpmdPoll poll,
                               void* context);
 
+// How the calling thread's last launch ended.
+const MpmdResult* mpmd_last_result();
+
 // How long idle workers spin before they sleep, and how long all cores must wait before a hang is looked for.
 void mpmd_configure(long long spin_nanoseconds, long long hang_nanoseconds);
 

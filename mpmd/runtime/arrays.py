@@ -1,0 +1,157 @@
+"""Arguments of a launch: any array as a NumPy view of the same memory, and why one does not fit.
+
+In:  what the user passed, and the `ArgumentInfo` or `ScalarInfo` of the parameter.
+Out: a view that exports its buffer (never a copy), a number, or an `ArgumentError`.
+Not here: the fast path for arrays that fit at once (`native/call.cpp`).
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmd.codegen.source import ArgumentInfo, LaunchInfo, ScalarInfo
+from mpmd.errors import AliasError, ArgumentError, Note
+from mpmd.lang.types import DType, bf16, from_numpy
+
+Array = npt.NDArray[Any]
+
+_EXPORTED: dict[DType, np.dtype[Any]] = {bf16: np.dtype("V2")}
+"""How a dtype that the buffer protocol cannot name is viewed for the fast path: opaque bytes."""
+
+_CPU_DEVICES = (1, 3)
+"""DLPack's codes for memory that this process can read: the CPU's, and the CPU's pinned for CUDA."""
+
+
+def exported(dtype: DType) -> np.dtype[Any]:
+    """The NumPy dtype under which arrays of `dtype` export their buffer."""
+    return _EXPORTED.get(dtype, dtype.numpy)
+
+
+def buffer_format(dtype: DType) -> str:
+    """What the exported buffer of an array of `dtype` says its items are."""
+    return np.empty(0, exported(dtype)).data.format
+
+
+def adapt(kernel: str, info: ArgumentInfo, value: object) -> Array:
+    """`value` as an array that exports its buffer; raises where it does not fit the parameter."""
+    array = _as_array(kernel, info, value)
+    _check(kernel, info, array)
+    return array.view(exported(info.dtype))
+
+
+def adapt_scalar(kernel: str, info: ScalarInfo, value: Any) -> int | float:
+    """`value` as a number of the parameter's dtype; raises where it is none."""
+    dtype = info.dtype
+    try:
+        if dtype.is_float:
+            return float(value)
+        number = int(value) if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except (TypeError, ValueError):
+        raise _refused(kernel, info, f"a scalar {dtype}", _describe(value)) from None
+    lo, hi = integer_range(dtype)
+    if not lo <= number <= hi:
+        raise _refused(kernel, info, f"a scalar {dtype}, {lo} to {hi}", str(number))
+    return number
+
+
+def integer_range(dtype: DType) -> tuple[int, int]:
+    """The smallest and the largest value of an integer or bool dtype."""
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.min), int(limits.max)
+
+
+def overlap_error(info: LaunchInfo, arrays: dict[str, Array]) -> AliasError:
+    """Names the first two arguments whose memory overlaps where one of them is written."""
+    for written in (a for a in info.arguments if a.direction.writes):
+        for other in info.arguments:
+            if other is not written and _overlap(arrays[written.name], arrays[other.name]):
+                return AliasError(
+                    f"'{written.name}' and '{other.name}' of kernel '{info.kernel}' share memory,"
+                    f" and '{written.name}' is written",
+                    span=written.span,
+                    label="written here",
+                    related=(Note(other.span, f"declares '{other.name}'"),),
+                    hints=(f"give '{written.name}' its own array", "or declare one InOut parameter for both"),
+                )
+    raise AssertionError("no arguments overlap")
+
+
+def _overlap(a: Array, b: Array) -> bool:
+    (a_lo, a_hi), (b_lo, b_hi) = (np.lib.array_utils.byte_bounds(x) if x.size else (0, 0) for x in (a, b))
+    return a_lo < b_hi and b_lo < a_hi
+
+
+def _as_array(kernel: str, info: ArgumentInfo, value: Any) -> Array:
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__array_interface__"):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__"):
+        return _from_dlpack(kernel, info, value)
+    raise _refused(kernel, info, _expected(info), _describe(value), "pass a NumPy array, or one with DLPack")
+
+
+def _from_dlpack(kernel: str, info: ArgumentInfo, value: Any) -> Array:
+    device, _ = value.__dlpack_device__()
+    kind = _describe(value)
+    if int(device) not in _CPU_DEVICES:
+        given = f"{kind} on another device"
+        raise _refused(kernel, info, _expected(info), given, "move it to the CPU first")
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, TypeError, RuntimeError) as error:
+        given = f"{kind} that NumPy cannot view ({error})"
+        raise _refused(kernel, info, _expected(info), given) from None
+
+
+def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
+    if array.dtype != info.dtype.numpy or array.shape != info.shape:
+        hint = f"convert it: .astype({info.dtype.numpy})" if array.shape == info.shape else ""
+        raise _refused(kernel, info, _expected(info), _describe(array), hint)
+    if not _same_strides(info, array):
+        given = tuple(stride // array.itemsize for stride in array.strides)
+        raise _refused(
+            kernel,
+            info,
+            f"{_expected(info)} with strides {info.strides}",
+            f"strides {given} (in elements)",
+            "pass a contiguous copy, or compile the kernel for this layout",
+        )
+    if info.direction.writes and not array.flags.writeable:
+        raise _refused(kernel, info, f"a writable {_expected(info)}", "a read-only array")
+
+
+def _same_strides(info: ArgumentInfo, array: Array) -> bool:
+    size = info.dtype.itemsize
+    return array.size == 0 or all(
+        extent == 1 or given == expected * size
+        for extent, given, expected in zip(info.shape, array.strides, info.strides, strict=True)
+    )
+
+
+def _expected(info: ArgumentInfo) -> str:
+    return f"{info.dtype}{list(info.shape)}"
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        dtype = from_numpy(value.dtype)
+        return f"{dtype or value.dtype.str}{list(value.shape)}"
+    return f"a {type(value).__name__}"
+
+
+def _refused(
+    kernel: str, info: ArgumentInfo | ScalarInfo, expected: str, given: str, hint: str = ""
+) -> ArgumentError:
+    return ArgumentError(
+        f"'{info.name}' of kernel '{kernel}' takes {expected}, not {given}",
+        span=info.span,
+        label="declared here",
+        hints=(hint,) if hint else (),
+    )

@@ -1,0 +1,204 @@
+"""`Executable`: a kernel in this process, callable.
+
+In:  a `KernelSource` and the path of its library. Out: launches, or a `Diagnostic` that says why not.
+Not here: what fits a parameter (`arrays.py`), how a launch failed (`report.py`), threads (`native/`).
+
+The fast path is one call into `native/call.cpp`, which checks the arguments and launches. Whatever it
+refuses comes back here, is adapted without a copy (DLPack, bf16) and tried again, or explained.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpmd.codegen.source import KernelSource, LaunchInfo
+from mpmd.errors import NO_SPAN, ArgumentError, CapacityError, MalformedTableError, ToolchainError
+from mpmd.lang.types import Direction
+from mpmd.runtime import arrays, pool, report
+from mpmd.runtime.signature import sign
+
+_ABI = 1
+
+
+class OpenKernel:
+    """The native side of a kernel: its tables, counters and arena, until nobody refers to it."""
+
+    def __init__(self, source: KernelSource, library: ctypes.CDLL, handle: int) -> None:
+        self.source = source
+        self.library = library
+        self.handle = handle
+        closing = weakref.finalize(self, pool.native().code.mpmd_close, handle)
+        closing.atexit = False  # another thread may still be launching when the interpreter ends
+
+
+def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
+    """Loads the library and decodes the tables."""
+    info = source.launch
+    try:
+        library = ctypes.CDLL(str(path))
+        entry = ctypes.cast(getattr(library, source.entry), ctypes.c_void_p)
+        abi = ctypes.c_int.in_dll(library, "mpmd_abi").value
+    except (OSError, AttributeError, ValueError) as error:
+        raise ToolchainError(f"'{info.kernel}' cannot be loaded: {error}", span=NO_SPAN) from None
+    if abi != _ABI:
+        raise ToolchainError(
+            f"'{info.kernel}' was built by another version of mpmd", span=NO_SPAN, hints=("build it again",)
+        )
+    error = ctypes.create_string_buffer(200)
+    handle = pool.native().code.mpmd_open(
+        source.tables, len(source.tables), entry, info.scratch_bytes, error, len(error)
+    )
+    if not handle:
+        _raise_unopened(info, error.value.decode())
+    kernel = OpenKernel(source, library, handle)
+    _check_counts(kernel)
+    return kernel
+
+
+def _raise_unopened(info: LaunchInfo, reason: str) -> None:
+    if reason == "there is not enough memory":
+        raise CapacityError(
+            f"kernel '{info.kernel}' needs {info.arena_bytes} bytes, and {info.scratch_bytes} per core",
+            span=NO_SPAN,
+            label=reason,
+        )
+    raise MalformedTableError(f"the tables of kernel '{info.kernel}' are malformed: {reason}", span=NO_SPAN)
+
+
+def _check_counts(kernel: OpenKernel) -> None:
+    info = kernel.source.launch
+    count = pool.native().code.mpmd_argument_count(kernel.handle)
+    header = np.frombuffer(kernel.source.tables, "<i8", 24)
+    if count != len(info.arguments) or header[12] != len(info.scalars):
+        raise MalformedTableError(f"the tables of kernel '{info.kernel}' have other parameters", span=NO_SPAN)
+
+
+class Executable:
+    """Call it with the kernel's arguments, in order; `bind` fixes constants beforehand.
+
+    Launches from several threads queue. Outputs are written in place; nothing is ever copied.
+    """
+
+    def __init__(self, kernel: OpenKernel, bound: dict[str, arrays.Array] | None = None) -> None:
+        self._kernel = kernel
+        self._bound = bound or {}
+        self.info = kernel.source.launch
+        self._arguments = {a.name: a for a in self.info.arguments}
+        self._scalars = {s.name: s for s in self.info.scalars}
+        self._order = tuple(name for name in self.info.order if name not in self._bound)
+        self._viewed = tuple(
+            (position, self._arguments[name].dtype.numpy, arrays.exported(self._arguments[name].dtype))
+            for position, name in enumerate(self._order)
+            if name in self._arguments and arrays.exported(self._arguments[name].dtype).kind == "V"
+        )
+        self._call = pool.native().call.mpmd_call
+        self._signature = sign(kernel.handle, self.info, self._order, self._bound)
+        weakref.finalize(self, pool.native().code.mpmd_signature_free, self._signature)
+
+    def __call__(self, *args: Any) -> None:
+        """Runs the kernel once; returns when every core has finished."""
+        status = self._call(self._signature, self._view(args) if self._viewed else args, 1)
+        if status:
+            self._retry(status, args)
+
+    def try_call(self, args: tuple[Any, ...]) -> bool:
+        """Runs the kernel if `args` fit its signature exactly as they are; False if they do not."""
+        status = self._call(self._signature, self._view(args) if self._viewed else args, 1)
+        if status == pool.MISMATCH:
+            return False
+        if status:
+            self._retry(status, args)
+        return True
+
+    def fits(self, args: tuple[Any, ...]) -> bool:
+        """Whether `args` could be launched; cheap. (That they overlap is an error, not a misfit.)"""
+        status = self._call(self._signature, self._view(args) if self._viewed else args, 0)
+        if status != pool.MISMATCH:
+            return True
+        try:
+            self._adapt(args)
+        except ArgumentError:
+            return False
+        return True
+
+    def bind(self, **consts: Any) -> Executable:
+        """This kernel with some `Const` arguments fixed; the rest keep their order."""
+        bound = dict(self._bound)
+        for name, value in consts.items():
+            if name not in self._order or name not in self._arguments:
+                raise self._no_such_const(name)
+            argument = self._arguments[name]
+            if argument.direction is not Direction.CONST:
+                raise ArgumentError(
+                    f"'{name}' of kernel '{self.info.kernel}' is {argument.direction.value}, not Const",
+                    span=argument.span,
+                    label="only Const arguments can be bound",
+                    hints=(f"declare it Const[…], or pass '{name}' at every call",),
+                )
+            bound[name] = arrays.adapt(self.info.kernel, argument, value)
+        return Executable(self._kernel, bound)
+
+    # -- what the fast path refused ---------------------------------------------------------
+
+    def _view(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """`args` with arrays of dtypes that export no buffer seen as bytes."""
+        viewed = list(args)
+        for position, dtype, opaque in self._viewed:
+            if position < len(args) and type(args[position]) is np.ndarray and args[position].dtype == dtype:
+                viewed[position] = args[position].view(opaque)
+        return tuple(viewed)
+
+    def _retry(self, status: int, args: tuple[Any, ...]) -> None:
+        adapted = args
+        if status == pool.MISMATCH:
+            adapted = self._adapt(args)
+            status = self._call(self._signature, adapted, 1)
+        if status == pool.OK:
+            return
+        if status == pool.MISMATCH:
+            raise ArgumentError(f"the arguments do not fit kernel '{self.info.kernel}'", span=NO_SPAN)
+        if status == pool.OVERLAP:
+            raise arrays.overlap_error(self.info, self._all_arrays(adapted))
+        if status == pool.NO_MEMORY:
+            raise report.plain_error(self.info, status)
+        result = pool.native().code.mpmd_last_result().contents
+        scalars = {
+            name: arrays.adapt_scalar(self.info.kernel, self._scalars[name], value)
+            for name, value in zip(self._order, args, strict=True)
+            if name in self._scalars
+        }
+        raise report.launch_error(self.info, self._kernel.source.tables, result, scalars)
+
+    def _adapt(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(args) != len(self._order):
+            raise ArgumentError(
+                f"kernel '{self.info.kernel}' takes {len(self._order)} arguments, not {len(args)}:"
+                f" {', '.join(self._order)}",
+                span=NO_SPAN,
+            )
+        return tuple(self._adapt_one(name, value) for name, value in zip(self._order, args, strict=True))
+
+    def _adapt_one(self, name: str, value: Any) -> Any:
+        if name in self._scalars:
+            return arrays.adapt_scalar(self.info.kernel, self._scalars[name], value)
+        return arrays.adapt(self.info.kernel, self._arguments[name], value)
+
+    def _all_arrays(self, args: tuple[Any, ...]) -> dict[str, arrays.Array]:
+        given = zip(self._order, self._adapt(args), strict=True)
+        return self._bound | {name: value for name, value in given if name in self._arguments}
+
+    def _no_such_const(self, name: str) -> ArgumentError:
+        near = difflib.get_close_matches(name, self._order, 1)
+        bound = f"'{name}' is bound already" if name in self._bound else f"it takes {', '.join(self._order)}"
+        return ArgumentError(
+            f"kernel '{self.info.kernel}' has no argument '{name}' to bind",
+            span=NO_SPAN,
+            label=bound,
+            hints=(f"did you mean '{near[0]}'?",) if near else (),
+        )

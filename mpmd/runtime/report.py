@@ -1,0 +1,116 @@
+"""How a launch ended early, told in the user's terms.
+
+In:  the pool's `Result`, the tables, and the notes of the `LaunchInfo`.
+Out: the `Diagnostic` to raise. Not here: deciding that a launch hangs (`native/pool.cpp`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mpmd.codegen.source import LaunchInfo, StepNote
+from mpmd.codegen.tables import HEADER_WORDS
+from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, LaunchError, Note
+from mpmd.runtime import pool
+
+_WAIT, _BARRIER = 2, 3
+_PARTLY = "what the kernel writes may be partly written"
+
+_PLAIN = {
+    pool.NESTED: ("was called from a signal handler during a launch", "call it after the launch"),
+    pool.NO_THREADS: ("could not start its worker threads", "compile it with fewer cores"),
+    pool.NO_MEMORY: ("had not enough memory for its arguments", "free some memory"),
+    pool.INTERRUPTED: ("was interrupted", _PARTLY),
+}
+
+
+def launch_error(
+    info: LaunchInfo, tables: bytes, result: pool.Result, scalars: Mapping[str, int | float]
+) -> Diagnostic:
+    """Why the launch that gave `result` ended."""
+    if result.status == pool.FAILED_CHECK:
+        return _failed_check(info, result.failure)
+    if result.status == pool.FAILED_GUARD:
+        return _failed_guard(info, result.guard, scalars)
+    if result.status == pool.HANG:
+        return _hang(info, tables, result)
+    if result.status == pool.SCALAR_OVERFLOW:
+        return ArgumentError(
+            f"the scalars of kernel '{info.kernel}' are too large: an offset leaves 64 bits",
+            span=info.scalars[0].span if info.scalars else NO_SPAN,
+            label=_values(scalars),
+        )
+    return plain_error(info, result.status)
+
+
+def plain_error(info: LaunchInfo, status: int) -> LaunchError:
+    """A status that has nothing to add."""
+    text, hint = _PLAIN[status]
+    return LaunchError(f"kernel '{info.kernel}' {text}", span=NO_SPAN, hints=(hint,))
+
+
+def _failed_check(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
+    note = info.checks[failure.check]
+    last = failure.value + failure.extent
+    given = f"{failure.value}" if failure.extent == 1 else f"{failure.value}:{last}"
+    return BoundsError(
+        f"{note.text}: {given} is outside 0:{failure.limit}",
+        span=note.span,
+        label=f"at run time, on core {failure.core} of kernel '{info.kernel}'",
+        hints=(_PARTLY,),
+    )
+
+
+def _failed_guard(info: LaunchInfo, guard: int, scalars: Mapping[str, int | float]) -> BoundsError:
+    note = info.guards[guard]
+    return BoundsError(
+        f"kernel '{info.kernel}' refuses {_values(scalars)}: {note.text}",
+        span=note.span,
+        label="leaves its tensor",
+        hints=("nothing was run",),
+    )
+
+
+def _values(scalars: Mapping[str, int | float]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in scalars.items())
+
+
+def _hang(info: LaunchInfo, tables: bytes, result: pool.Result) -> LaunchError:
+    places = [(core, result.waiting[core]) for core in range(result.cores)] if result.waiting else []
+    waiting = [(core, state) for core, state in places if state.place >= 0]
+    steps = _steps(tables)
+    notes = tuple(
+        Note(_note(info, state.place).span, f"core {core}, {_wait(info, steps, state, result.cores)}")
+        for core, state in waiting
+    )
+    done = [str(core) for core, state in places if state.place == pool.DONE]
+    finished = f"; finished: {', '.join(done)}" if done else ""
+    return LaunchError(
+        f"the launch of kernel '{info.kernel}' hangs: no core can go on{finished}",
+        span=notes[0].span if notes else NO_SPAN,
+        label="waits for what nobody signals",
+        related=notes,
+        hints=("the schedule is wrong, not your program: please report it", _PARTLY),
+    )
+
+
+def _wait(info: LaunchInfo, steps: np.ndarray, state: pool.Waiting, cores: int) -> str:
+    op, a, b, _ = (int(value) for value in steps[state.place])
+    place = f"step {state.place}"
+    if op == _BARRIER:
+        return f"{place}: barrier {a} has {state.have - a * cores} of {cores} cores"
+    return f"{place}: event {a} has {state.have} of {b}: {_note(info, state.place).text}"
+
+
+def _note(info: LaunchInfo, step: int) -> StepNote:
+    return info.steps[step] if step < len(info.steps) else StepNote("no note", NO_SPAN)
+
+
+def _steps(tables: bytes) -> np.ndarray:
+    """The step rows: op, a, b, reason."""
+    header = np.frombuffer(tables, "<i8", HEADER_WORDS)
+    cores, steps = int(header[2]), int(header[3])
+    start = HEADER_WORDS * 8 + -(-(cores + 1) * 4 // 8) * 8
+    return np.frombuffer(tables, "<i4", steps * 4, start).reshape(steps, 4)

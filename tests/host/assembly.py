@@ -1,0 +1,154 @@
+"""Tables and kernels put together by hand, so that the runtime is tested without the other stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarInfo, StepNote
+from mpmd.codegen.tables import HEADER_WORDS, MAGIC, VERSION
+from mpmd.errors import Span
+from mpmd.lang.types import Direction, DType, f32
+
+RUN, SIGNAL, WAIT, BARRIER = range(4)
+HERE = Span("kernel.py", 7, 4)
+
+Step = tuple[int, int, int]
+Linear = tuple[int, tuple[tuple[int, int], ...]]
+
+
+def section(values: object, dtype: str) -> bytes:
+    data = np.array(values, dtype=dtype).tobytes()
+    return data + b"\0" * (-len(data) % 8)
+
+
+def tables(
+    cores: Sequence[Sequence[Step]],
+    rows: Sequence[tuple[int, Sequence[int]]],
+    *,
+    params: Sequence[int],
+    bases: Sequence[int],
+    events: int = 0,
+    scalars: int = 0,
+    derived: Sequence[tuple[int, Linear, Linear]] = (),
+    guards: Sequence[tuple[Linear, int, int]] = (),
+    patches: Sequence[tuple[int, int, int]] = (),
+    arena: int = 0,
+) -> bytes:
+    """`params[f]` is how many tensors function f takes: (base, offset) pairs that open its rows."""
+    terms: list[tuple[int, int]] = []
+
+    def linear(value: Linear) -> tuple[int, int, int]:
+        first = len(terms)
+        terms.extend(value[1])
+        return value[0], first, len(terms)
+
+    steps = [(*step, -1) for core in cores for step in core]
+    totals = [sum(b for op, a, b, _ in steps if op == SIGNAL and a == event) for event in range(events)]
+    words = [word for _, row in rows for word in row]
+    param_rows = [(3, 4, 2 * i, 2 * i + 1, 0, 0) for count in params for i in range(count)]
+    derived_rows = [(op, *linear(lhs), *linear(rhs)) for op, lhs, rhs in derived]
+    guard_rows = [(*linear(value), lo, hi) for value, lo, hi in guards]
+    base_rows = [(0, size) for size in bases] + ([(1, arena)] if arena else [])
+    barriers = sum(step[0] == BARRIER for step in cores[0])
+    sections = [
+        section(np.cumsum([0, *map(len, cores)]), "<i4"),
+        section(steps, "<i4"),
+        section(totals, "<i4"),
+        section(np.cumsum([0, *(len(row) for _, row in rows)]), "<i8"),
+        section([function for function, _ in rows], "<i4"),
+        section(words, "<i8"),
+        section(np.cumsum([0, *params]), "<i4"),
+        section(param_rows, "<i4"),
+        b"",
+        section(base_rows, "<i8"),
+        section(derived_rows, "<i8"),
+        section(terms, "<i8"),
+        section(guard_rows, "<i8"),
+        section(patches, "<i8"),
+    ]
+    total = HEADER_WORDS * 8 + sum(map(len, sections))
+    header = [
+        MAGIC, VERSION, len(cores), len(steps), events, barriers, len(rows), len(words), len(params),
+        len(param_rows), 0, len(base_rows), scalars, len(derived_rows), len(terms), len(guard_rows),
+        len(patches), arena, total,
+    ]  # fmt: skip
+    return section(header + [0] * (HEADER_WORDS - len(header)), "<i8") + b"".join(sections)
+
+
+def argument(
+    name: str, *shape: int, dtype: DType = f32, direction: Direction = Direction.IN, strides: tuple[int, ...] | None = None
+) -> ArgumentInfo:
+    c_order = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+    return ArgumentInfo(name, dtype, shape, c_order if strides is None else strides, direction, HERE)
+
+
+def kernel(
+    functions: str,
+    names: Sequence[str],
+    table: bytes,
+    arguments: Sequence[ArgumentInfo],
+    *,
+    scalars: Sequence[ScalarInfo] = (),
+    scratch: int = 0,
+    arena: int = 0,
+    guards: Sequence[str] = (),
+    checks: Sequence[str] = (),
+    steps: int = 0,
+    cores: int = 1,
+) -> KernelSource:
+    """The source of a kernel whose functions `names` are defined by the text `functions`."""
+    text = (
+        '#include "mpmd/driver.h"\n'
+        "using mpmd::Core;\nusing mpmd::Word;\n"
+        + functions
+        + f"\nstatic const mpmd::Function functions[] = {{{', '.join(names)}}};\n"
+        'extern "C" __attribute__((visibility("default"))) void mpmd_kernel(mpmd::Core* core) '
+        "{ mpmd::run_core(*core, functions); }\n"
+    )
+    note = [StepNote(f"step {i} of the plan", Span("kernel.py", 10 + i)) for i in range(steps)]
+    launch = LaunchInfo(
+        kernel="toy",
+        order=(*(a.name for a in arguments), *(s.name for s in scalars)),
+        arguments=tuple(arguments),
+        scalars=tuple(scalars),
+        cores=cores,
+        arena_bytes=arena,
+        scratch_bytes=scratch,
+        guards=tuple(StepNote(text, HERE) for text in guards),
+        steps=tuple(note),
+        checks=tuple(StepNote(text, HERE) for text in checks),
+    )
+    return KernelSource("cpu", (("toy.cpp", text),), table, "mpmd_kernel", launch)
+
+
+# y[0] = x[0] + 1, as one function: row = base of x, offset, base of y, offset.
+ADD_ONE = """
+static void add_one(Core& core, const Word* row) {
+  const float* x = (const float*)((const char*)core.base[row[0]] + row[1]);
+  float* y = (float*)((char*)core.base[row[2]] + row[3]);
+  *y = *x + 1;
+}
+"""
+
+
+def chain(cores: int, rounds: int) -> KernelSource:
+    """Core after core adds one, `rounds` times round: x → arena → … → y, each step behind a signal."""
+    hops = cores * rounds
+    plan: list[list[Step]] = [[] for _ in range(cores)]
+    rows = []
+    for hop in range(hops):
+        source = (0, 0) if hop == 0 else (2, 64 * (hop - 1))
+        target = (1, 0) if hop == hops - 1 else (2, 64 * hop)
+        rows.append((0, (*source, *target)))
+        core = plan[hop % cores]
+        if hop:
+            core.append((WAIT, hop - 1, 1))
+        core.append((RUN, hop, 0))
+        if hop < hops - 1:
+            core.append((SIGNAL, hop, 1))
+    arena = 64 * hops
+    table = tables(plan, rows, params=[2], bases=[4, 4], events=hops - 1, arena=arena)
+    arguments = [argument("x", 1), argument("y", 1, direction=Direction.OUT)]
+    return kernel(ADD_ONE, ["add_one"], table, arguments, cores=cores, arena=arena, steps=3 * hops)
