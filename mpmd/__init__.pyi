@@ -4,7 +4,7 @@ To a checker `In[f32, T, H]` is `typing.Annotated[f32, T, H]`, so a parameter ha
 class with everything that tensors, views, tiles and scalars can do. The operations return `Tile`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import Annotated as Accum
 from typing import Annotated as Const
@@ -13,7 +13,13 @@ from typing import Annotated as InOut
 from typing import Annotated as Out
 from typing import Any, ClassVar, SupportsIndex, TypeAlias, TypeVar
 
+from mpmd.codegen.source import KernelSource
 from mpmd.errors import Diagnostic as Diagnostic
+from mpmd.lang.program import Program
+from mpmd.partition.graph import TaskGraph
+from mpmd.runtime.load import Executable
+from mpmd.schedule.check import Certificate
+from mpmd.schedule.steps import Schedule
 
 __all__ = ["Accum", "Const", "In", "InOut", "Out"]  # the other names are public by their definition
 
@@ -43,12 +49,10 @@ class Tile:
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> type[Tile]: ...
-
     def __getitem__(self, key: Key, /) -> Tile: ...
     def __setitem__(self, key: Key, value: Operand, /) -> None: ...
     def __index__(self) -> int: ...
     def __bool__(self) -> bool: ...
-
     def __neg__(self) -> Tile: ...
     def __invert__(self) -> Tile: ...
     def __abs__(self) -> Tile: ...
@@ -83,7 +87,6 @@ class Tile:
     def __ge__(self, other: Operand, /) -> Tile: ...
     def __eq__(self, other: Operand, /) -> Tile: ...  # type: ignore[override]
     def __ne__(self, other: Operand, /) -> Tile: ...  # type: ignore[override]
-
     def astype(self, dtype: type[Tile], /) -> Tile: ...
     def reshape(self, *shape: int | Sequence[int]) -> Tile: ...
     def transpose(self, *order: int | Sequence[int]) -> Tile: ...
@@ -105,6 +108,7 @@ Operand: TypeAlias = Tile | int | float
 _Part: TypeAlias = SupportsIndex | slice | TileSpan | EllipsisType | Tile | None
 Key: TypeAlias = _Part | tuple[_Part, ...]
 DType: TypeAlias = type[Tile]
+
 class f64(Tile): ...
 class f32(Tile): ...
 class f16(Tile): ...
@@ -137,6 +141,57 @@ class Task:
 
 def task(function: Callable[..., None]) -> Task:
     """Makes a function a tile program."""
+
+class CompiledKernel:
+    """A kernel for one signature, with the value of every stage."""
+
+    @property
+    def program(self) -> Program: ...
+    @property
+    def graph(self) -> TaskGraph: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def source(self) -> KernelSource: ...
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def executable(self) -> Executable: ...
+    def __call__(self, *args: Any) -> None: ...
+    def bind(self, **consts: Any) -> CompiledKernel:
+        """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+
+class Kernel:
+    """A sequential function. A call compiles it, once for each signature, and launches it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Makes a sequential Python function, which calls tasks, a kernel."""
+
+class TensorSpec:
+    """The dtype and shape of an array, without its data."""
+
+class ScalarSpec:
+    """A runtime scalar, whose value a kernel is not compiled for."""
+
+def spec(dtype: type[Tile], shape: int | Sequence[int] | None = None) -> TensorSpec | ScalarSpec:
+    """`mpmd.spec(f32, (16, 2048))` stands for an array, `mpmd.spec(i32)` for a scalar."""
+
+def compile(
+    kernel: Kernel,
+    *args: Any,
+    target: str = "cpu",
+    cores: int | None = None,
+    tiles: Mapping[str, int] | None = None,
+    policy: str = "heft",
+    on_stage: Callable[[str, Any], None] | None = None,
+) -> CompiledKernel:
+    """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
+
+    `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    `on_stage` is called with each stage's name and value as it is done.
+    """
 
 def abs(x: Operand, /) -> Tile: ...
 def exp(x: Operand, /) -> Tile: ...

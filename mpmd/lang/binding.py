@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mpmd.errors import AliasError, DirectionError, Note, Span, TypeMismatch
+from mpmd.errors import AliasError, Diagnostic, DirectionError, Note, Span, TypeMismatch
 from mpmd.lang.index import Index, Interval, Sym
 from mpmd.lang.overlap import provably_disjoint
 from mpmd.lang.program import Arg, Call, ScalarArg, View
@@ -33,7 +33,7 @@ def bind_call(
     bounds: Mapping[str, Interval],
 ) -> Call:
     """The call, or the diagnostic of the first rule that it breaks."""
-    given = match_arguments(task.name, task.params, args, kwargs, span)
+    given = match_arguments(task.name, [p.name for p in task.params], args, kwargs, span)
     bound = [_argument(task, param, given[param.name], span) for param in task.params]
     views = {p.name: given[p.name] for p in task.tensors}
     dims = _bind_dims(task, views, span)
@@ -43,29 +43,35 @@ def bind_call(
 
 
 def match_arguments(
-    name: str, params: Sequence[Param], args: Sequence[Any], kwargs: Mapping[str, Any], span: Span
+    name: str,
+    names: Sequence[str],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    span: Span,
+    *,
+    error: type[Diagnostic] = TypeMismatch,
 ) -> dict[str, Any]:
     """Arguments by parameter name, whether they were given by place or by name."""
-    names = [p.name for p in params]
     for key in kwargs:
         if key not in names:
             close = get_close_matches(key, names, n=1)
-            raise TypeMismatch(
+            raise error(
                 f"'{name}' has no parameter '{key}'",
                 span=span,
                 hints=(f"did you mean '{close[0]}'?" if close else f"its parameters are {', '.join(names)}",),
             )
         if key in names[: len(args)]:
-            raise TypeMismatch(f"'{name}' is given '{key}' twice", span=span, label="by place and by name")
+            raise error(f"'{name}' is given '{key}' twice", span=span, label="by place and by name")
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
     missing = [n for n in names if n not in given]
     if len(args) > len(names) or missing:
         count = len(args) + len(kwargs)
-        raise TypeMismatch(
-            f"'{name}' takes {len(names)} arguments but {count} {'is' if count == 1 else 'are'} given",
+        verb = "is" if count == 1 else "are"
+        raise error(
+            f"'{name}' takes {_number(len(names), 'argument')} but {count} {verb} given",
             span=span,
             label=f"missing {', '.join(missing)}" if missing else "",
-            hints=(f"its parameters are {', '.join(names)}",),
+            hints=(f"its parameters are {', '.join(names)}",) if names else (),
         )
     return given
 
@@ -95,8 +101,8 @@ def _argument(task: TaskDef, param: Param, value: Any, span: Span) -> Arg:
         )
     if value.ndim != len(param.shape):
         raise TypeMismatch(
-            f"'{param.name}' of '{task.name}' has {_axes(len(param.shape))}, "
-            f"but '{value.name}' has {value.ndim}",
+            f"'{param.name}' of '{task.name}' has rank {len(param.shape)}, "
+            f"but '{value.name}' has rank {value.ndim}",
             span=span,
             label=f"its shape is ({', '.join(map(str, value.extents))})",
             related=(_declared(param),),
@@ -272,8 +278,8 @@ def bare_symbol(extent: Index) -> str | None:
     return None
 
 
-def _axes(count: int) -> str:
-    return "no axes" if count == 0 else f"{count} axis" if count == 1 else f"{count} axes"
+def _number(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
 
 
 def _declared(param: Param) -> Note:

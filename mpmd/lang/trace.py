@@ -25,7 +25,6 @@ from mpmd.lang.program import Call, Loop, Node, Program, Scalar, ScalarArg, Tens
 from mpmd.lang.ranges import OpenLoop, intervals
 from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.symbolic import SymFloat, SymInt, as_extent, simplest
-from mpmd.lang.tile import Param
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 from mpmd.lang.views import TensorView, TileSpan, c_strides
 
@@ -171,7 +170,7 @@ class Tracer:
         span = caller_span()
         name = function.__name__
         params = kernel_params(function)
-        given = match_arguments(name, [_as_param(p) for p in params], args, kwargs, span)
+        given = match_arguments(name, [p.name for p in params], args, kwargs, span)
         passed = [_passed(name, p, given[p.name], span) for p in params]
         shapes = {p.name: v.extents for p, v in zip(params, passed, strict=True) if isinstance(v, TensorView)}
         self._scopes.append(bind_dims(name, params, shapes, error=TypeMismatch, span=span))
@@ -340,13 +339,6 @@ def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
         span=span,
         related=(Note(param.span, f"declares '{param.name}'"),),
     )
-
-
-def _as_param(param: KernelParam) -> Param:
-    annotation = param.annotation
-    if isinstance(annotation, DType):
-        return Param(param.name, None, annotation, (), param.span)
-    return Param(param.name, annotation.direction, annotation.dtype, annotation.shape, param.span)
 
 
 def _target(frame: FrameType | None) -> str | None:

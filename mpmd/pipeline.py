@@ -1,0 +1,224 @@
+"""From a kernel's function to something that runs: the stages in order, and the caches around them.
+
+In:  a function under `@mpmd.kernel`, and arguments or specs.
+Out: a `CompiledKernel`, with the value of every stage.
+Not here: any stage.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeVar
+
+from mpmd.codegen.source import KernelSource
+from mpmd.errors import ArgumentError, UnsupportedOp
+from mpmd.lang.binding import match_arguments
+from mpmd.lang.frames import caller_span, user_frame
+from mpmd.lang.guards import Guards
+from mpmd.lang.kernel_signature import KernelParam, kernel_params
+from mpmd.lang.program import Program
+from mpmd.lang.surface import ACTIVE, plain_function, resolve_annotations
+from mpmd.lang.trace import trace
+from mpmd.lang.types import DType, TensorSpec
+from mpmd.machine import Machine
+from mpmd.machine.presets import this_cpu
+from mpmd.partition.build import partition
+from mpmd.partition.graph import TaskGraph
+from mpmd.runtime.build import build
+from mpmd.runtime.load import Executable
+from mpmd.schedule.build import schedule
+from mpmd.schedule.check import Certificate, check
+from mpmd.schedule.steps import Schedule
+from mpmd.specs import ScalarSpec, spec_of
+
+Specs = Mapping[str, TensorSpec | None]
+OnStage = Callable[[str, Any], None]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a kernel can go: its machine (for so many cores) and its emitter."""
+
+    machine: Callable[[int | None], Machine]
+    emit: Callable[[Schedule], KernelSource]
+
+
+def emit_cpu(schedule: Schedule) -> KernelSource:
+    from mpmd.codegen.cpu.emit import emit  # a back end is loaded when it is first used
+
+    return emit(schedule)
+
+
+TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledKernel:
+    """A kernel for one signature. Call it with arrays and numbers, in the order of its parameters."""
+
+    program: Program
+    graph: TaskGraph
+    schedule: Schedule
+    source: KernelSource
+    certificate: Certificate
+    executable: Executable
+
+    def __call__(self, *args: Any) -> None:
+        self.executable(*args)
+
+    def bind(self, **consts: Any) -> CompiledKernel:
+        """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+        return replace(self, executable=self.executable.bind(**consts))
+
+
+class Kernel:
+    """The user's sequential function. A call compiles it, once for each signature, and launches it."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        self.params = kernel_params(function)
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._compiled: dict[Hashable, CompiledKernel] = {}
+        self._latest: tuple[Guards, Callable[[tuple[Any, ...]], bool]] | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        interpreter = ACTIVE.get()
+        if interpreter is not None:
+            interpreter.inline(self.function, args, kwargs)
+            return
+        latest = self._latest
+        if latest is None or kwargs or not latest[0].hold() or not latest[1](args):
+            self._launch(args, kwargs)
+
+    def _launch(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """The way of a call whose signature is not that of the one before it."""
+        given = arguments(self, args, kwargs)
+        with self._lock:
+            guards = Guards(self.function)
+            specs = specs_of(self, given)
+            key = (tuple(specs.values()), guards.key)
+            compiled = self._compiled.get(key)
+            if compiled is None:
+                compiled = self._compiled[key] = compile_specs(self, specs)
+            self._latest = guards, compiled.executable.try_call
+        compiled(*given.values())
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Makes a sequential Python function, which calls tasks, a kernel."""
+    plain = plain_function(function, "kernel")
+    resolve_annotations(plain, user_frame())
+    return Kernel(plain)
+
+
+def compile(
+    kernel: Kernel,
+    *args: Any,
+    target: str = "cpu",
+    cores: int | None = None,
+    tiles: Mapping[str, int] | None = None,
+    policy: str = "heft",
+    on_stage: OnStage | None = None,
+) -> CompiledKernel:
+    """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
+
+    `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    `on_stage` is called with each stage's name and value as it is done.
+    """
+    if not isinstance(kernel, Kernel):
+        raise ArgumentError(
+            f"mpmd.compile takes a kernel, not {kernel!r}",
+            span=caller_span(),
+            hints=("decorate the function with @mpmd.kernel",),
+        )
+    return compile_specs(
+        kernel,
+        specs_of(kernel, arguments(kernel, args, {})),
+        target=target,
+        cores=cores,
+        tiles=tiles or {},
+        policy=policy,
+        on_stage=on_stage,
+    )
+
+
+def compile_specs(
+    kernel: Kernel,
+    specs: Specs,
+    *,
+    target: str = "cpu",
+    cores: int | None = None,
+    tiles: Mapping[str, int] | None = None,
+    policy: str = "heft",
+    on_stage: OnStage | None = None,
+) -> CompiledKernel:
+    """The stages, one after another. The proof of the tables is one of them, on every compile."""
+    if target not in TARGETS:
+        raise UnsupportedOp(
+            f"there is no target '{target}'",
+            span=caller_span(),
+            hints=(f"the targets are {', '.join(sorted(TARGETS))}",),
+        )
+    done = _Observers(on_stage)
+    chosen = TARGETS[target]
+    machine = chosen.machine(cores)
+    program = done("program", trace(kernel.function, specs))
+    graph = done("graph", partition(program, machine, tiles=tiles or {}))
+    planned = done("schedule", schedule(graph, machine, policy=policy))
+    source = done("source", chosen.emit(planned))
+    certificate = done("certificate", check(source.tables, machine, names=source.launch))
+    executable = done("executable", build(source).load())
+    return CompiledKernel(program, graph, planned, source, certificate, executable)
+
+
+class _Observers:
+    """Those who are told of each stage's value: the caller's callback, and files below $MPMD_DUMP."""
+
+    def __init__(self, on_stage: OnStage | None) -> None:
+        self._told = [] if on_stage is None else [on_stage]
+        if folder := os.environ.get("MPMD_DUMP"):
+            from mpmd.dump import Dump  # the printers are loaded when something is to be printed
+
+            self._told.append(Dump(Path(folder)))
+
+    def __call__(self, stage: str, value: Value) -> Value:
+        for told in self._told:
+            told(stage, value)
+        return value
+
+
+def arguments(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a launch by parameter name, in the order of the parameters."""
+    names = [param.name for param in kernel.params]
+    given = match_arguments(kernel.__name__, names, args, kwargs, caller_span(), error=ArgumentError)
+    return {name: given[name] for name in names}
+
+
+def specs_of(kernel: Kernel, given: Mapping[str, Any]) -> dict[str, TensorSpec | None]:
+    """The signature under which a kernel is compiled for these arguments."""
+    span = caller_span()
+    return {p.name: _tensor_spec(p, spec_of(p.name, given[p.name], span)) for p in kernel.params}
+
+
+def _tensor_spec(param: KernelParam, spec: TensorSpec | ScalarSpec | None) -> TensorSpec | None:
+    if not isinstance(spec, ScalarSpec):
+        return spec
+    if isinstance(param.annotation, DType) and param.annotation != spec.dtype:
+        raise ArgumentError(
+            f"'{param.name}' is a scalar {param.annotation}, but the spec says {spec.dtype}",
+            span=param.span,
+            label="declared here",
+        )
+    return None
