@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ import numpy.typing as npt
 from mpmd.errors import Span
 from mpmd.lang.program import Call, Program
 from mpmd.lang.tile import TaskDef
+
+if TYPE_CHECKING:
+    import networkx
 
 IntColumn = npt.NDArray[np.int64]
 FloatColumn = npt.NDArray[np.float64]
@@ -261,6 +264,26 @@ class TaskGraph:
         tensor = self.program.tensors[int(deps.tensor[dep])].name
         reason = f"{self._crowd(producers)} → {self._crowd(consumers)} via {tensor} ({kind.name})"
         return DepView(dep, kind, tensor, producers, consumers, reason)
+
+    def to_networkx(self) -> networkx.DiGraph[int]:
+        """The graph as tasks and edges, for algorithms off the hot path.
+
+        Nodes have `name`, `flops`, `bytes`; an edge has `deps`, the numbers of the dependences it is of.
+        Each dependence becomes producers × consumers edges.
+        """
+        import networkx  # takes longer to load than all of this package
+
+        graph: networkx.DiGraph[int] = networkx.DiGraph()
+        for task in range(len(self)):
+            graph.add_node(
+                task, name=self.task_name(task), flops=float(self.flops[task]), bytes=float(self.bytes[task])
+            )
+        for dep in range(len(self.deps)):
+            for producer in self.deps.producers_of(dep).tolist():
+                for consumer in self.deps.consumers_of(dep).tolist():
+                    known = graph.edges[producer, consumer]["deps"] if graph.has_edge(producer, consumer) else ()
+                    graph.add_edge(producer, consumer, deps=(*known, dep))
+        return graph
 
     def _crowd(self, tasks: tuple[int, ...]) -> str:
         if len(tasks) == 0:

@@ -1,0 +1,156 @@
+"""The partition stage: a `Program` and a `Machine` to a `TaskGraph`.
+
+In:  a program, a machine, and sizes for tile loops that the caller wants to fix.
+Out: every instance with its row, its costs and its accesses, and what orders them.
+Not here: placing tasks on cores (`schedule`).
+
+Loops are expanded twice: first with every open tile loop whole, which gives each call's work and the
+proved intervals of runtime scalars; from that the tile sizes; then with those sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpmd.lang.program import Program
+from mpmd.machine import Machine
+from mpmd.partition.accesses import Access, SiteArguments, arguments_of
+from mpmd.partition.affine import LaunchScalars
+from mpmd.partition.conflicts import conflicts
+from mpmd.partition.cost import Costs, Work
+from mpmd.partition.expand import expand
+from mpmd.partition.graph import Guard, IntColumn, Site, TaskGraph, column
+from mpmd.partition.guards import Intervals, interval_of, prove
+from mpmd.partition.specialise import byte_offset, specialise
+from mpmd.partition.tile import choose_sizes, fixed_sizes
+
+
+@dataclass(frozen=True, eq=False)
+class _Expansion:
+    """A program under one choice of sizes, with what was proved of its launch scalars."""
+
+    sites: tuple[SiteArguments, ...]
+    launch: LaunchScalars
+    guards: tuple[Guard, ...]
+    intervals: Intervals
+    work: tuple[Work, ...]
+
+
+def partition(program: Program, machine: Machine, *, tiles: Mapping[str, int] | None = None) -> TaskGraph:
+    """The task graph of a program. `tiles` fixes sizes by loop name, over those in the source."""
+    sizes = fixed_sizes(program, tiles or {})
+    expansion = _expand(program, sizes)
+    if None in sizes.values():
+        known = choose_sizes(program, machine, sizes, expansion.sites, expansion.work)
+        if known != sizes:
+            expansion = _expand(program, known)
+    else:
+        known = {name: size for name, size in sizes.items() if size is not None}
+    return _graph(program, expansion, tuple(known.items()))
+
+
+def _expand(program: Program, sizes: Mapping[str, int | None]) -> _Expansion:
+    launch = LaunchScalars(program.scalars)
+    sites = tuple(arguments_of(site, program, launch) for site in expand(program.body, sizes))
+    guards, intervals = prove(sites, launch)
+    costs = Costs(intervals)
+    return _Expansion(sites, launch, guards, intervals, tuple(costs.of(arguments) for arguments in sites))
+
+
+def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGraph:
+    arguments = expansion.sites
+    functions, rows = specialise(program, arguments, expansion.intervals)
+    count = sum(len(a.site.ids) for a in arguments)
+    site = np.empty(count, np.int32)
+    flops, moved = np.empty(count), np.empty(count)
+    for number, (a, work) in enumerate(zip(arguments, expansion.work, strict=True)):
+        site[a.site.ids] = number
+        flops[a.site.ids] = work.flops
+        moved[a.site.ids] = work.bytes
+    word_ptr, words = _scatter(arguments, [r.words for r in rows], site)
+    accesses = [_accesses(a, expansion.intervals) for a in arguments]
+    access_ptr, flat = _scatter(arguments, [a.reshape(len(a), -1) for a in accesses], site)
+    access = flat.reshape(-1, 4)
+    return TaskGraph(
+        program=program,
+        functions=functions,
+        sites=tuple(Site(a.site.call, r.function, r.symbolic) for a, r in zip(arguments, rows, strict=True)),
+        derived=tuple(expansion.launch.derived),
+        guards=expansion.guards,
+        tiles=tiles,
+        site=column(site, np.int32),
+        number=column(_ordinals(arguments, site), np.int32),
+        word_ptr=column(word_ptr),
+        words=column(words),
+        flops=column(flops, np.float64),
+        bytes=column(moved, np.float64),
+        access_ptr=column(access_ptr // 4),
+        access_tensor=column(access[:, 0], np.int32),
+        access_mode=column(access[:, 1], np.uint8),
+        access_lo=column(access[:, 2]),
+        access_hi=column(access[:, 3]),
+        deps=conflicts(arguments, count, expansion.intervals),
+    )
+
+
+def _scatter(
+    arguments: Sequence[SiteArguments], blocks: Sequence[IntColumn], site: np.ndarray
+) -> tuple[IntColumn, IntColumn]:
+    """Blocks of rows per call as one ragged column in program order."""
+    widths = np.array([block.shape[1] for block in blocks], np.int64)
+    pointer = np.zeros(len(site) + 1, np.int64)
+    if len(site):
+        np.cumsum(widths[site], out=pointer[1:])
+    flat = np.empty(int(pointer[-1]), np.int64)
+    for a, block in zip(arguments, blocks, strict=True):
+        flat[pointer[a.site.ids][:, None] + np.arange(block.shape[1])] = block
+    return pointer, flat
+
+
+def _accesses(arguments: SiteArguments, intervals: Intervals) -> IntColumn:
+    """[instances, parameters, (root tensor, mode, first byte, past the last byte)]."""
+    result = np.empty((len(arguments.site.ids), len(arguments.accesses), 4), np.int64)
+    for number, access in enumerate(arguments.accesses):
+        result[:, number, 0] = access.root.id
+        result[:, number, 1] = access.mode
+        result[:, number, 2], result[:, number, 3] = _byte_hull(access, intervals)
+    return result
+
+
+def _byte_hull(access: Access, intervals: Intervals) -> tuple[np.ndarray, np.ndarray]:
+    """Per instance [first byte, past the last) that it may touch; equal where its region is empty."""
+    item = access.tensor.dtype.itemsize
+    if not any(span.start.terms or span.extent.terms for span in access.spans):
+        low = np.asarray(byte_offset(access).const)
+        high, empty = low + item, np.bool_(False)
+        for span, stride in zip(access.spans, access.tensor.strides, strict=True):
+            high = high + (np.asarray(span.extent.const) - 1) * (span.step * stride * item)
+            empty = empty | (np.asarray(span.extent.const) <= 0)
+        return low, np.where(empty, low, high)
+    low, high, empty = np.asarray(0), np.asarray(item), np.bool_(False)
+    for span, stride, extent in zip(access.spans, access.tensor.strides, access.tensor.shape, strict=True):
+        first, last = span.start, span.last
+        least = np.maximum(0, first.const + interval_of(first.terms, intervals).lo)
+        most = np.minimum(extent - 1, last.const + interval_of(last.terms, intervals).hi)
+        low = low + least * (stride * item)
+        high = high + most * (stride * item)
+        empty = empty | (most < least)
+    return low, np.where(empty, low, high)
+
+
+def _ordinals(arguments: Sequence[SiteArguments], site: np.ndarray) -> IntColumn:
+    """Each instance's place among those of its task's name."""
+    names: dict[str, int] = {}
+    name_of_site = np.array(
+        [names.setdefault(a.site.call.task.name, len(names)) for a in arguments], np.int64
+    )
+    ordinals = np.empty(len(site), np.int64)
+    if len(site):
+        name = name_of_site[site]
+        order = np.argsort(name, kind="stable")
+        first = np.searchsorted(name[order], np.arange(len(names)))
+        ordinals[order] = np.arange(len(site)) - first[name[order]]
+    return ordinals

@@ -1,0 +1,184 @@
+"""The work of task instances: operations, bytes moved, and the largest value held.
+
+In:  a task's body, and the extents and integer scalars of its instances, as columns.
+Out: a `Work` per call. Not here: time on a particular core kind (`seconds` is the simple roofline).
+
+A tensor parameter moves what the body loads or stores of it, at most its region: a gather of eight
+rows moves eight rows, not the table. Values known only at run time count as one iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmd.lang.index import Index
+from mpmd.lang.ops import OPS, OpKind
+from mpmd.lang.tile import Apply, Branch, Gather, Load, Loop, Stmt, Store, TaskDef, TileType, kept_shape
+from mpmd.lang.types import DType
+from mpmd.machine import Machine
+from mpmd.partition.accesses import SiteArguments
+from mpmd.partition.affine import Affine, Column
+from mpmd.partition.guards import Intervals, interval_of
+from mpmd.partition.specialise import TaskNumbers
+
+Amount = Union[float, npt.NDArray[np.float64]]
+"""A quantity per instance; a float where all instances have the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Operations, bytes moved by all parameters, and bytes of the largest value in the body."""
+
+    flops: Amount
+    bytes: Amount
+    footprint: Amount
+
+
+def seconds(work: Work, machine: Machine) -> Amount:
+    """Time of an instance alone on a core: arithmetic and memory overlap."""
+    return np.maximum(work.flops / machine.flops, work.bytes / machine.core_bandwidth)
+
+
+class Costs:
+    """The cost model over many calls; calls that agree in task and extents are evaluated once."""
+
+    def __init__(self, intervals: Intervals) -> None:
+        self._intervals = intervals
+        self._tasks = TaskNumbers()
+        self._known: dict[tuple[object, ...], Work] = {}
+
+    def of(self, arguments: SiteArguments) -> Work:
+        """The work of each instance of a call."""
+        task = arguments.site.call.task
+        values = self._values(arguments)
+        key = (
+            self._tasks.number(task),
+            *((name, v if isinstance(v, int) else v.tobytes()) for name, v in values.items()),
+        )
+        if key not in self._known:
+            self._known[key] = work_of(task, values)
+        return self._known[key]
+
+    def _values(self, arguments: SiteArguments) -> dict[str, Column]:
+        task = arguments.site.call.task
+        values: dict[str, Column] = {}
+        for param, access in zip(task.tensors, arguments.accesses, strict=True):
+            for index, axis in zip(param.shape, access.axes, strict=True):
+                name = str(index)
+                if name in task.dims and name not in values:
+                    values[name] = self._typical(access.spans[axis].extent, access.tensor.shape[axis])
+        for param, value in zip(task.scalars, arguments.scalars, strict=True):
+            if param.dtype.is_integer:
+                values[param.name] = self._typical(value, 0)
+        return values
+
+    def _typical(self, value: Affine, otherwise: int) -> Column:
+        """The value in the middle of what is proved of its runtime part."""
+        if not value.terms:
+            return value.const
+        bound = interval_of(value.terms, self._intervals)
+        if max(-bound.lo, bound.hi) >= 2**31 - 1:  # no more than the type says
+            return otherwise
+        return value.const + (bound.lo + bound.hi) // 2
+
+
+def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
+    """The work of a task where its dims and integer scalars have these values."""
+    tally = _Tally(dict.fromkeys((p.name for p in task.tensors), 0.0))
+    tally.body(task.body, _Known(values), 1)
+    total: Amount = 0.0
+    for param in task.tensors:
+        assert param.direction is not None, "a tensor parameter has a direction"
+        uses = max(1, param.direction.reads + param.direction.writes)
+        region = _bytes(param.shape, param.dtype, _Known(values)) * uses
+        total = total + np.minimum(region, tally.moved[param.name])
+    return Work(tally.flops, total, tally.footprint)
+
+
+class _Known(dict[str, Any]):
+    """Values of symbols; what only the run time knows counts as 1."""
+
+    def __missing__(self, name: str) -> int:
+        return 1
+
+
+class _Tally:
+    """Sums over a body."""
+
+    def __init__(self, moved: dict[str, Amount]) -> None:
+        self.flops: Amount = 0.0
+        self.footprint: Amount = 0.0
+        self.moved = moved
+
+    def body(self, body: tuple[Stmt, ...], values: _Known, times: Amount) -> None:
+        types: dict[int, TileType] = {}
+        self._statements(body, values, times, types)
+
+    def _statements(
+        self, body: tuple[Stmt, ...], values: _Known, times: Amount, types: dict[int, TileType]
+    ) -> None:
+        for stmt in body:
+            if isinstance(stmt, Apply):
+                self._apply(stmt, values, times, types)
+            elif isinstance(stmt, Load):
+                types[stmt.out] = stmt.type
+                self._move(stmt.param, kept_shape(stmt.region), stmt.type.dtype, values, times)
+            elif isinstance(stmt, Gather):
+                types[stmt.out] = stmt.type
+                self._move(stmt.param, stmt.type.shape, stmt.type.dtype, values, times)
+            elif isinstance(stmt, Store):
+                dtype = types[stmt.value].dtype
+                self._move(stmt.param, kept_shape(stmt.region), dtype, values, times)
+            elif isinstance(stmt, Loop):
+                self._loop(stmt, values, times, types)
+            else:
+                self._branch(stmt, values, times, types)
+
+    def _apply(self, stmt: Apply, values: _Known, times: Amount, types: dict[int, TileType]) -> None:
+        types[stmt.out] = stmt.type
+        op = OPS[stmt.op]
+        operands = tuple(types[value] for value in stmt.args)
+        self.flops = self.flops + times * _number(op.flops(operands, stmt.type), values)
+        if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
+            self.footprint = np.maximum(self.footprint, _bytes(stmt.type.shape, stmt.type.dtype, values))
+
+    def _move(
+        self, param: str, shape: tuple[Index, ...], dtype: DType, values: _Known, times: Amount
+    ) -> None:
+        self.moved[param] = self.moved[param] + times * _bytes(shape, dtype, values)
+
+    def _loop(self, loop: Loop, values: _Known, times: Amount, types: dict[int, TileType]) -> None:
+        start, stop = loop.start.evaluate(values), loop.stop.evaluate(values)
+        trips = np.maximum(0, -(-(stop - start) // loop.step))
+        middle = start + loop.step * (np.maximum(trips - 1, 0) // 2)
+        inner = _Known(values)
+        if loop.tile is None:
+            inner[loop.name] = middle
+        else:
+            inner[f"{loop.name}.start"] = middle
+            inner[f"{loop.name}.index"] = middle // loop.step
+            inner[f"{loop.name}.size"] = -(-stop // np.maximum(trips, 1))
+        for carry in loop.carried:
+            types[carry.inside] = types[carry.out] = carry.type
+        self._statements(loop.body, inner, times * trips, types)
+
+    def _branch(self, stmt: Branch, values: _Known, times: Amount, types: dict[int, TileType]) -> None:
+        """Both arms at half the weight: which one runs is not known."""
+        for arm in (stmt.then, stmt.otherwise):
+            self._statements(arm, values, times * 0.5, types)
+        for result in stmt.results:
+            types[result.out] = result.type
+
+
+def _number(index: Index, values: _Known) -> Amount:
+    return index.evaluate(values) * 1.0
+
+
+def _bytes(shape: tuple[Index, ...], dtype: DType, values: _Known) -> Amount:
+    return prod((_number(extent, values) for extent in shape), start=float(dtype.itemsize))

@@ -1,0 +1,190 @@
+"""Bounds of regions: checked here where they are constant, else conditions on the launch scalars.
+
+In:  the arguments of every call. Out: `Guard`s, and for each launch scalar the interval they prove.
+Not here: evaluating guards at a launch (the targets' drivers).
+
+A launch that breaks a guard is refused, so what the guards say of a scalar may be used as proved:
+for the largest extent of a tile, and to tell regions apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from mpmd.errors import BoundsError, Note, Span
+from mpmd.lang.index import INT_MAX, UNBOUNDED, Index, Interval, Opaque, symbol
+from mpmd.lang.program import Scalar
+from mpmd.lang.tile import Axis
+from mpmd.partition.accesses import Access, AxisSpan, SiteArguments
+from mpmd.partition.affine import Affine, LaunchScalars, Terms, highest, lowest
+from mpmd.partition.graph import Derived, Guard, Linear
+
+Intervals = tuple[Interval, ...]
+"""Proved bounds, one per launch scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """`lo ≤ Σ terms ≤ hi`, normalised: coefficients without common factor, the first one positive."""
+
+    terms: Terms
+    lo: int
+    hi: int
+    span: Span
+    text: str
+
+
+def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> tuple[tuple[Guard, ...], Intervals]:
+    """The conditions of all regions, and the intervals that they leave to the launch scalars."""
+    tightest: dict[Terms, tuple[_Condition, _Condition]] = {}
+    for condition in _conditions(sites, launch):
+        low, high = tightest.get(condition.terms, (condition, condition))
+        tightest[condition.terms] = (
+            condition if condition.lo > low.lo else low,
+            condition if condition.hi < high.hi else high,
+        )
+    guards: list[Guard] = []
+    for terms, (low, high) in tightest.items():
+        value = Linear(0, terms)
+        if low.lo > high.hi:
+            raise BoundsError(
+                f"no value can satisfy both: {low.text}, and {high.text}",
+                span=low.span,
+                related=(Note(high.span, "the other region"),),
+            )
+        if low is high:
+            guards.append(Guard(value, low.lo, low.hi, low.span, low.text))
+            continue
+        if low.lo > -INT_MAX:
+            guards.append(Guard(value, low.lo, INT_MAX, low.span, low.text))
+        if high.hi < INT_MAX:
+            guards.append(Guard(value, -INT_MAX, high.hi, high.span, high.text))
+    return tuple(guards), _intervals(launch, guards)
+
+
+def interval_of(terms: Terms, intervals: Intervals) -> Interval:
+    """Proved bounds of `Σ terms`."""
+    lo = hi = 0
+    for scalar, coefficient in terms:
+        bound = intervals[scalar]
+        ends = (bound.lo * coefficient, bound.hi * coefficient)
+        lo, hi = lo + min(ends), hi + max(ends)
+    return Interval(max(-INT_MAX, lo), min(INT_MAX, hi))
+
+
+def _conditions(sites: Iterable[SiteArguments], launch: LaunchScalars) -> Iterator[_Condition]:
+    for arguments in sites:
+        span = arguments.site.call.span
+        for access in arguments.accesses:
+            for number, (axis, instances) in enumerate(zip(access.region, access.spans, strict=True)):
+                yield from _axis_conditions(access, number, axis, instances, span)
+    for divisor, span, text in launch.divisors:
+        yield from _require(Affine(divisor.const, divisor.terms), 1, INT_MAX, span, f"{text} is positive")
+
+
+def _axis_conditions(
+    access: Access, number: int, axis: Axis, instances: AxisSpan, span: Span
+) -> Iterator[_Condition]:
+    size = access.tensor.shape[number]
+    start, extent, last = instances.start, instances.extent, instances.last
+    if not extent.terms and lowest(extent.const) <= 0:
+        if lowest(extent.const) < 0 or highest(extent.const) == 0:
+            text = _axis_text(access, number, axis)
+            yield from _require(extent, 0, INT_MAX, span, f"{text} has no negative extent")
+            return
+        rows = np.asarray(extent.const) > 0  # an empty region may lie anywhere
+        start, last = start[rows], last[rows]
+    constant = not start.terms and not extent.terms
+    if constant and lowest(start.const) >= 0 and highest(last.const) < size:
+        return
+    text = f"{_axis_text(access, number, axis)} stays within {size}"
+    if extent.terms:
+        yield from _require(extent, 0, INT_MAX, span, f"{text}, its extent not negative")
+    if start.terms == last.terms:
+        yield from _between(start, 0, last, size - 1, span, text)
+    else:
+        yield from _require(start, 0, INT_MAX, span, text)
+        yield from _require(last, -INT_MAX, size - 1, span, text)
+
+
+def _axis_text(access: Access, number: int, axis: Axis) -> str:
+    name = access.tensor.name
+    if not axis.keep:
+        return f"index {axis.start} of axis {number} of '{name}'"
+    stop = axis.start + axis.extent * axis.step
+    step = f":{axis.step}" if axis.step != 1 else ""
+    return f"region {axis.start}:{stop}{step} of axis {number} of '{name}'"
+
+
+def _require(value: Affine, lo: int, hi: int, span: Span, text: str) -> Iterator[_Condition]:
+    return _between(value, lo, value, hi, span, text)
+
+
+def _between(low: Affine, lo: int, high: Affine, hi: int, span: Span, text: str) -> Iterator[_Condition]:
+    """`lo ≤ low` and `high ≤ hi` in every instance, where both have the same terms."""
+    least = lo - lowest(low.const) if lo > -INT_MAX else -INT_MAX
+    most = hi - highest(high.const) if hi < INT_MAX else INT_MAX
+    terms = low.terms
+    if not terms:
+        if least > 0 or most < 0:
+            raise BoundsError(
+                f"{text}: not so in every iteration",
+                span=span,
+                label="leaves its tensor" if most < 0 or lo == 0 else "must hold",
+                hints=("shorten the loop, or make the last piece smaller",),
+            )
+        return
+    factor = gcd(*(c for _, c in terms)) * (1 if terms[0][1] > 0 else -1)
+    terms = tuple((s, c // factor) for s, c in terms)
+    if factor < 0:
+        least, most = -most, -least
+    factor = abs(factor)
+    least = -(-least // factor) if least > -INT_MAX else -INT_MAX
+    most = most // factor if most < INT_MAX else INT_MAX
+    yield _Condition(terms, least, most, span, text)
+
+
+def _intervals(launch: LaunchScalars, guards: Iterable[Guard]) -> Intervals:
+    proved: dict[int, Interval] = {}
+    for guard in guards:
+        if len(guard.value.terms) == 1:  # normalised, so its coefficient is 1
+            scalar = guard.value.terms[0][0]
+            proved[scalar] = _meet(proved.get(scalar, UNBOUNDED), Interval(guard.lo, guard.hi))
+    intervals = [_meet(_range_of(s), proved.get(n, UNBOUNDED)) for n, s in enumerate(launch.scalars)]
+    for derived in launch.derived:
+        computed = _derived_interval(derived, intervals)
+        intervals.append(_meet(computed, proved.get(len(intervals), UNBOUNDED)))
+    return tuple(intervals)
+
+
+def _range_of(scalar: Scalar) -> Interval:
+    """What the type alone says."""
+    dtype = scalar.dtype
+    if dtype.is_float:
+        return UNBOUNDED
+    if dtype.kind == "b":
+        return Interval(0, 1)
+    bits = 8 * dtype.itemsize
+    lo, hi = (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return Interval(max(lo, -INT_MAX), min(hi, INT_MAX))
+
+
+def _meet(a: Interval, b: Interval) -> Interval:
+    return Interval(max(a.lo, b.lo), min(a.hi, b.hi))
+
+
+def _derived_interval(derived: Derived, intervals: list[Interval]) -> Interval:
+    known = {
+        "a": _linear_interval(derived.lhs, intervals),
+        "b": _linear_interval(derived.rhs, intervals),
+    }
+    return Index(0, ((Opaque(derived.op, symbol("a"), symbol("b")), 1),)).interval(known)
+
+
+def _linear_interval(value: Linear, intervals: list[Interval]) -> Interval:
+    bound = interval_of(value.terms, tuple(intervals))
+    return Interval(max(-INT_MAX, bound.lo + value.const), min(INT_MAX, bound.hi + value.const))

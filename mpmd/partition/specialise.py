@@ -1,0 +1,202 @@
+"""Functions and rows: which calls share a piece of code, and what each instance passes to it.
+
+In:  the arguments of every call, proved intervals of the launch scalars.
+Out: `Function`s, and per call a `SiteRows`.
+Not here: the code (`codegen`), the bytes of the tables (`codegen.tables`).
+
+Calls of one task whose parameters have the same full extents and strides share one function; extents
+that differ between instances (the last, smaller tile; a runtime extent) become words of the row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpmd.lang.program import Program
+from mpmd.lang.tile import TaskDef
+from mpmd.partition.accesses import Access, SiteArguments
+from mpmd.partition.affine import Affine, highest, same_everywhere
+from mpmd.partition.graph import Function, IntColumn, Layout, Word, WordKind
+from mpmd.partition.guards import Intervals, interval_of
+
+# Words of C++ that may name a task in Python.
+_RESERVED = frozenset((
+    "alignas", "alignof", "asm", "auto", "bool", "case", "catch", "char", "class", "concept", "const",
+    "constexpr", "const_cast", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else",
+    "enum", "explicit", "export", "extern", "float", "for", "friend", "goto", "if", "inline", "int", "long",
+    "main", "mutable", "mpmd", "namespace", "new", "noexcept", "operator", "private", "protected", "public",
+    "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
+    "static_cast", "struct", "switch", "template", "this", "throw", "try", "typedef", "typeid", "typename",
+    "union", "unsigned", "using", "virtual", "void", "volatile", "while",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SiteRows:
+    """The rows of a call's instances: the function, one row each, and the part added at a launch."""
+
+    function: int
+    words: IntColumn  # [instances, words of the function]
+    symbolic: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What calls must have in common to share a function. `task` numbers the distinct tasks."""
+
+    task: int
+    bounds: tuple[tuple[int, ...], ...]
+    strides: tuple[tuple[int, ...], ...]
+
+
+def specialise(
+    program: Program, sites: Sequence[SiteArguments], intervals: Intervals
+) -> tuple[tuple[Function, ...], tuple[SiteRows, ...]]:
+    """The functions of a program, in order of first use, and the rows of every call."""
+    numbering = TaskNumbers()
+    members: dict[_Form, list[int]] = {}
+    for index, arguments in enumerate(sites):
+        form = _form(numbering.number(arguments.site.call.task), arguments, intervals)
+        members.setdefault(form, []).append(index)
+    names = _Names({task.name for task in numbering.tasks})
+    functions: list[Function] = []
+    rows: list[SiteRows | None] = [None] * len(sites)
+    for form, indices in members.items():
+        function = _function(form, numbering.tasks[form.task], [sites[i] for i in indices], names)
+        for index in indices:
+            rows[index] = _rows(len(functions), function, sites[index])
+        functions.append(function)
+    return tuple(functions), tuple(row for row in rows if row is not None)
+
+
+class TaskNumbers:
+    """Distinct tasks in order of first appearance. Hashes a task's whole body once per object."""
+
+    def __init__(self) -> None:
+        self.tasks: list[TaskDef] = []
+        self._by_value: dict[TaskDef, int] = {}
+        self._by_identity: dict[int, int] = {}  # only looked up: no order depends on it
+
+    def number(self, task: TaskDef) -> int:
+        known = self._by_identity.get(id(task))
+        if known is None:
+            known = self._by_value.setdefault(task, len(self.tasks))
+            if known == len(self.tasks):
+                self.tasks.append(task)
+            self._by_identity[id(task)] = known
+        return known
+
+
+def bound_of(access: Access, axis: int, intervals: Intervals) -> int:
+    """The largest extent of an axis over all instances and launches that pass the guards."""
+    span = access.spans[axis]
+    room = -(-access.tensor.shape[axis] // span.step)
+    proved = highest(span.extent.const)
+    if span.extent.terms:
+        proved += interval_of(span.extent.terms, intervals).hi
+    return max(0, min(room, proved))
+
+
+def _form(task: int, arguments: SiteArguments, intervals: Intervals) -> _Form:
+    bounds = tuple(
+        tuple(bound_of(access, axis, intervals) for axis in access.axes) for access in arguments.accesses
+    )
+    strides = tuple(map(_strides, arguments.accesses, bounds))
+    return _Form(task, bounds, strides)
+
+
+def _strides(access: Access, bounds: tuple[int, ...]) -> tuple[int, ...]:
+    """Elements between neighbours; an axis of one element takes what a packed layout would have.
+
+    So a row of a wide matrix and a row of a narrow one have the same form.
+    """
+    strides: list[int] = []
+    packed = 1
+    for axis, bound in zip(reversed(access.axes), reversed(bounds), strict=True):
+        stride = access.tensor.strides[axis] * access.spans[axis].step if bound > 1 else packed
+        strides.append(stride)
+        packed = stride * max(1, bound)
+    return tuple(reversed(strides))
+
+
+def _function(form: _Form, task: TaskDef, sites: Sequence[SiteArguments], names: _Names) -> Function:
+    layouts: list[Layout] = []
+    words: list[Word] = []
+    dims: dict[str, tuple[int, bool]] = {}
+    for number, (param, bounds, strides) in enumerate(
+        zip(task.tensors, form.bounds, form.strides, strict=True)
+    ):
+        accesses = [arguments.accesses[number] for arguments in sites]
+        extents = tuple(
+            bound if all(_is_fixed(access, axis, bound) for access in accesses) else None
+            for axis, bound in enumerate(bounds)
+        )
+        layouts.append(Layout(param.name, extents, strides, bounds))
+        words += [Word(WordKind.BASE, param.name), Word(WordKind.OFFSET, param.name)]
+        words += [Word(WordKind.EXTENT, param.name, axis) for axis, e in enumerate(extents) if e is None]
+        for extent, bound, index in zip(extents, bounds, param.shape, strict=True):
+            if len(index.terms) == 1 and not index.const and index.terms[0][1] == 1:
+                dims.setdefault(str(index), (bound, extent is not None))
+    words += [Word(WordKind.SCALAR, param.name) for param in task.scalars]
+    return Function(
+        name=names.take(task.name),
+        task=task,
+        dims=tuple((name, dims[name][0]) for name in task.dims if name in dims),
+        fixed=frozenset(name for name, (_, fixed) in dims.items() if fixed),
+        layouts=tuple(layouts),
+        words=tuple(words),
+    )
+
+
+def _is_fixed(access: Access, axis: int, bound: int) -> bool:
+    extent = access.spans[access.axes[axis]].extent
+    return not extent.terms and same_everywhere(extent.const) == bound
+
+
+def _rows(number: int, function: Function, arguments: SiteArguments) -> SiteRows:
+    values: list[Affine] = []
+    for access, layout in zip(arguments.accesses, function.layouts, strict=True):
+        values += [Affine(access.root.id), byte_offset(access)]
+        values += [
+            access.spans[access.axes[axis]].extent for axis, e in enumerate(layout.extents) if e is None
+        ]
+    values += arguments.scalars
+    words = np.empty((len(arguments.site.ids), len(values)), np.int64)
+    symbolic: list[tuple[int, int, int]] = []
+    for word, value in enumerate(values):
+        words[:, word] = value.const
+        symbolic += [(word, scalar, coefficient) for scalar, coefficient in value.terms]
+    return SiteRows(number, words, tuple(symbolic))
+
+
+def byte_offset(access: Access) -> Affine:
+    """Bytes from the start of the root tensor to the region's first element."""
+    total = Affine(0)
+    for span, stride in zip(access.spans, access.tensor.strides, strict=True):
+        total = total + span.start * (stride * access.tensor.dtype.itemsize)
+    return total
+
+
+class _Names:
+    """C identifiers, each given once: `linear`, `linear_1`, …; never another task's own name."""
+
+    def __init__(self, tasks: set[str]) -> None:
+        self._tasks = tasks
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        if plain in _RESERVED:
+            plain += "_"
+        candidate, count = plain, self._next.get(plain, 0)
+        while candidate in self._taken or (candidate != name and candidate in self._tasks):
+            count += 1
+            candidate = f"{plain}_{count}"
+        self._next[plain] = count
+        self._taken.add(candidate)
+        return candidate

@@ -1,0 +1,229 @@
+"""Sizes for the tile loops whose size the user left open.
+
+In:  a program expanded with every open loop whole, the work of each call, a machine.
+Out: a size per tile loop. Not here: expanding with those sizes (`expand.py`).
+
+A loop is split only where its iterations are independent, that is where every tensor that a call
+writes is indexed by it. The pieces of a call's loops are a multiple of the cores: one per core while a
+piece stays short, more for long ones, so that cores can even out; and never so many that starting and
+synchronising a piece weighs more than `OVERHEAD` of it. Values held in the body should fit the cache.
+Loops are served from the heaviest call down; loops around one call share the factor, largest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import ceil, prod
+
+import numpy as np
+
+from mpmd.errors import ArgumentError
+from mpmd.lang.program import Call, Loop, Node, Program, TileLoop, View
+from mpmd.machine import Machine
+from mpmd.partition.accesses import SiteArguments
+from mpmd.partition.cost import Work, seconds
+from mpmd.partition.expand import SiteInstances, whole_extent
+
+ELEMENTS = 16
+"""Preferred granule of a size: a cache line of f32, and a vector of the widest CPUs."""
+
+OVERHEAD = 0.01
+"""Largest share of a piece's time for starting and synchronising it."""
+
+LONG = 1e-3
+"""Seconds from which a piece is worth splitting further for balance."""
+
+MOST_PER_CORE = 8
+"""Pieces per core of one call that balance alone asks for."""
+
+CACHE_SHARE = 0.25
+"""Share of a core's cache that the largest value of a body should fit."""
+
+IMBALANCE = 1.1
+"""A coarser granule is taken while the busiest core has at most this multiple of the mean."""
+
+
+def fixed_sizes(program: Program, overrides: Mapping[str, int]) -> dict[str, int | None]:
+    """The size of every tile loop where the source or the caller gives one, else None."""
+    sizes = {loop.name: loop.size for loop in _tile_loops(program.body)}
+    for name, size in overrides.items():
+        if name not in sizes:
+            close = get_close_matches(name, sizes, n=1)
+            known = f"its tile loops are {', '.join(sizes)}" if sizes else "it has no tile loop"
+            raise ArgumentError(
+                f"tiles: kernel '{program.name}' has no tile loop '{name}'",
+                span=program.span,
+                hints=(f"did you mean '{close[0]}'?" if close else known,),
+            )
+        if size < 1:
+            raise ArgumentError(f"tiles: the size of '{name}' is {size}, less than 1", span=program.span)
+        if sizes[name] not in (None, size):
+            raise ArgumentError(
+                f"tiles: loop '{name}' has the size {sizes[name]} in the source, not {size}",
+                span=program.span,
+                hints=("leave the size out in mpmd.tiles(...) to choose it per compilation",),
+            )
+    return {name: overrides.get(name, size) for name, size in sizes.items()}
+
+
+def choose_sizes(
+    program: Program,
+    machine: Machine,
+    sizes: Mapping[str, int | None],
+    sites: Sequence[SiteArguments],
+    work: Sequence[Work],
+) -> dict[str, int]:
+    """A size for every tile loop; `sites` and `work` are of the expansion with open loops whole."""
+    chosen = {name: size for name, size in sizes.items() if size is not None}
+    loads = [_load(arguments.site, amount, machine) for arguments, amount in zip(sites, work, strict=True)]
+    for index in sorted(range(len(sites)), key=lambda i: -loads[i].seconds):
+        site = sites[index].site
+        independent = [loop for loop in site.loops if _separates(loop, site.call)]
+        _share_out(site, independent, loads[index], machine, chosen)
+    for loop in _tile_loops(program.body):  # loops without instances
+        chosen.setdefault(loop.name, 1)
+    return {name: chosen[name] for name in sizes}
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Of the instances of a call that may run together: their time on one core, the largest value."""
+
+    seconds: float
+    footprint: float
+    overhead: float
+
+
+def _load(site: SiteInstances, work: Work, machine: Machine) -> _Load:
+    total = float(np.sum(np.broadcast_to(seconds(work, machine), (len(site.ids),))))
+    rounds = prod(_trips(loop, site) for loop in site.loops if not _separates(loop, site.call))
+    overhead = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
+    return _Load(total / max(1, rounds), float(np.max(work.footprint)), overhead)
+
+
+def _trips(loop: TileLoop | Loop, site: SiteInstances) -> int:
+    """Iterations of a loop as it was expanded, the most over its enclosing iterations."""
+    name = f"{loop.name}.index" if isinstance(loop, TileLoop) else loop.name
+    return 1 + int(np.max(site.columns[name]))
+
+
+def _separates(loop: TileLoop | Loop, call: Call) -> bool:
+    """Whether every tensor that the call writes is indexed by the loop."""
+    symbols = {loop.name} if isinstance(loop, Loop) else {f"{loop.name}.start", f"{loop.name}.index"}
+    written = [
+        arg
+        for param, arg in zip(call.task.params, call.args, strict=True)
+        if isinstance(arg, View) and param.direction is not None and param.direction.writes
+    ]
+    return all(any(symbols & axis.start.symbols() for axis in arg.region) for arg in written)
+
+
+def _share_out(
+    site: SiteInstances,
+    independent: Sequence[TileLoop | Loop],
+    load: _Load,
+    machine: Machine,
+    chosen: dict[str, int],
+) -> None:
+    """Choose the sizes that are still open around one call."""
+    open_loops = [loop for loop in site.loops if isinstance(loop, TileLoop) and loop.name not in chosen]
+    if not open_loops:
+        return
+    extents = {loop.name: whole_extent(loop, site.columns) for loop in open_loops}
+    given = 1
+    for loop in independent:
+        if isinstance(loop, TileLoop) and loop.name in chosen:
+            given *= ceil(whole_extent(loop, site.columns) / chosen[loop.name])
+        elif isinstance(loop, Loop):
+            given *= _trips(loop, site)
+    wanted = ceil(_pieces(load, machine) / given)
+    splittable = [loop for loop in open_loops if loop in independent]
+    counts = _factor(wanted, [extents[loop.name] for loop in splittable])
+    for loop in open_loops:
+        chosen[loop.name] = extents[loop.name]
+    for position, loop in enumerate(splittable):
+        others = given * prod(counts[:position] + counts[position + 1 :])
+        chosen[loop.name] = balanced_size(extents[loop.name], counts[position], others, machine.cores)
+
+
+def _pieces(load: _Load, machine: Machine) -> int:
+    """How many pieces the instances of a call should be, its loops together."""
+    most = int(load.seconds * OVERHEAD / load.overhead) if load.overhead else machine.cores * MOST_PER_CORE
+    if most < 2:
+        return 1
+    lengths = round(load.seconds / machine.cores / LONG) if machine.cores > 1 else 1
+    per_core = min(MOST_PER_CORE, max(1, lengths))
+    fitting = ceil(load.footprint / (CACHE_SHARE * machine.cache_bytes))
+    wanted = max(machine.cores * per_core, fitting)
+    wanted = machine.cores * ceil(wanted / machine.cores)
+    if wanted <= most:
+        return wanted
+    return most // machine.cores * machine.cores or most
+
+
+def _factor(pieces: int, extents: Sequence[int]) -> list[int]:
+    """Split a number of pieces among nested loops: each prime to the loop with the largest pieces."""
+    counts = [1] * len(extents)
+    if not extents:
+        return counts
+    for prime in _primes(pieces):
+        at = max(range(len(extents)), key=lambda i: (extents[i] / counts[i], -i))
+        counts[at] *= prime
+    return counts
+
+
+def _primes(number: int) -> list[int]:
+    """Prime factors, largest first."""
+    factors: list[int] = []
+    divisor = 2
+    while divisor * divisor <= number:
+        while number % divisor == 0:
+            factors.append(divisor)
+            number //= divisor
+        divisor += 1
+    if number > 1:
+        factors.append(number)
+    return factors[::-1]
+
+
+def balanced_size(extent: int, pieces: int, others: int, cores: int) -> int:
+    """A size that cuts `extent` into about `pieces`, `others` times over, evenly on `cores`.
+
+    Multiples of 16 are taken where they leave the cores nearly even, else of 8, 4, 2, 1.
+    """
+    if pieces <= 1 or extent <= 1:
+        return extent
+    counts = range(max(1, pieces * 3 // 4), min(extent, pieces * 3 // 2) + 1)
+
+    def distance(size: int) -> tuple[int, int]:
+        return abs(ceil(extent / size) - pieces), -size
+
+    tried: list[int] = []
+    granule = ELEMENTS
+    while granule:
+        sizes = sorted({min(extent, granule * ceil(extent / count / granule)) for count in counts})
+        mean = extent * others / cores
+        even = [size for size in sizes if _busiest(extent, size, others, cores) <= IMBALANCE * mean]
+        if even:
+            return min(even, key=distance)
+        tried += sizes
+        granule //= 2
+    return min(tried, key=lambda size: (_busiest(extent, size, others, cores), distance(size)))
+
+
+def _busiest(extent: int, size: int, others: int, cores: int) -> int:
+    """Elements of the busiest core: full pieces dealt out first, then the smaller last ones."""
+    full, rest = divmod(extent, size)
+    rounds, over = divmod(full * others, cores)
+    crowded = max(0, others - (cores - over))  # last pieces that find no core with room
+    return rounds * size + (size if over else rest) + ceil(crowded / cores) * rest
+
+
+def _tile_loops(body: tuple[Node, ...]) -> Iterator[TileLoop]:
+    for node in body:
+        if isinstance(node, TileLoop):
+            yield node
+        if not isinstance(node, Call):
+            yield from _tile_loops(node.body)
