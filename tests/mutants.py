@@ -1,0 +1,154 @@
+"""Broken copies of tables: each lacks one piece of sync, or has two things in the wrong order.
+
+In:  table bytes that the checker accepts. Out: (what was done, table bytes, the errors it may get).
+Tests of schedules ask that every one is refused: then no sync is there that is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mpmd.errors import DeadlockError, RaceError, ScheduleCapacityError, ScheduleError
+from mpmd.machine import Machine
+from mpmd.schedule.check import check
+from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Sections, Step
+
+Mutant = tuple[str, bytes, tuple[type[ScheduleError], ...]]
+
+REFUSALS: tuple[type[ScheduleError], ...] = (RaceError, DeadlockError, ScheduleCapacityError)
+
+
+def assert_irredundant(tables: bytes, machine: Machine) -> int:
+    """Fail unless every sync mutant is refused for the right reason; returns how many there were."""
+    check(tables, machine)
+    accepted = []
+    count = 0
+    for what, mutated, expected in sync_mutants(tables):
+        count += 1
+        try:
+            check(mutated, machine)
+        except expected:
+            continue
+        accepted.append(what)
+    if accepted:
+        pytest.fail(f"{len(accepted)} of {count} pieces of sync are not needed: " + "; ".join(accepted[:10]))
+    return count
+
+
+def sync_mutants(tables: bytes) -> Iterator[Mutant]:
+    """Every wait, signal, count and barrier, taken away on its own and consistently."""
+    original = Sections.load(tables)
+    for core, steps in enumerate(original.cores):
+        for at, (op, event, count, _) in enumerate(steps):
+            if op == WAIT:
+                where = f"wait until {count} on event {event} (core {core}, step {at})"
+                yield _mutant(f"remove the {where}", _without_wait(original, core, at))
+                if count > 1:
+                    yield _mutant(f"lower by one the {where}", _lowered(original, core, at))
+            elif op == SIGNAL:
+                what = f"remove the signal of event {event} (core {core}, step {at})"
+                yield _mutant(what, _without_signal(original, core, at))
+    for ordinal in sorted({a for steps in original.cores for op, a, _, _ in steps if op == BARRIER}):
+        yield _mutant(f"remove barrier {ordinal}", _without_barrier(original, ordinal))
+
+
+def corruption_mutants(tables: bytes) -> Iterator[Mutant]:
+    """Neighbouring steps swapped: a run before its wait, a signal before its run, two runs."""
+    original = Sections.load(tables)
+    names = {(WAIT, RUN): "a wait after its consumer", (RUN, SIGNAL): "a signal before its producer",
+             (RUN, RUN): "two runs"}  # fmt: skip
+    for core, steps in enumerate(original.cores):
+        for at, (first, second) in enumerate(zip(steps, steps[1:], strict=False)):
+            if (first[0], second[0]) in names:
+                mutated = original.copy()
+                mutated.cores[core][at : at + 2] = [second, first]
+                yield _mutant(f"swap steps {at} and {at + 1} of core {core}: "
+                              f"{names[first[0], second[0]]}", mutated)  # fmt: skip
+
+
+def overlapped(tables: bytes, offset_from: int, offset_to: int) -> bytes:
+    """The tables with everything at one place of the arena moved onto another place."""
+    mutated = Sections.load(tables)
+    arena = next(i for i, (kind, _) in enumerate(mutated.bases.tolist()) if kind == 1)
+    for row, function in enumerate(mutated.row_function):
+        first, end = mutated.function_ptr[function : function + 2]
+        for _, _, base, offset, _, _ in mutated.params[first:end].tolist():
+            words = mutated.row_words[row]
+            if words[base] == arena and words[offset] == offset_from:
+                words[offset] = offset_to
+    return mutated.store()
+
+
+def _mutant(what: str, sections: Sections) -> Mutant:
+    return what, sections.store(), REFUSALS
+
+
+def _find(sections: Sections, op: int, event: int) -> list[tuple[int, int, Step]]:
+    """(core, position, step) of all steps of one kind on one event."""
+    return [
+        (core, at, step)
+        for core, steps in enumerate(sections.cores)
+        for at, step in enumerate(steps)
+        if step[:2] == (op, event)
+    ]
+
+
+def _drop_unused_signals(sections: Sections, event: int) -> None:
+    """Remove the signals that no wait consumes: all without a wait, the last ones of a single core."""
+    waits, signals = _find(sections, WAIT, event), _find(sections, SIGNAL, event)
+    needed = max((step[2] for _, _, step in waits), default=0)
+    one_core = len({core for core, _, _ in signals}) == 1
+    total = 0
+    unused = []
+    for core, at, step in signals:
+        if not waits or (one_core and total >= needed):
+            unused.append((core, at))
+        total += step[2]
+    for core, at in reversed(unused):
+        del sections.cores[core][at]
+
+
+def _without_wait(original: Sections, core: int, at: int) -> Sections:
+    mutated = original.copy()
+    event = mutated.cores[core].pop(at)[1]
+    _drop_unused_signals(mutated, event)
+    return mutated
+
+
+def _lowered(original: Sections, core: int, at: int) -> Sections:
+    mutated = original.copy()
+    _, event, count, reason = mutated.cores[core][at]
+    mutated.cores[core][at] = WAIT, event, count - 1, reason
+    _drop_unused_signals(mutated, event)
+    return mutated
+
+
+def _without_signal(original: Sections, core: int, at: int) -> Sections:
+    """One signal less, and every wait that counts it lower by its amount."""
+    mutated = original.copy()
+    signals = _find(mutated, SIGNAL, mutated.cores[core][at][1])
+    event, amount = mutated.cores[core].pop(at)[1:3]
+    upto = 0
+    if len({c for c, _, _ in signals}) == 1:  # in order, so a wait for fewer than `upto` does not count it
+        upto = sum(step[2] for _, position, step in signals if position <= at)
+    for wait_core, wait_at, (_, _, count, reason) in reversed(_find(mutated, WAIT, event)):
+        if count < upto:
+            continue
+        if count > amount:
+            mutated.cores[wait_core][wait_at] = WAIT, event, count - amount, reason
+        else:
+            del mutated.cores[wait_core][wait_at]
+    _drop_unused_signals(mutated, event)
+    return mutated
+
+
+def _without_barrier(original: Sections, ordinal: int) -> Sections:
+    mutated = original.copy()
+    mutated.cores = [
+        [(op, a - (op == BARRIER and a > ordinal), b, reason) for op, a, b, reason in steps
+         if (op, a) != (BARRIER, ordinal)]
+        for steps in mutated.cores
+    ]  # fmt: skip
+    return mutated

@@ -1,0 +1,119 @@
+"""Table bytes as values that tests can edit, and back. It writes whatever it is given, right or wrong.
+
+In:  bytes in the format of `codegen.tables`, or columns. Out: `Sections`, bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+RUN, SIGNAL, WAIT, BARRIER = range(4)
+
+Step = tuple[int, int, int, int]
+"""op, a, b, reason."""
+
+_WIDTHS = (
+    ("params", "<i4", 6), ("axes", "<i8", 4), ("bases", "<i8", 2), ("derived", "<i8", 7),
+    ("terms", "<i8", 2), ("guards", "<i8", 5), ("patches", "<i8", 3),
+)  # fmt: skip
+
+
+def _empty(width: int) -> npt.NDArray[np.int64]:
+    return np.zeros((0, width), np.int64)
+
+
+@dataclass
+class Sections:
+    """The sections of one set of tables; the counts of the header and `event_total` are computed."""
+
+    cores: list[list[Step]]
+    row_words: list[list[int]]
+    row_function: list[int]
+    function_ptr: list[int]
+    events: int = 0
+    scalars: int = 0
+    arena: int = 0
+    params: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(6))
+    axes: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(4))
+    bases: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(2))
+    derived: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(7))
+    terms: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(2))
+    guards: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(5))
+    patches: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(3))
+
+    @staticmethod
+    def load(tables: bytes) -> Sections:
+        """The sections of well-formed tables."""
+        header = np.frombuffer(tables, "<i8", 24).tolist()
+        cores, steps, events, _, rows, words, functions = header[2:9]
+        at = 24 * 8
+
+        def take(dtype: str, count: int) -> npt.NDArray[np.int64]:
+            nonlocal at
+            values = np.frombuffer(tables, dtype, count, at).astype(np.int64)
+            at += -(-count * np.dtype(dtype).itemsize // 8) * 8
+            return values
+
+        core_ptr = take("<i4", cores + 1)
+        step = [tuple(s) for s in take("<i4", steps * 4).reshape(-1, 4).tolist()]
+        take("<i4", events)
+        row_ptr = take("<i8", rows + 1)
+        row_function = take("<i4", rows).tolist()
+        word = take("<i8", words).tolist()
+        function_ptr = take("<i4", functions + 1).tolist()
+        counts = dict(zip(("params", "axes", "bases", "scalars", "derived", "terms", "guards", "patches"),
+                          header[9:17], strict=True))  # fmt: skip
+        rest = {name: take(dtype, counts[name] * width).reshape(-1, width) for name, dtype, width in _WIDTHS}
+        return Sections(
+            cores=[step[a:b] for a, b in zip(core_ptr, core_ptr[1:], strict=False)],
+            row_words=[word[a:b] for a, b in zip(row_ptr, row_ptr[1:], strict=False)],
+            row_function=row_function,
+            function_ptr=function_ptr,
+            events=events,
+            scalars=counts["scalars"],
+            arena=header[17],
+            **rest,
+        )
+
+    def copy(self) -> Sections:
+        return Sections.load(self.store())
+
+    def store(self) -> bytes:
+        """The bytes."""
+        steps = [step for core in self.cores for step in core]
+        totals = [0] * self.events
+        for op, event, amount, _ in steps:
+            if op == SIGNAL and 0 <= event < self.events:
+                totals[event] += amount
+        barriers = sum(step[0] == BARRIER for step in steps) // max(1, len(self.cores))
+        words = [word for row in self.row_words for word in row]
+        body = [
+            _bytes(_ends(self.cores), "<i4"),
+            _bytes(steps, "<i4"),
+            _bytes(totals, "<i4"),
+            _bytes(_ends(self.row_words), "<i8"),
+            _bytes(self.row_function, "<i4"),
+            _bytes(words, "<i8"),
+            _bytes(self.function_ptr, "<i4"),
+            *(_bytes(getattr(self, name), dtype) for name, dtype, _ in _WIDTHS),
+        ]
+        header = [
+            0x4D504D44, 1, len(self.cores), len(steps), self.events, barriers, len(self.row_words), len(words),
+            len(self.function_ptr) - 1, len(self.params), len(self.axes), len(self.bases), self.scalars,
+            len(self.derived), len(self.terms), len(self.guards), len(self.patches), self.arena,
+            24 * 8 + sum(map(len, body)),
+        ]  # fmt: skip
+        return _bytes(header + [0] * (24 - len(header)), "<i8") + b"".join(body)
+
+
+def _ends(groups: Sequence[Sequence[object]]) -> list[int]:
+    return [0, *np.cumsum([len(group) for group in groups], dtype=np.int64).tolist()]
+
+
+def _bytes(values: npt.ArrayLike, dtype: str) -> bytes:
+    data = np.array(values, dtype=np.int64).astype(dtype).tobytes()
+    return data + b"\0" * (-len(data) % 8)

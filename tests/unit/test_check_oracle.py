@@ -1,0 +1,133 @@
+"""The checker agrees with an exhaustive exploration of all interleavings, on thousands of small tables."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+from table_builder import Access, barrier, build, run, signal, wait
+
+from mpmd.errors import DeadlockError, RaceError
+from mpmd.machine import Machine, Primitive
+from mpmd.schedule.check import check
+from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Step
+
+COUNTER = Primitive("counter", 100, 100, 1e-7, 1e-7)
+MACHINE = Machine("test", 8, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**30, 1e-7, 32, COUNTER)
+CELLS = 3
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small set of tables: steps per core, and per row its accesses as (mode, first cell, cells)."""
+
+    cores: list[list[Step]]
+    rows: list[list[tuple[int, int, int]]]
+
+    def tables(self) -> bytes:
+        rows = [[Access(mode, 0, first, (cells,)) for mode, first, cells in row] for row in self.rows]
+        return build(cores=self.cores, rows=rows, arguments=[CELLS])
+
+
+def explore(small: Small) -> tuple[bool, set[tuple[int, int]]]:
+    """(deadlock possible, pairs of rows that some reachable state has both about to run)."""
+    start = (0,) * len(small.cores)
+    seen, stack = {start}, [start]
+    deadlock, together = False, set()
+    while stack:
+        state = stack.pop()
+        counter: dict[int, int] = {}
+        for steps, at in zip(small.cores, state, strict=True):
+            for op, a, b, _ in steps[:at]:
+                if op == SIGNAL:
+                    counter[a] = counter.get(a, 0) + b
+        upcoming = [steps[at] if at < len(steps) else None for steps, at in zip(small.cores, state, strict=True)]
+        running = [step[1] for step in upcoming if step is not None and step[0] == RUN]
+        together |= {(a, b) for a in running for b in running if a < b}
+        after = []
+        for core, step in enumerate(upcoming):
+            if step is None or step[0] == BARRIER or (step[0] == WAIT and counter.get(step[1], 0) < step[2]):
+                continue
+            after.append((*state[:core], state[core] + 1, *state[core + 1 :]))
+        if all(step is not None and step[0] == BARRIER for step in upcoming):
+            after.append(tuple(at + 1 for at in state))
+        deadlock |= not after and any(step is not None for step in upcoming)
+        for state in after:
+            if state not in seen:
+                seen.add(state)
+                stack.append(state)
+    return deadlock, together
+
+
+def conflicting(small: Small) -> set[tuple[int, int]]:
+    """Pairs of rows that touch a common cell, one of them writing."""
+    cells = [[(mode, set(range(first, first + n))) for mode, first, n in row] for row in small.rows]
+    return {
+        (i, j)
+        for i, one in enumerate(cells)
+        for j, other in enumerate(cells)
+        if i < j and any((m | k) & 2 and a & b for m, a in one for k, b in other)
+    }
+
+
+def random_small(rng: random.Random) -> Small:
+    """At most 12 steps; thresholds at or below totals, repeated signals, amounts, barriers."""
+    cores: list[list[Step]] = [[] for _ in range(rng.choice([2, 2, 3, 3, 4]))]
+    events = rng.randint(1, 3)
+    rows: list[list[tuple[int, int, int]]] = []
+    barriers = 1 if rng.random() < 0.2 else 0
+    barrier_at = rng.randint(3, 8)
+    for n in range(rng.randint(5, 12 - barriers * len(cores))):
+        if barriers and n == barrier_at:
+            for steps in cores:
+                steps.append(barrier(0))
+        steps = rng.choice(cores)
+        kind = rng.random()
+        if kind < 0.35:
+            first = rng.randrange(CELLS)
+            row = [(rng.choice([1, 2, 2, 3]), first, rng.randint(1, CELLS - first))]
+            if rng.random() < 0.3:
+                row.append((1, rng.randrange(CELLS), 1))
+            steps.append(run(len(rows)))
+            rows.append(row)
+        elif kind < 0.7:
+            steps.append(signal(rng.randrange(events), rng.choice([1, 1, 1, 2])))
+        else:
+            steps.append(wait(rng.randrange(events), 1))
+    if barriers and not any(step[0] == BARRIER for step in cores[0]):
+        for steps in cores:
+            steps.append(barrier(0))
+    totals = [sum(s[2] for steps in cores for s in steps if s[:2] == (SIGNAL, e)) for e in range(events)]
+    waited = {s[1] for steps in cores for s in steps if s[0] == WAIT}
+    for steps in cores:  # waits that can be satisfied, events that are waited for
+        steps[:] = [
+            wait(s[1], rng.randint(1, totals[s[1]])) if s[0] == WAIT else s
+            for s in steps
+            if (s[0] != WAIT or totals[s[1]]) and (s[0] != SIGNAL or s[1] in waited)
+        ]
+    return Small(cores, rows)
+
+
+def verdict(small: Small) -> str:
+    try:
+        check(small.tables(), MACHINE)
+    except DeadlockError:
+        return "deadlock"
+    except RaceError:
+        return "race"
+    return "proved"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_verdict_is_that_of_all_interleavings(seed: int) -> None:
+    """Race iff two conflicting rows can be next at once; deadlock iff some execution gets stuck."""
+    rng = random.Random(seed)
+    seen: dict[str, int] = {}
+    for _ in range(500):
+        small = random_small(rng)
+        deadlock, together = explore(small)
+        expected = "deadlock" if deadlock else "race" if together & conflicting(small) else "proved"
+        assert verdict(small) == expected, small
+        seen[expected] = seen.get(expected, 0) + 1
+    assert min(seen.get(kind, 0) for kind in ("deadlock", "race", "proved")) > 10, seen
