@@ -18,7 +18,7 @@ from typing import Any
 from mpmd.errors import Span
 from mpmd.lang import program as prog
 from mpmd.lang.index import ONE, Index
-from mpmd.lang.text_parser import FORMAT, c_strides, parse_program
+from mpmd.lang.text_parser import FORMAT, parse_program
 from mpmd.lang.tile import (
     Apply,
     Attr,
@@ -37,6 +37,7 @@ from mpmd.lang.tile import (
     walk,
 )
 from mpmd.lang.types import DType
+from mpmd.lang.views import c_strides
 
 __all__ = ["parse_program", "print_program", "print_task"]
 

@@ -39,6 +39,7 @@ from mpmd.lang.tile import (
     TileType,
 )
 from mpmd.lang.types import DTYPES, Direction
+from mpmd.lang.views import c_strides
 
 FORMAT = 1
 """The version of the text form, on its first line."""
@@ -100,16 +101,6 @@ def _alternatives(terminals: Iterable[str]) -> str:
     literals = {terminal.name: terminal.pattern.value for terminal in _grammar().terminals}
     texts = sorted(_TERMINALS.get(t) or f"'{literals.get(t, t)}'" for t in terminals)
     return " or ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
-
-
-def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides, in elements, of a C-contiguous array."""
-    strides: list[int] = []
-    step = 1
-    for extent in reversed(shape):
-        strides.append(step)
-        step *= extent
-    return tuple(reversed(strides))
 
 
 @v_args(inline=True)

@@ -18,7 +18,6 @@ from mpmd.lang import program as prog
 from mpmd.lang.index import Index, symbol
 from mpmd.lang.ops import OPS
 from mpmd.lang.text import parse_program, print_program, print_task
-from mpmd.lang.text_parser import c_strides
 from mpmd.lang.tile import (
     Apply,
     Axis,
@@ -35,6 +34,7 @@ from mpmd.lang.tile import (
     TileType,
 )
 from mpmd.lang.types import DTYPES, Direction, f32, i32, i64
+from mpmd.lang.views import c_strides
 
 # -- generated programs ---------------------------------------------------------------------------
 
