@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from bench.measure import Probe, median_seconds
+from bench.measure import Probe, Sample, median_seconds
 from bench.rows import Row, spread
 from examples.smollm2 import weights
 from examples.smollm2.kernels import Session
@@ -44,11 +44,11 @@ def rows() -> Iterator[Row]:
         step = decoder(model, position=POSITION, capacity=CAPACITY, threads=threads)
         calls["peer"] = lambda: step(1)
         peer = "torch eager"
-    samples = {name: [probe.sample(call, STEPS) for call in (call,)] for name, call in calls.items()}
+    samples: dict[str, list[Sample]] = {name: [] for name in calls}
     for _ in range(SAMPLES):
         for name, call in calls.items():
             samples[name].append(probe.sample(call, STEPS))
-    quiet = {name: probe.quiet(taken[1:]) for name, taken in samples.items()}
+    quiet = {name: probe.quiet(taken) for name, taken in samples.items()}
     mine = quiet["ours"]
     cache = 2 * model.layers * model.kv_heads * (POSITION + 1) * model.head_size * 4
     moved = model.weight_bytes + cache
