@@ -106,12 +106,11 @@ class Index:
 
     def __floordiv__(self, other: IndexLike) -> Index:
         other = as_index(other)
+        if other.is_const and other.const > 0:
+            whole, rest = _split(self, other.const)
+            return whole if rest.is_const else whole + _atom(Opaque("floordiv", rest, other))
         if self.is_const and other.is_const and other.const:
             return Index(self.const // other.const)
-        if other.is_const and other.const > 0:
-            d = other.const
-            if self.const % d == 0 and all(c % d == 0 for _, c in self.terms):
-                return Index(self.const // d, tuple((a, c // d) for a, c in self.terms))
         return _atom(Opaque("floordiv", self, other))
 
     def __rfloordiv__(self, other: IndexLike) -> Index:
@@ -119,6 +118,9 @@ class Index:
 
     def __mod__(self, other: IndexLike) -> Index:
         other = as_index(other)
+        if other.is_const and other.const > 0:
+            _, rest = _split(self, other.const)
+            return rest if rest.is_const else _atom(Opaque("mod", rest, other))
         if self.is_const and other.is_const and other.const:
             return Index(self.const % other.const)
         return _atom(Opaque("mod", self, other))
@@ -213,6 +215,13 @@ def _operand(index: Index) -> str:
     """The text of an operand of `//`, `%` or `*`: sums, multiples and negative numbers in parentheses."""
     plain = index.const == 0 and index.terms[0][1] == 1 if len(index.terms) == 1 else not index.terms
     return str(index) if plain and index.const >= 0 else f"({index})"
+
+
+def _split(value: Index, divisor: int) -> tuple[Index, Index]:
+    """`whole` and `rest`: value = whole × divisor + rest, with 0 ≤ rest < divisor where rest is constant."""
+    whole = tuple((a, c // divisor) for a, c in value.terms if c % divisor == 0)
+    rest = tuple((a, c) for a, c in value.terms if c % divisor)
+    return Index(value.const // divisor, whole), Index(value.const % divisor, rest)
 
 
 def _atom(atom: Atom) -> Index:

@@ -98,7 +98,7 @@ def _store(scope: Scope, target: ast.Subscript, value: Value, node: ast.stmt) ->
     if isinstance(value, TensorRef):
         raise not_a_tile(value, scope.span(getattr(node, "value", node)))
     region = target_region(param, items_of(scope, target.slice), scope.span(target))
-    store(scope.builder, param, region, value, False, scope.span(node))
+    store(scope.builder, param, region, value, False, scope.span(target))
 
 
 def assign_augmented(scope: Scope, node: ast.AugAssign) -> None:
@@ -121,7 +121,7 @@ def _store_augmented(scope: Scope, node: ast.AugAssign, target: ast.Subscript, s
     if param.direction is not Direction.ACCUM:
         old = load_region(scope.builder, param, region, scope.span(target))
         new = operate(scope, node.op, old, _value(scope, node), span)
-        store(scope.builder, param, region, new, False, span)
+        store(scope.builder, param, region, new, False, scope.span(target))
         return
     if not isinstance(node.op, ast.Add):
         raise DirectionError(
@@ -130,7 +130,7 @@ def _store_augmented(scope: Scope, node: ast.AugAssign, target: ast.Subscript, s
             related=(Note(param.span, f"declares '{param.name}'"),),
             hints=(f"declare '{param.name}' as InOut to read and write it",),
         )
-    store(scope.builder, param, region, _value(scope, node), True, span)
+    store(scope.builder, param, region, _value(scope, node), True, scope.span(target))
 
 
 def _value(scope: Scope, node: ast.AugAssign) -> Value:

@@ -1,0 +1,197 @@
+"""The laws on a parsed task: directions, definite assignment of `Out`, and bounds.
+
+In:  a `TaskDef`. Out: nothing, or a Diagnostic at the user's line; and, for emitters, the accesses
+     whose bounds are not proved and need a check at run time.
+Not here: types (`ops.py` and the parser), how things are proved (`facts.py`, `coverage.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from mpmd.errors import BoundsError, DirectionError, Note
+from mpmd.lang.coverage import Coverage, Regions, covers, whole
+from mpmd.lang.facts import Facts, Values, task_facts, values_of, walk_with_facts
+from mpmd.lang.index import Index
+from mpmd.lang.tile import Apply, Axis, Gather, Load, Param, Stmt, Store, TaskDef, walk
+from mpmd.lang.types import Direction
+
+
+def check_task(definition: TaskDef) -> None:
+    """Raises DirectionError or BoundsError for the first law that the body breaks."""
+    for param in definition.tensors:
+        _check_direction(definition, param)
+    _check_bounds(definition)
+    for param in definition.tensors:
+        if param.direction is Direction.OUT:
+            _check_written(definition, param)
+
+
+# -- directions ---------------------------------------------------------------------------------------
+
+
+def _check_direction(task: TaskDef, param: Param) -> None:
+    for stmt in walk(task.body):
+        if isinstance(stmt, Store) and stmt.param == param.name:
+            _check_store(param, stmt)
+        if (
+            isinstance(stmt, (Load, Gather))
+            and stmt.param == param.name
+            and param.direction is Direction.ACCUM
+        ):
+            raise DirectionError(
+                f"'{param.name}' is Accum and is read",
+                span=stmt.span,
+                label="other tasks may still be adding to it",
+                related=(_declared(param),),
+                hints=(f"declare '{param.name}' as InOut to read and write it",),
+            )
+
+
+def _check_store(param: Param, store: Store) -> None:
+    if param.direction in (Direction.IN, Direction.CONST):
+        assert param.direction is not None
+        raise DirectionError(
+            f"'{param.name}' is {param.direction.value} and is written",
+            span=store.span,
+            label=f"writes '{param.name}'",
+            related=(_declared(param),),
+            hints=(f"declare '{param.name}' as Out, or as InOut where its old contents matter",),
+        )
+    if param.direction is Direction.ACCUM and not store.accumulate:
+        raise DirectionError(
+            f"'{param.name}' is Accum: it is only added to",
+            span=store.span,
+            label="overwrites what others added",
+            related=(_declared(param),),
+            hints=(f"write {param.name}[…] += value, or declare '{param.name}' as InOut",),
+        )
+
+
+def _declared(param: Param) -> Note:
+    return Note(param.span, f"declares '{param.name}'")
+
+
+# -- definite assignment --------------------------------------------------------------------------------
+
+
+def _check_written(task: TaskDef, param: Param) -> None:
+    facts = task_facts(task, {})
+
+    def on_read(stmt: Load | Gather, written: Regions, known: Facts) -> None:
+        region = stmt.region if isinstance(stmt, Load) else whole(param)
+        if not covers(written, region, known, param):
+            raise DirectionError(
+                f"'{param.name}' is Out, and is read before it is written",
+                span=stmt.span,
+                label="its old contents cannot be read",
+                related=(_declared(param),),
+                hints=(f"write these elements first, or declare '{param.name}' as InOut",),
+            )
+
+    written = Coverage(param, values_of(task), on_read).after(task.body, (), facts)
+    if covers(written, whole(param), facts, param):
+        return
+    stores = [s for s in walk(task.body) if isinstance(s, Store) and s.param == param.name]
+    raise DirectionError(
+        f"'{param.name}' is Out, but is not written on every path"
+        if stores
+        else f"'{param.name}' is Out, but is never written",
+        span=param.span,
+        label="some elements may be left unwritten" if stores else "",
+        related=tuple(Note(store.span, f"writes a part of '{param.name}'") for store in stores[:3]),
+        hints=(f"write all of it, or declare '{param.name}' as InOut: what is not written then survives",),
+    )
+
+
+# -- bounds ---------------------------------------------------------------------------------------------
+
+
+class Verdict(Enum):
+    """Whether an access stays within its axis."""
+
+    PROVED = "proved"
+    UNKNOWN = "unknown"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`axis` of axis `number` of something with `limit` elements there."""
+
+    number: int
+    axis: Axis
+    limit: Index
+    what: str
+
+
+def unproved_accesses(task: TaskDef, *, fixed: Mapping[str, int] = {}) -> tuple[tuple[Stmt, int], ...]:
+    """(statement, axis) of every access that needs a check at run time, in program order.
+
+    Statements are loads, stores, gathers and `slice`s of values. `fixed` gives dims their extents.
+    """
+    values = values_of(task)
+    facts = task_facts(task, fixed)
+    return tuple(
+        (stmt, access.number)
+        for stmt, known in walk_with_facts(task.body, facts, values)
+        for access in _accesses(task, stmt, values)
+        if isinstance(stmt, Gather) or _verdict(access, known) is not Verdict.PROVED
+    )
+
+
+def _check_bounds(task: TaskDef) -> None:
+    values = values_of(task)
+    for stmt, facts in walk_with_facts(task.body, task_facts(task, {}), values):
+        for access in _accesses(task, stmt, values):
+            if not isinstance(stmt, Gather) and _verdict(access, facts) is Verdict.BROKEN:
+                raise _out_of_bounds(stmt, access)
+
+
+def _accesses(task: TaskDef, stmt: Stmt, values: Values) -> Iterator[Access]:
+    if isinstance(stmt, (Load, Store)):
+        shape = task.param(stmt.param).shape
+        for number, (axis, limit) in enumerate(zip(stmt.region, shape, strict=True)):
+            yield Access(number, axis, limit, f"'{stmt.param}'")
+    elif isinstance(stmt, Gather):
+        param = task.param(stmt.param)
+        yield Access(0, Axis(param.shape[0], param.shape[0]), param.shape[0], f"'{stmt.param}'")
+    elif isinstance(stmt, Apply) and stmt.op == "slice":
+        attrs = dict(stmt.attrs)
+        number, start, extent, step = (attrs[name] for name in ("axis", "start", "extent", "step"))
+        assert isinstance(number, int) and isinstance(step, int)
+        assert isinstance(start, Index) and isinstance(extent, Index)
+        type_ = values.types[stmt.args[0]]
+        yield Access(number, Axis(start, extent, step), type_.shape[number], f"a tile {type_}")
+
+
+def _verdict(access: Access, facts: Facts) -> Verdict:
+    """Where nothing is accessed (extent 0), a slice may start anywhere up to the limit."""
+    axis = access.axis
+    room = access.limit - axis.start - 1 - (axis.extent - 1) * axis.step
+    if all(facts.proves(goal) for goal in (axis.start, axis.extent, room)):
+        return Verdict.PROVED
+    outside = facts.refutes(room) and (axis.step == 1 or facts.proves(axis.extent - 1))
+    if outside or facts.refutes(axis.start) or facts.refutes(axis.extent):
+        return Verdict.BROKEN
+    return Verdict.UNKNOWN
+
+
+def _out_of_bounds(stmt: Stmt, access: Access) -> BoundsError:
+    axis = access.axis
+    if axis.keep:
+        stop = (
+            axis.start + axis.extent * axis.step
+            if axis.step == 1
+            else axis.start + (axis.extent - 1) * axis.step + 1
+        )
+        what = f"the slice {axis.start} : {stop}" + (f" : {axis.step}" if axis.step > 1 else "")
+    else:
+        what = f"the index {axis.start}"
+    return BoundsError(
+        f"{what} leaves axis {access.number} of {access.what}",
+        span=stmt.span,
+        label=f"the axis has {access.limit} elements",
+    )
