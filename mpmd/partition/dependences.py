@@ -110,8 +110,8 @@ class _Walk:
         producers: set[int] = set()
         for other in self.overlaps[region]:
             writer = self.writer[other]
-            # A reader in between follows that writer and precedes this one.
-            if writer > latest and not (other == region and any_reader):
+            between = latest > writer or (other == region and any_reader)  # a reader: it orders the two
+            if writer >= 0 and not between:
                 producers.add(writer)
         if producers:
             self.deps.add(self.deps.of(DepKind.WAW, tensor, tuple(sorted(producers))), task)

@@ -281,8 +281,8 @@ class TaskGraph:
         for dep in range(len(self.deps)):
             for producer in self.deps.producers_of(dep).tolist():
                 for consumer in self.deps.consumers_of(dep).tolist():
-                    known = graph.edges[producer, consumer]["deps"] if graph.has_edge(producer, consumer) else ()
-                    graph.add_edge(producer, consumer, deps=(*known, dep))
+                    known = graph.get_edge_data(producer, consumer, {"deps": ()})
+                    graph.add_edge(producer, consumer, deps=(*known["deps"], dep))
         return graph
 
     def _crowd(self, tasks: tuple[int, ...]) -> str:
