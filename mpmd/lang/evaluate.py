@@ -160,7 +160,7 @@ def _storage(program: prog.Program, arguments: Mapping[str, Array | Number]) -> 
 def _argument(tensor: prog.Tensor, array: Array | Number) -> Array:
     if not isinstance(array, np.ndarray):
         raise ArgumentError(
-            f"'{tensor.name}' is a tensor, not a {type(array).__name__}",
+            f"'{tensor.name}' is a tensor, the argument is {type(array).__name__}",
             span=tensor.span,
             label="wants an array",
         )
