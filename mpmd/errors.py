@@ -125,6 +125,12 @@ class RaceError(ScheduleError):
     code = "race"
 
 
+class ProgramOrderError(ScheduleError):
+    """Two conflicting accesses that are ordered, but not as the program calls them."""
+
+    code = "program-order"
+
+
 class DeadlockError(ScheduleError):
     """Steps that can never run because each waits for another."""
 

@@ -7,10 +7,11 @@ Tests of schedules ask that every one is refused: then no sync is there that is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
-from mpmd.errors import DeadlockError, RaceError, ScheduleCapacityError, ScheduleError
+from mpmd.errors import DeadlockError, ProgramOrderError, RaceError, ScheduleCapacityError, ScheduleError
 from mpmd.machine import Machine
 from mpmd.schedule.check import check
 from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Sections, Step
@@ -60,12 +61,12 @@ def corruption_mutants(tables: bytes) -> Iterator[Mutant]:
     names = {(WAIT, RUN): "a wait after its consumer", (RUN, SIGNAL): "a signal before its producer",
              (RUN, RUN): "two runs"}  # fmt: skip
     for core, steps in enumerate(original.cores):
-        for at, (first, second) in enumerate(zip(steps, steps[1:], strict=False)):
+        for at, (first, second) in enumerate(pairwise(steps)):
             if (first[0], second[0]) in names:
                 mutated = original.copy()
                 mutated.cores[core][at : at + 2] = [second, first]
-                yield _mutant(f"swap steps {at} and {at + 1} of core {core}: "
-                              f"{names[first[0], second[0]]}", mutated)  # fmt: skip
+                what = f"swap steps {at} and {at + 1} of core {core}: {names[first[0], second[0]]}"
+                yield what, mutated.store(), (*REFUSALS, ProgramOrderError)
 
 
 def overlapped(tables: bytes, offset_from: int, offset_to: int) -> bytes:

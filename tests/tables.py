@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +70,8 @@ class Sections:
                           header[9:17], strict=True))  # fmt: skip
         rest = {name: take(dtype, counts[name] * width).reshape(-1, width) for name, dtype, width in _WIDTHS}
         return Sections(
-            cores=[step[a:b] for a, b in zip(core_ptr, core_ptr[1:], strict=False)],
-            row_words=[word[a:b] for a, b in zip(row_ptr, row_ptr[1:], strict=False)],
+            cores=[step[a:b] for a, b in pairwise(core_ptr)],
+            row_words=[word[a:b] for a, b in pairwise(row_ptr)],
             row_function=row_function,
             function_ptr=function_ptr,
             events=events,
@@ -102,8 +103,8 @@ class Sections:
             *(_bytes(getattr(self, name), dtype) for name, dtype, _ in _WIDTHS),
         ]
         header = [
-            0x4D504D44, 1, len(self.cores), len(steps), self.events, barriers, len(self.row_words), len(words),
-            len(self.function_ptr) - 1, len(self.params), len(self.axes), len(self.bases), self.scalars,
+            0x4D504D44, 1, len(self.cores), len(steps), self.events, barriers,
+            len(self.row_words), len(words), len(self.function_ptr) - 1, len(self.params), len(self.axes), len(self.bases), self.scalars,
             len(self.derived), len(self.terms), len(self.guards), len(self.patches), self.arena,
             24 * 8 + sum(map(len, body)),
         ]  # fmt: skip

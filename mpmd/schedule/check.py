@@ -8,7 +8,8 @@ The laws, in the order in which they are checked; each part of `proof` says how:
   capacity   the machine has the cores, memory and counters; every access lies within its base
   matching   every wait can be satisfied, every event that is signalled is waited for
   liveness   the steps can all happen
-  order      every two accesses to the same bytes, one of them a write, are ordered in all executions
+  order      every two accesses to the same bytes, one of them a write, are ordered in all executions,
+             and those to an argument as the program orders them
 """
 
 from __future__ import annotations

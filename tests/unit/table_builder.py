@@ -88,7 +88,7 @@ def sections(
         events=events,
         scalars=scalars,
         arena=arena,
-        bases=np.array([(0, size) for size in arguments] + [(1, arena)] * (arena > 0), np.int64).reshape(-1, 2),
+        bases=np.array([*((0, size) for size in arguments), *[(1, arena)] * (arena > 0)]).reshape(-1, 2),
     )
     params: list[tuple[int, ...]] = []
     axes: list[tuple[int, ...]] = []

@@ -1,13 +1,16 @@
-"""The law that every two conflicting accesses are ordered.
+"""The laws that every two conflicting accesses are ordered, and as the program orders them.
 
 In:  the linear extension, what waits guarantee, all accesses, and which footprints overlap.
-Out: nothing; raises `RaceError` with the two steps, a byte they share, and what is known instead.
-Not here: the order itself (`execute`, `clocks`), the overlaps (`overlap`).
+Out: nothing; raises `RaceError` with the two steps, what they use, and what is known instead, or
+`ProgramOrderError`: rows are numbered in program order, so on an argument the later row comes later.
+Not here: the order itself (`execute`, `clocks`), the overlaps (`overlap`). In the arena, where tensors
+take turns, the tables do not say whose turn it is, so the direction there is not checked.
 
 One sweep along the extension, in the manner of FastTrack (Flanagan and Freund, PLDI 2009) but with
 overlaps pushed when an access is made, so that a check reads only the footprints of its own row: for
 each footprint and core, `seen` holds the last step by which that core wrote (or, in the second half,
-read) any byte of it. A row is ordered after all of these iff none is beyond its vector clock.
+read) any byte of it. A row is ordered after all of these iff none is beyond its vector clock. One more
+column holds the highest row that did so, plus one; it is in order iff none is beyond the row itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.errors import Note, RaceError
+from mpmd.errors import Note, ProgramOrderError, RaceError, ScheduleError
 from mpmd.schedule.proof.boxes import Mask, meet
 from mpmd.schedule.proof.clocks import Clock, Guarantees, join_barrier
 from mpmd.schedule.proof.decode import BARRIER, RUN, WAIT, Column, Tables
@@ -45,6 +48,7 @@ class _Rows:
     checks: _Lists
     lists: _Lists
     marks: _Lists
+    is_argument: list[bool]  # per list of marks
 
 
 def ordered(
@@ -56,34 +60,39 @@ def ordered(
     pairs: Pairs,
     places: Places,
 ) -> None:
-    """Raise `RaceError` unless happens-before orders every conflict."""
-    rows = _rows(tables.rows, accesses, prints, pairs)
+    """Raise unless happens-before orders every conflict, and as the rows are numbered."""
+    rows = _rows(tables, accesses, prints, pairs)
     op, a, b = tables.op.tolist(), tables.a.tolist(), tables.b.tolist()
     core_of, ptr = tables.step_core.tolist(), tables.core_ptr.tolist()
-    clock = np.zeros((tables.cores, tables.cores), np.int32)
-    seen = np.zeros((rows.slots, tables.cores), np.int32)
+    cores = tables.cores
+    limits = np.zeros((cores, cores + 1), np.int32)
+    clock = limits[:, :cores]
+    seen = np.zeros((rows.slots, cores + 1), np.int32)
     barrier = -1
     for position, step in enumerate(order):
         if op[step] == RUN:
             checks = rows.checks[a[step]]
             if len(checks):
                 core = core_of[step]
-                row = clock[core]
-                row[core] = step - ptr[core] + 1
+                limit = limits[core]
+                limit[core], limit[cores] = step - ptr[core] + 1, a[step] + 1
                 before = seen[checks]
-                if (before > row).any():
-                    raise _race(tables, step, row, before, accesses, prints, places)
-                for marked in rows.lists[a[step]].tolist():
-                    seen[rows.marks[marked], core] = row[core]
+                if (before > limit).any():
+                    raise _broken(tables, step, limit, before, accesses, prints, places)
+                for number in rows.lists[a[step]].tolist():
+                    marks = rows.marks[number]
+                    seen[marks, core] = limit[core]
+                    if rows.is_argument[number]:
+                        seen[marks, cores] = np.maximum(seen[marks, cores], limit[cores])
         elif op[step] == WAIT:
             row = clock[core_of[step]]
             np.maximum(row, promised.clock[a[step], b[step]], out=row)
         elif op[step] == BARRIER and a[step] != barrier:
             barrier = a[step]
-            join_barrier(clock, tables, order[position : position + tables.cores])
+            join_barrier(clock, tables, order[position : position + cores])
 
 
-def _rows(count: int, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _Rows:
+def _rows(tables: Tables, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _Rows:
     """Slots for the footprints that can conflict, and each row's checks and marks in terms of them."""
     prints_written = _mark(len(prints), accesses.footprint[accesses.writes])
     prints_read = _mark(len(prints), accesses.footprint[accesses.reads])
@@ -111,9 +120,10 @@ def _rows(count: int, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _
     some = np.diff(marks.ptr)[list_of] > 0
     return _Rows(
         slots=slots,
-        checks=_lists(count, check_row[must], check_slot[must]),
-        lists=_lists(count, list_row[some], list_of[some]),
+        checks=_lists(tables.rows, check_row[must], check_slot[must]),
+        lists=_lists(tables.rows, list_row[some], list_of[some]),
         marks=marks,
+        is_argument=np.tile(tables.bases[prints.base, 0] == 0, 2).tolist(),
     )
 
 
@@ -135,30 +145,41 @@ def _lists(keys: int, key: Column, value: Column) -> _Lists:
     return _Lists(ptr.tolist(), value[order])
 
 
-def _race(
+def _broken(
     tables: Tables,
     step: int,
-    clock: Clock,
+    limit: Clock,
     before: npt.NDArray[np.int32],
     accesses: Accesses,
     prints: Footprints,
     places: Places,
-) -> RaceError:
-    """The race of a step with the last access that it is not ordered after."""
-    core = int(np.argmax((before > clock).any(axis=0)))
-    other = int(tables.core_ptr[core] + before[:, core].max() - 1)
+) -> ScheduleError:
+    """The race of a step with the last access that it is not ordered after, or what it comes too late for."""
+    beyond = (before > limit).any(axis=0)
+    core = int(np.argmax(beyond))
+    if core < tables.cores:
+        other = int(tables.core_ptr[core] + before[:, core].max() - 1)
+    else:
+        other = places.step_of_row(int(before[:, core].max() - 1))
     mine, theirs = _conflict(tables, step, other, accesses, prints)
     base = places.base(int(prints.base[accesses.footprint[mine]]))
-    known = int(clock[core])
+    label, note = (_use(access, accesses, prints, base) for access in (mine, theirs))
+    span, related = places.span(step), (Note(places.span(other), f"{places.step(other)} {note}"),)
+    if core == tables.cores:
+        return ProgramOrderError(
+            f"{places.step(other)} comes before {places.step(step)}, which the program calls first",
+            span=span,
+            label=label,
+            related=related,
+        )
+    known, needed = int(limit[core]), other - int(tables.core_ptr[core]) + 1
+    here = places.position(step)
     return RaceError(
         f"{places.step(step)} and {places.step(other)} both use {base} unordered",
-        span=places.span(step),
-        label=_use(mine, accesses, prints, base),
-        related=(Note(places.span(other), f"{places.step(other)} {_use(theirs, accesses, prints, base)}"),),
-        hints=(
-            f"the waits before {places.position(step)} prove {known} steps of core {core} done; it needs "
-            f"{other - int(tables.core_ptr[core]) + 1}",
-        ),
+        span=span,
+        label=label,
+        related=related,
+        hints=(f"what precedes {here} proves {known} steps of core {core} done, {needed} are needed",),
     )
 
 
