@@ -38,8 +38,8 @@ class Costs:
 
     def durations(self, *, per_byte: float) -> FloatColumn:
         """Seconds per task if every flow cost `per_byte`."""
-        flows = np.add.reduceat(np.append(self.flow_bytes, 0.0), self.flow_ptr[:-1]) if len(self.compute) else 0.0
-        flows = np.where(np.diff(self.flow_ptr) > 0, flows, 0.0)
+        before = np.concatenate([[0.0], np.cumsum(self.flow_bytes)])
+        flows = before[self.flow_ptr[1:]] - before[self.flow_ptr[:-1]]
         return np.maximum(self.memory + flows * per_byte, self.compute) + self.task_seconds
 
 
@@ -95,7 +95,8 @@ def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, 
     reads = (graph.access_mode & 1) > 0
     read_key = (_access_tasks(graph) * tensors + graph.access_tensor)[reads]
     read_bytes = np.where(graph.access_mode == 3, 0.5, 1.0)[reads] * moved[reads]
-    keys, group = np.unique(np.concatenate([read_key, task * tensors + deps.tensor[dep]]), return_inverse=True)
+    flow_key = task * tensors + deps.tensor[dep]
+    keys, group = np.unique(np.concatenate([read_key, flow_key]), return_inverse=True)
     bytes_of_key = np.bincount(group[: len(read_key)], weights=read_bytes, minlength=len(keys))
     parts = np.bincount(group[len(read_key) :], minlength=len(keys))
     mine = group[len(read_key) :]

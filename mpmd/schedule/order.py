@@ -62,9 +62,9 @@ def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
 def _heft(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     links = _links(graph.deps, len(graph))
     weight = cost.durations(per_byte=cost.near)
-    simulation = _Simulation(graph, machine, cost, links, weight.tolist(), _ranks(links, weight.tolist()))
-    simulation.run()
-    return _placement(machine.cores, simulation.core, simulation.start, simulation.finish, simulation.sequence)
+    state = _Simulation(graph, machine, cost, links, weight.tolist(), _ranks(links, weight.tolist()))
+    state.run()
+    return _placement(machine.cores, state.core, state.start, state.finish, state.sequence)
 
 
 def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:

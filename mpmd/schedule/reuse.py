@@ -225,7 +225,9 @@ def _conflicts(graph: TaskGraph, a: IntColumn, b: IntColumn, shift: int) -> _Gro
     forms_b, form_of_b = _forms(graph, b)
     if len(forms_a) * len(forms_b) > _FORMS:
         return _Groups(1, np.ones((1, len(a)), np.bool_), np.ones((1, len(b)), np.bool_))
-    meet = (forms_a[:, None, 0] + shift < forms_b[None, :, 1]) & (forms_b[None, :, 0] < forms_a[:, None, 1] + shift)
+    lo_a, hi_a = forms_a[:, 0:1] + shift, forms_a[:, 1:2] + shift
+    lo_b, hi_b = forms_b[:, 0], forms_b[:, 1]
+    meet = (lo_a < hi_b) & (lo_b < hi_a)
     by_a = _distinct(meet)
     by_b = _distinct(meet.T)
     groups_a = _Groups(len(by_a[0]), by_a[1][:, form_of_a], by_a[0][:, form_of_b])

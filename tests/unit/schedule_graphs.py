@@ -46,8 +46,9 @@ def graph(tasks: list[Spec], locals_: dict[str, int], *, flops: float | list[flo
     arguments = [n for n in names if n not in locals_]
     ids = {n: i for i, n in enumerate([*arguments, *locals_])}
     tensors = tuple(
-        Tensor(i, n, u8, (locals_.get(n, 1 << 12),), (1,), None if n in locals_ else Direction.INOUT, None, SPAN)
+        Tensor(i, n, u8, (locals_.get(n, 4096),), (1,), direction, None, SPAN)
         for n, i in ids.items()
+        for direction in [None if n in locals_ else Direction.INOUT]
     )
     sites = list(dict.fromkeys(name for name, _, _ in tasks))
     defs = [TaskDef(name, (), (), SPAN) for name in sites]
@@ -185,10 +186,10 @@ def mutants(steps: Steps) -> list[tuple[str, Steps]]:
     found = []
     events = sorted({a for row in steps for op, a, _ in row if op == StepOp.WAIT})
     for event in events:
-        waits = [(c, i) for c, row in enumerate(steps) for i, s in enumerate(row) if s[:2] == (StepOp.WAIT, event)]
-        signals = [
-            (c, i) for c, row in enumerate(steps) for i, s in enumerate(row) if s[:2] == (StepOp.SIGNAL, event)
-        ]
+        waits, signals = (
+            [(c, i) for c, row in enumerate(steps) for i, s in enumerate(row) if s[:2] == (op, event)]
+            for op in (StepOp.WAIT, StepOp.SIGNAL)
+        )
         for wait in waits:
             gone = {wait} | (set(signals) if len(waits) == 1 else set())
             found.append((f"wait {event}", _without(steps, gone)))
