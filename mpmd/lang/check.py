@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import cast
 
 from mpmd.errors import BoundsError, DirectionError, Note
 from mpmd.lang.coverage import Coverage, Regions, covers, whole
@@ -51,8 +52,7 @@ def _check_direction(task: TaskDef, param: Param) -> None:
 
 
 def _check_store(param: Param, store: Store) -> None:
-    if param.direction in (Direction.IN, Direction.CONST):
-        assert param.direction is not None
+    if param.direction is not None and not param.direction.writes:
         raise DirectionError(
             f"'{param.name}' is {param.direction.value} and is written",
             span=store.span,
@@ -133,20 +133,21 @@ def unproved_accesses(task: TaskDef, *, fixed: Mapping[str, int] = {}) -> tuple[
     Statements are loads, stores, gathers and `slice`s of values. `fixed` gives dims their extents.
     """
     values = values_of(task)
-    facts = task_facts(task, fixed)
-    return tuple(
-        (stmt, access.number)
-        for stmt, known in walk_with_facts(task.body, facts, values)
-        for access in _accesses(task, stmt, values)
-        if isinstance(stmt, Gather) or _verdict(access, known) is not Verdict.PROVED
-    )
+    found: list[tuple[Stmt, int]] = []
+    for stmt, facts in walk_with_facts(task.body, task_facts(task, fixed), values):
+        if isinstance(stmt, Gather):
+            found.append((stmt, 0))
+        for access in _accesses(task, stmt, values):
+            if _verdict(access, facts) is not Verdict.PROVED:
+                found.append((stmt, access.number))
+    return tuple(found)
 
 
 def _check_bounds(task: TaskDef) -> None:
     values = values_of(task)
     for stmt, facts in walk_with_facts(task.body, task_facts(task, {}), values):
         for access in _accesses(task, stmt, values):
-            if not isinstance(stmt, Gather) and _verdict(access, facts) is Verdict.BROKEN:
+            if _verdict(access, facts) is Verdict.BROKEN:
                 raise _out_of_bounds(stmt, access)
 
 
@@ -155,16 +156,11 @@ def _accesses(task: TaskDef, stmt: Stmt, values: Values) -> Iterator[Access]:
         shape = task.param(stmt.param).shape
         for number, (axis, limit) in enumerate(zip(stmt.region, shape, strict=True)):
             yield Access(number, axis, limit, f"'{stmt.param}'")
-    elif isinstance(stmt, Gather):
-        param = task.param(stmt.param)
-        yield Access(0, Axis(param.shape[0], param.shape[0]), param.shape[0], f"'{stmt.param}'")
     elif isinstance(stmt, Apply) and stmt.op == "slice":
-        attrs = dict(stmt.attrs)
-        number, start, extent, step = (attrs[name] for name in ("axis", "start", "extent", "step"))
-        assert isinstance(number, int) and isinstance(step, int)
-        assert isinstance(start, Index) and isinstance(extent, Index)
+        number, step = cast(int, stmt.attr("axis")), cast(int, stmt.attr("step"))
+        axis = Axis(cast(Index, stmt.attr("start")), cast(Index, stmt.attr("extent")), step)
         type_ = values.types[stmt.args[0]]
-        yield Access(number, Axis(start, extent, step), type_.shape[number], f"a tile {type_}")
+        yield Access(number, axis, type_.shape[number], f"a tile {type_}")
 
 
 def _verdict(access: Access, facts: Facts) -> Verdict:
@@ -182,11 +178,7 @@ def _verdict(access: Access, facts: Facts) -> Verdict:
 def _out_of_bounds(stmt: Stmt, access: Access) -> BoundsError:
     axis = access.axis
     if axis.keep:
-        stop = (
-            axis.start + axis.extent * axis.step
-            if axis.step == 1
-            else axis.start + (axis.extent - 1) * axis.step + 1
-        )
+        stop = axis.start + (axis.extent - 1) * axis.step + 1
         what = f"the slice {axis.start} : {stop}" + (f" : {axis.step}" if axis.step > 1 else "")
     else:
         what = f"the index {axis.start}"
