@@ -92,7 +92,7 @@ def _measure(layers: int) -> dict[str, float]:
         "successor": np.zeros(1, np.int32),
     }
     ready = time.perf_counter()
-    compiled = mpmd.compile(kernels.decode, **arrays, pos=0)
+    compiled = mpmd.compile(kernels.decode, *arrays.values(), 0)
     built = time.perf_counter()
     compiled(*arrays.values(), 0)
     launched = time.perf_counter()

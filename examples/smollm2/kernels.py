@@ -215,14 +215,14 @@ class Session:
             "cos": cos,
             "sin": sin,
         }
-        cache = {"keys": self.keys, "values": self.values}
+        cache = (self.keys, self.values)
         tokens, one = np.zeros(CHUNK, np.int32), np.zeros(1, np.int32)
-        self._prefill = mpmd.compile(
-            prefill, **weights, **cache, tokens=tokens, count=1, pos=0, cores=cores
-        ).bind(**weights)
-        ends = {"token": one, "logits": self.logits, "successor": one.copy()}
+        compiled = mpmd.compile(prefill, *weights.values(), *cache, tokens, 1, 0, cores=cores)
+        self._prefill = compiled.bind(**weights)
         weights["final_norm"] = model.final_norm
-        self._decode = mpmd.compile(decode, **weights, **cache, **ends, pos=0, cores=cores).bind(**weights)
+        ends = (one, self.logits, one.copy())
+        compiled = mpmd.compile(decode, *weights.values(), *cache, *ends, 0, cores=cores)
+        self._decode = compiled.bind(**weights)
 
     def read(self, tokens: list[int]) -> None:
         """Put prompt tokens into the cache, a chunk a launch."""

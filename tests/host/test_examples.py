@@ -72,8 +72,8 @@ def example_kernels() -> dict[str, mpmd.CompiledKernel]:
         "mlp": mpmd.compile(mlp.mlp, x, w, w, d, x, cores=2),
         "cholesky": mpmd.compile(cholesky.cholesky, mpmd.spec(mpmd.f64, (700, 700)), cores=2),
         "flash_attention": mpmd.compile(flash_attention.attention, *[heads] * 4, scale, cores=2),
-        "smollm2 decode": mpmd.compile(kernels.decode, **decode_specs(2), cores=2),
-        "smollm2 prefill": mpmd.compile(kernels.prefill, **prefill_specs(2), cores=2),
+        "smollm2 decode": mpmd.compile(kernels.decode, *decode_specs(2).values(), cores=2),
+        "smollm2 prefill": mpmd.compile(kernels.prefill, *prefill_specs(2).values(), cores=2),
     }
 
 
@@ -122,13 +122,13 @@ def test_every_sync_mutant_is_refused(name: str) -> None:
 
 
 def test_code_does_not_grow_with_the_number_of_layers() -> None:
-    few, many = (mpmd.compile(kernels.decode, **decode_specs(layers), cores=2) for layers in (2, 6))
+    few, many = (mpmd.compile(kernels.decode, *decode_specs(layers).values(), cores=2) for layers in (2, 6))
     assert few.source.files == many.source.files
     assert len(few.source.tables) < len(many.source.tables)
 
 
 def test_position_is_a_runtime_scalar_with_a_guard() -> None:
-    compiled = mpmd.compile(kernels.decode, **decode_specs(1), cores=1)
+    compiled = mpmd.compile(kernels.decode, *decode_specs(1).values(), cores=1)
     arrays = {
         name: np.zeros(spec.shape, spec.dtype.numpy)
         for name, spec in decode_specs(1).items()

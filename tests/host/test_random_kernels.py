@@ -17,7 +17,7 @@ def test_compiled_equals_evaluator_and_no_sync_is_redundant(case: Generated) -> 
     note(case.source)
     kernel = case.define()
     for cores in (1, 2, 4):
-        compiled = mpmd.compile(kernel, **case.arrays, **case.scalars, cores=cores)
+        compiled = mpmd.compile(kernel, *case.arrays.values(), *case.scalars.values(), cores=cores)
         expected, actual = case.copies(), case.copies()
         # Tasks may look at their own extents, so both sides must cut the same tiles.
         evaluate(compiled.program, {**expected, **case.scalars}, tile_sizes=dict(compiled.graph.tiles))
