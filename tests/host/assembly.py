@@ -78,7 +78,11 @@ def tables(
 
 
 def argument(
-    name: str, *shape: int, dtype: DType = f32, direction: Direction = Direction.IN, strides: tuple[int, ...] | None = None
+    name: str,
+    *shape: int,
+    dtype: DType = f32,
+    direction: Direction = Direction.IN,
+    strides: tuple[int, ...] | None = None,
 ) -> ArgumentInfo:
     c_order = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
     return ArgumentInfo(name, dtype, shape, c_order if strides is None else strides, direction, HERE)

@@ -87,7 +87,13 @@ def test_counters_wrap():
     rows = [(0, (0, 0, 2, 0)), (0, (2, 0, 1, 0))]
     table = tables(plan, rows, params=[2], bases=[4, 4], events=1, arena=64)
     run = load(
-        kernel(ADD_ONE, ["add_one"], table, [argument("x", 1), argument("y", 1, direction=Direction.OUT)], cores=2)
+        kernel(
+            ADD_ONE,
+            ["add_one"],
+            table,
+            [argument("x", 1), argument("y", 1, direction=Direction.OUT)],
+            cores=2,
+        )
     )
     x, y = one(), one()
     for value in range(10):
@@ -110,11 +116,25 @@ def test_barriers_hold_every_core():
     cores = 3
     rows = [(0, (0, 0, 5)), (1, (0, 0, 1)), (0, (0, 0, 7)), (1, (0, 0, 2))]
     plan = [
-        [(RUN, 0, 0), (BARRIER, 0, 0), (RUN, 1, 0), (BARRIER, 1, 0), (RUN, 2, 0), (BARRIER, 2, 0), (RUN, 3, 0)]
+        [
+            (RUN, 0, 0),
+            (BARRIER, 0, 0),
+            (RUN, 1, 0),
+            (BARRIER, 1, 0),
+            (RUN, 2, 0),
+            (BARRIER, 2, 0),
+            (RUN, 3, 0),
+        ]
     ] * cores
     table = tables(plan, rows, params=[1, 1], bases=[36])
     run = load(
-        kernel(functions, ["put", "sum"], table, [argument("s", 9, dtype=i32, direction=Direction.INOUT)], cores=cores)
+        kernel(
+            functions,
+            ["put", "sum"],
+            table,
+            [argument("s", 9, dtype=i32, direction=Direction.INOUT)],
+            cores=cores,
+        )
     )
     for _ in range(100):
         slots = np.zeros(9, np.int32)
@@ -132,7 +152,12 @@ def test_scratch_is_each_cores_own_and_aligned():
     table = tables([[(RUN, 0, 0)], [(RUN, 0, 0)]], [(0, (0, 0))], params=[1], bases=[16])
     run = load(
         kernel(
-            functions, ["where"], table, [argument("p", 2, dtype=i64, direction=Direction.OUT)], cores=2, scratch=100
+            functions,
+            ["where"],
+            table,
+            [argument("p", 2, dtype=i64, direction=Direction.OUT)],
+            cores=2,
+            scratch=100,
         )
     )
     places = np.zeros(2, np.int64)
@@ -201,7 +226,9 @@ def test_the_callers_affinity_is_kept():
 def test_flushing_of_denormals_does_not_reach_the_kernel():
     """Denormals survive on every core, whatever the calling thread has set (here: as it loads the kernel)."""
     flush = """
-    __attribute__((constructor)) static void set() { __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040); }
+    __attribute__((constructor)) static void set() {
+      __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
+    }
     static void flush(Core& core, const Word* row) {
       volatile float tiny = 1e-40f;
       ((float*)core.base[row[0]])[core.core] = tiny * 1.0f;
@@ -284,7 +311,7 @@ def test_a_slow_task_is_no_hang():
     }
     """
     plan = [[(WAIT, 0, 1), (RUN, 1, 0)], [(RUN, 0, 0), (SIGNAL, 0, 1)]]
-    table = tables(plan, [(0, (0, 0, 100_000_000)), (0, (0, 0, 0))], params=[1], bases=[4], events=1)
+    table = tables(plan, [(0, (0, 0, 300_000_000)), (0, (0, 0, 0))], params=[1], bases=[4], events=1)
     run = load(kernel(slow, ["slow"], table, [argument("y", 1, direction=Direction.INOUT)], cores=2))
     y = one()
     start = time.perf_counter()
@@ -310,7 +337,13 @@ def checked(cores: int):
     arguments = [argument("y", 1, direction=Direction.OUT)]
     scalars = [ScalarInfo("i", i32, HERE)]
     return kernel(
-        CHECKED, ["checked"], table, arguments, scalars=scalars, checks=["rows of 'y'", "index of 'y'"], cores=cores
+        CHECKED,
+        ["checked"],
+        table,
+        arguments,
+        scalars=scalars,
+        checks=["rows of 'y'", "index of 'y'"],
+        cores=cores,
     )
 
 
@@ -437,7 +470,9 @@ def test_overflowing_scalars_are_refused():
 
 
 def test_failed_guard_names_the_scalars():
-    run = load(scalar_kernel(scalars=1, guards=[((1, ((0, 1),)), 0, 8)], guard_texts=["i + 1 rows of 'y' (8)"]))
+    run = load(
+        scalar_kernel(scalars=1, guards=[((1, ((0, 1),)), 0, 8)], guard_texts=["i + 1 rows of 'y' (8)"])
+    )
     assert stored(run, 7) == 0
     for value in (8, -2, 2**63 - 1):
         with pytest.raises(BoundsError) as caught:
@@ -462,7 +497,9 @@ def test_integer_scalars_are_range_checked():
     for value in (2**31 - 1, -(2**31), np.int8(-3), np.int64(5), True):
         assert stored(run, value) == int(value)
     for value in (2**31, 2**70):
-        with pytest.raises(ArgumentError, match=f"takes a scalar i32, -2147483648 to 2147483647, not {value}"):
+        with pytest.raises(
+            ArgumentError, match=f"takes a scalar i32, -2147483648 to 2147483647, not {value}"
+        ):
             stored(run, value)
     with pytest.raises(ArgumentError, match="takes a scalar i32, not a float"):
         stored(run, 1.0)
@@ -485,7 +522,9 @@ def copy_kernel(dtype=f32, shape=(2, 3), strides=None, direction=Direction.IN):
     }}
     """  # noqa: E501
     span = ((rows - 1) * first + (columns - 1) * second + 1) * dtype.itemsize
-    table = tables([[(RUN, 0, 0)]], [(0, (0, 0, 1, 0))], params=[2], bases=[span, rows * columns * dtype.itemsize])
+    table = tables(
+        [[(RUN, 0, 0)]], [(0, (0, 0, 1, 0))], params=[2], bases=[span, rows * columns * dtype.itemsize]
+    )
     arguments = [
         argument("x", *shape, dtype=dtype, strides=strides, direction=direction),
         argument("y", *shape, dtype=dtype, direction=Direction.OUT),
@@ -534,7 +573,9 @@ def test_read_only_output_is_refused_and_read_only_input_is_not(copy):
     x, y = array(), array()
     x.flags.writeable = False
     copy(x, y)
-    with pytest.raises(ArgumentError, match=r"'y' of kernel 'toy' takes a writable f32\[2, 3\], not a read-only"):
+    with pytest.raises(
+        ArgumentError, match=r"'y' of kernel 'toy' takes a writable f32\[2, 3\], not a read-only"
+    ):
         copy(array(), x)
 
 

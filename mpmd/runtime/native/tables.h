@@ -34,6 +34,7 @@ const long long VERSION = 1;
 const long long HEADER_WORDS = 24;
 const long long MOST = 1LL << 40;  // no section of honest tables has more entries
 const int MOST_CORES = 1024;
+const long long MOST_SCALARS = 1 << 16;
 
 // Takes the sections off the bytes one after another; `broken` once they no longer fit.
 struct Reader {
@@ -161,6 +162,7 @@ inline const char* decode(const char* bytes, long long size, Tables& t) {
   t.terms = counts[12], t.guards = counts[13], t.patches = counts[14], t.arena_bytes = counts[15];
   t.total_bytes = size;
   if (t.cores < 1 || t.cores > MOST_CORES) return "the number of cores is out of range";
+  if (t.scalars > MOST_SCALARS) return "the number of scalars is out of range";
   t.core_ptr = reader.take<int>(t.cores + 1);
   t.step = reader.take<int[4]>(t.steps);
   t.event_total = reader.take<int>(t.events);
