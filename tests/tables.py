@@ -104,8 +104,9 @@ class Sections:
         ]
         header = [
             0x4D504D44, 1, len(self.cores), len(steps), self.events, barriers,
-            len(self.row_words), len(words), len(self.function_ptr) - 1, len(self.params), len(self.axes), len(self.bases), self.scalars,
-            len(self.derived), len(self.terms), len(self.guards), len(self.patches), self.arena,
+            len(self.row_words), len(words), len(self.function_ptr) - 1, len(self.params), len(self.axes),
+            len(self.bases), self.scalars, len(self.derived), len(self.terms), len(self.guards),
+            len(self.patches), self.arena,
             24 * 8 + sum(map(len, body)),
         ]  # fmt: skip
         return _bytes(header + [0] * (24 - len(header)), "<i8") + b"".join(body)
