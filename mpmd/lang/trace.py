@@ -347,7 +347,6 @@ def _target(frame: FrameType | None) -> str | None:
         return None
     for instruction in dis.get_instructions(frame.f_code):
         if instruction.offset > frame.f_lasti and instruction.opname != "CACHE":
-            if instruction.opname.startswith("STORE_") and isinstance(instruction.argval, str):
-                return instruction.argval
-            return None
+            name = instruction.argval if instruction.opname.startswith("STORE_") else None
+            return name if isinstance(name, str) and name.isidentifier() else None
     return None

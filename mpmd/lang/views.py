@@ -16,7 +16,7 @@ from mpmd.errors import BoundsError, LanguageError, TypeMismatch
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import ONE, ZERO, Index, IndexLike, ceildiv, maximum, minimum
 from mpmd.lang.program import Tensor, View
-from mpmd.lang.ranges import OpenLoop, greatest, intervals, least
+from mpmd.lang.ranges import OpenLoop, greatest, least
 from mpmd.lang.symbolic import as_extent, simplest
 from mpmd.lang.tile import Axis
 from mpmd.lang.types import Direction, DType
@@ -72,8 +72,10 @@ class TileSpan:
                     hints=("t.grow(before, after) takes two integers that are not negative",),
                 )
             sides.append(amount.const)
-        start = maximum(self._start - sides[0], 0)
-        stop = minimum(self._start + self._size + sides[1], self._extent)
+        before, after = sides
+        stop = self._start + self._size  # a tile is inside of its axis: only what is added is clipped
+        start = maximum(self._start - before, 0) if before else self._start
+        stop = minimum(stop + after, self._extent) if after else stop
         return TileSpan(self.name, start, stop - start, self._index, self._extent)
 
     def __iter__(self) -> NoReturn:
@@ -364,8 +366,8 @@ def _check_bounds(view: TensorView, position: int, axis: Axis, start: Index, sto
     loops = view.owner.open_loops
     low = least(start, loops)
     over = greatest(stop - axis.extent, loops)
-    length = (stop - start).interval(intervals(loops))
-    if (low is not None and low < 0) or (over is not None and over > 0) or length.hi < 0:
+    length = least(stop - start, loops)
+    if (low or 0) < 0 or (over or 0) > 0 or (length or 0) < 0:
         raise BoundsError(
             f"{what} is out of bounds for axis {position} of '{view.name}'",
             span=caller_span(),

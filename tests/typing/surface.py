@@ -1,0 +1,108 @@
+"""The rest of the surface: scalars, loops, branches, gathers, weights, views, specs."""
+
+from dataclasses import dataclass
+
+import mpmd
+from mpmd import Accum, Const, In, InOut, Out, bf16, bool_, f16, f32, f64, i8, i32, i64, u8
+
+T, H, D, V, L, P = mpmd.dims("T H D V L P")
+(Half,) = mpmd.dims("Half")
+
+
+@mpmd.task
+def attend(q: In[f32, D], k: In[bf16, P, D], v: In[bf16, P, D], pos: i32, scale: f32, y: Out[f32, D]):
+    """Loops with runtime bounds, and carried names.
+
+    mypy fixes a name's type where it is first bound: one that begins as a number says what it becomes.
+    """
+    best = mpmd.full((), -1e30, f32)
+    total: mpmd.Tile | float = 0.0
+    out = mpmd.zeros((D,), f32)
+    for i in range(pos + 1):
+        score = (q[:] * k[i].astype(f32)).sum() * scale
+        top = mpmd.maximum(best, score)
+        keep = mpmd.exp(best - top)
+        weight = mpmd.exp(score - top)
+        out = out * keep + weight * v[i].astype(f32)
+        total = total * keep + weight
+        best = top
+    y[:] = out / total
+
+
+@mpmd.task
+def shapes(x: In[f32, T, H], y: Out[f32, T, H // 2], z: InOut[f32, H], n: In[i32, ()]):
+    even, odd = x[:, ::2], x[:, 1::2]
+    y[:] = mpmd.where(even > odd, even, odd) + x.shape[0]
+    z[:] += x[:].max(axis=0)[None, :].reshape(H) / T
+    for j in mpmd.tiles(H, 16):
+        z[j] = z[j] - 1 + j.start
+    if n[()] > 3:
+        z[: H // 2] = 1.0 / mpmd.full((H // 2,), 2, f32)
+    else:
+        z[0] = abs(z[0]) ** 2 % 3
+
+
+@mpmd.task
+def embed(table: Const[bf16, V, H], ids: In[i64, T], y: Out[f32, T, H], count: Accum[f32, 1]):
+    rows = table[ids[:]]
+    y[:] = rows.astype(f32)
+    count[0] += 1.0
+
+
+@mpmd.task
+def integers(a: In[i8, T], b: In[u8, T], m: In[bool_, T], y: Out[i32, T], d: Out[f64, T], h: Out[f16, T]):
+    mask = ~m[:] & (a[:] < 3) | (b[:] == 1)
+    y[:] = mpmd.where(mask, a[:] << 1, a[:] // 2) ^ 5
+    d[:] = mpmd.arange(T).astype(f64)
+    h[:] = mpmd.softmax(a[:].astype(f16), axis=0)
+
+
+@dataclass(frozen=True)
+class Weights:
+    table: Const[bf16, V, H]
+
+
+LAYERS = 2
+
+
+@mpmd.kernel
+def model(ids: In[i64, T], table: Const[bf16, V, H], pos: i32, cache: InOut[f32, L, P, H], y: Out[f32, T, H]):
+    count = mpmd.empty((1,), f32)
+    rows = y.reshape(T * H).reshape((T, H)).transpose(0, 1)
+    embed(table, ids, rows, count=count)
+    for layer in range(LAYERS):
+        for t in mpmd.tiles(P, size=64):
+            attend(
+                cache[layer, pos],
+                cache[layer, t.grow(1, 1)],
+                cache[layer][t.start : t.start + t.size],
+                pos + 1,
+            )
+    for step in mpmd.loop(4):
+        embed(table, ids[step:], y[-1, 2 * step], count)
+    for layer in range(L - 1):
+        assert T == 1 or layer < T // 2
+
+
+def compile_without_data() -> mpmd.CompiledKernel:
+    return mpmd.compile(
+        model,
+        mpmd.spec(i64, 16),
+        mpmd.spec(bf16, (100, 32)),
+        mpmd.spec(i32),
+        mpmd.spec(f32, (2, 64, 32)),
+        mpmd.spec(f32, (16, 32)),
+        on_stage=lambda stage, value: print(stage, value),
+    ).bind(table=None)
+
+
+def element_type_of(wide: bool) -> mpmd.DType:
+    return f32 if wide else f16
+
+
+def refused() -> str:
+    try:
+        model()
+    except mpmd.Diagnostic as error:
+        return error.message
+    return ""

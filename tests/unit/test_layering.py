@@ -1,0 +1,33 @@
+"""Imports run one way; this test is the rule."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("errors", "machine timeline", "lang", "partition", "schedule", "codegen", "runtime")
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+RANK |= {"specs": 7, "dump": 7, "pipeline": 8, "debug": 8, "search": 8, "cli": 9, "__main__": 9, "": 10}
+LIMITS = {"lib": RANK["lang"], "visual": RANK["runtime"]}  # what these may stand on
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of mpmd that a file imports: `lang` for `mpmd.lang.types`, "" for mpmd itself."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {[*name.split("."), ""][1] for name in names if name.split(".")[0] == "mpmd"}
+
+
+def test_imports_run_one_way():
+    wrong = []
+    for folder, package in ((ROOT / "mpmd", ""), (ROOT / "visual", "visual")):
+        for path in sorted(folder.rglob("*.py")):
+            part = package or path.relative_to(folder).parts[0].removesuffix(".py").replace("__init__", "")
+            limit = LIMITS.get(part, RANK.get(part, -1))
+            wrong += [
+                f"{path} imports {p}" for p in sorted(imported(path) - {part}) if RANK.get(p, 99) > limit
+            ]
+    assert not wrong, "\n".join(wrong)
