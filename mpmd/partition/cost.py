@@ -33,11 +33,14 @@ Amount = Union[float, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """Operations, bytes moved by all parameters, and bytes of the largest value in the body."""
+    """Operations, bytes moved by all parameters, and bytes of the largest values in the body.
+
+    `values` has, for each set of dims that the shape of some computed value depends on, the largest one.
+    """
 
     flops: Amount
     bytes: Amount
-    footprint: Amount
+    values: Mapping[frozenset[str], Amount]
 
 
 def seconds(work: Work, machine: Machine) -> Amount:
@@ -91,14 +94,14 @@ class Costs:
 def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
     """The work of a task where its dims and integer scalars have these values."""
     tally = _Tally(dict.fromkeys((p.name for p in task.tensors), 0.0))
-    tally.body(task.body, _Known(values), 1)
+    tally.body(task.body, _Known(values), 1, {})
     total: Amount = 0.0
     for param in task.tensors:
         assert param.direction is not None, "a tensor parameter has a direction"
         uses = max(1, param.direction.reads + param.direction.writes)
         region = _bytes(param.shape, param.dtype, _Known(values)) * uses
         total = total + np.minimum(region, tally.moved[param.name])
-    return Work(tally.flops, total, tally.footprint)
+    return Work(tally.flops, total, tally.values)
 
 
 class _Known(dict[str, Any]):
@@ -113,16 +116,10 @@ class _Tally:
 
     def __init__(self, moved: dict[str, Amount]) -> None:
         self.flops: Amount = 0.0
-        self.footprint: Amount = 0.0
+        self.values: dict[frozenset[str], Amount] = {}
         self.moved = moved
 
-    def body(self, body: tuple[Stmt, ...], values: _Known, times: Amount) -> None:
-        types: dict[int, TileType] = {}
-        self._statements(body, values, times, types)
-
-    def _statements(
-        self, body: tuple[Stmt, ...], values: _Known, times: Amount, types: dict[int, TileType]
-    ) -> None:
+    def body(self, body: tuple[Stmt, ...], values: _Known, times: Amount, types: dict[int, TileType]) -> None:
         for stmt in body:
             if isinstance(stmt, Apply):
                 self._apply(stmt, values, times, types)
@@ -146,7 +143,9 @@ class _Tally:
         operands = tuple(types[value] for value in stmt.args)
         self.flops = self.flops + times * _number(op.flops(operands, stmt.type), values)
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
-            self.footprint = np.maximum(self.footprint, _bytes(stmt.type.shape, stmt.type.dtype, values))
+            dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
+            size = _bytes(stmt.type.shape, stmt.type.dtype, values)
+            self.values[dims] = np.maximum(self.values.get(dims, 0.0), size)
 
     def _move(
         self, param: str, shape: tuple[Index, ...], dtype: DType, values: _Known, times: Amount
@@ -166,12 +165,12 @@ class _Tally:
             inner[f"{loop.name}.size"] = -(-stop // np.maximum(trips, 1))
         for carry in loop.carried:
             types[carry.inside] = types[carry.out] = carry.type
-        self._statements(loop.body, inner, times * trips, types)
+        self.body(loop.body, inner, times * trips, types)
 
     def _branch(self, stmt: Branch, values: _Known, times: Amount, types: dict[int, TileType]) -> None:
         """Both arms at half the weight: which one runs is not known."""
         for arm in (stmt.then, stmt.otherwise):
-            self._statements(arm, values, times * 0.5, types)
+            self.body(arm, values, times * 0.5, types)
         for result in stmt.results:
             types[result.out] = result.type
 

@@ -9,7 +9,7 @@ for the largest extent of a tile, and to tell regions apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -25,6 +25,8 @@ from mpmd.partition.graph import Derived, Guard, Linear
 
 Intervals = tuple[Interval, ...]
 """Proved bounds, one per launch scalar."""
+
+ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> tuple[tuple[
     return tuple(guards), _intervals(launch, guards)
 
 
-def interval_of(terms: Terms, intervals: Intervals) -> Interval:
+def interval_of(terms: Terms, intervals: Sequence[Interval]) -> Interval:
     """Proved bounds of `Σ terms`."""
     lo = hi = 0
     for scalar, coefficient in terms:
@@ -148,17 +150,35 @@ def _between(low: Affine, lo: int, high: Affine, hi: int, span: Span, text: str)
     yield _Condition(terms, least, most, span, text)
 
 
-def _intervals(launch: LaunchScalars, guards: Iterable[Guard]) -> Intervals:
-    proved: dict[int, Interval] = {}
-    for guard in guards:
-        if len(guard.value.terms) == 1:  # normalised, so its coefficient is 1
-            scalar = guard.value.terms[0][0]
-            proved[scalar] = _meet(proved.get(scalar, UNBOUNDED), Interval(guard.lo, guard.hi))
-    intervals = [_meet(_range_of(s), proved.get(n, UNBOUNDED)) for n, s in enumerate(launch.scalars)]
+def _intervals(launch: LaunchScalars, guards: Sequence[Guard]) -> Intervals:
+    """Each scalar from its type and its operands, narrowed by every guard that it is in.
+
+    One narrowing may allow the next (`0 ≤ count` and `pos + count ≤ 2048` give `pos ≤ 2048`); the rounds
+    are few, since what more of them would find is not worth having.
+    """
+    intervals = [_range_of(scalar) for scalar in launch.scalars]
     for derived in launch.derived:
-        computed = _derived_interval(derived, intervals)
-        intervals.append(_meet(computed, proved.get(len(intervals), UNBOUNDED)))
+        intervals.append(_derived_interval(derived, intervals))
+    for _ in range(ROUNDS):
+        for guard in guards:
+            _narrow(intervals, guard)
+        for number, derived in enumerate(launch.derived, start=len(launch.scalars)):
+            intervals[number] = _meet(intervals[number], _derived_interval(derived, intervals))
     return tuple(intervals)
+
+
+def _narrow(intervals: list[Interval], guard: Guard) -> None:
+    """What a guard says of each of its scalars, the others being anywhere in their intervals."""
+    for scalar, coefficient in guard.value.terms:
+        others = interval_of(tuple(t for t in guard.value.terms if t[0] != scalar), intervals)
+        least = -INT_MAX if -INT_MAX in (guard.lo, -others.hi) else guard.lo - others.hi
+        most = INT_MAX if INT_MAX in (guard.hi, -others.lo) else guard.hi - others.lo
+        if coefficient < 0:
+            least, most = -most, -least
+        factor = abs(coefficient)
+        low = -(-least // factor) if least > -INT_MAX else -INT_MAX
+        high = most // factor if most < INT_MAX else INT_MAX
+        intervals[scalar] = _meet(intervals[scalar], Interval(low, high))
 
 
 def _range_of(scalar: Scalar) -> Interval:
@@ -186,5 +206,5 @@ def _derived_interval(derived: Derived, intervals: list[Interval]) -> Interval:
 
 
 def _linear_interval(value: Linear, intervals: list[Interval]) -> Interval:
-    bound = interval_of(value.terms, tuple(intervals))
+    bound = interval_of(value.terms, intervals)
     return Interval(max(-INT_MAX, bound.lo + value.const), min(INT_MAX, bound.hi + value.const))

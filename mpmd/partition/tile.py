@@ -89,10 +89,11 @@ def choose_sizes(
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """Of the instances of a call that may run together: their time on one core, the largest value."""
+    """Of the instances of a call that may run together: their time on one core, and the largest value
+    that becomes smaller as its loops are split."""
 
     seconds: float
-    footprint: float
+    value_bytes: float
     overhead: float
 
 
@@ -100,7 +101,13 @@ def _load(site: SiteInstances, work: Work, machine: Machine) -> _Load:
     total = float(np.sum(np.broadcast_to(seconds(work, machine), (len(site.ids),))))
     rounds = prod(_trips(loop, site) for loop in site.loops if not _separates(loop, site.call))
     overhead = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
-    return _Load(total / max(1, rounds), float(np.max(work.footprint)), overhead)
+    split = {dim for dim, extent in site.call.dims if not extent.symbols().isdisjoint(_sizes(site.loops))}
+    values = [float(np.max(size)) for dims, size in work.values.items() if not dims.isdisjoint(split)]
+    return _Load(total / max(1, rounds), max(values, default=0.0), overhead)
+
+
+def _sizes(loops: Sequence[TileLoop | Loop]) -> set[str]:
+    return {f"{loop.name}.size" for loop in loops}
 
 
 def _trips(loop: TileLoop | Loop, site: SiteInstances) -> int:
@@ -155,7 +162,7 @@ def _pieces(load: _Load, machine: Machine) -> int:
         return 1
     lengths = round(load.seconds / machine.cores / LONG) if machine.cores > 1 else 1
     per_core = min(MOST_PER_CORE, max(1, lengths))
-    fitting = ceil(load.footprint / (CACHE_SHARE * machine.cache_bytes))
+    fitting = ceil(load.value_bytes / (CACHE_SHARE * machine.cache_bytes))
     wanted = max(machine.cores * per_core, fitting)
     wanted = machine.cores * ceil(wanted / machine.cores)
     if wanted <= most:
