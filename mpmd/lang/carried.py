@@ -25,41 +25,42 @@ def check_carried(code: CodeType, loop: Span, before: Mapping[str, Any], after: 
     rebound = {name for name, value in before.items() if name in after and after[name] is not value}
     if not rebound:
         return
-    statement = _for_statement(code.co_filename, loop)
-    if statement is None:
-        return
-    exposed: set[str] = set()
-    _scan(statement.body, set(), exposed)
-    stores = _stores(statement.body)
-    for name in sorted(rebound & exposed & set(stores)):
-        node = stores[name]
-        span = Span(code.co_filename, node.lineno, node.col_offset, node.lineno, node.col_offset + len(name))
+    suspects = _suspects(code, loop.line)
+    for name in sorted(rebound & suspects.keys()):
         raise LanguageError(
             f"'{name}' is carried from one iteration of a symbolic loop to the next",
-            span=span,
+            span=suspects[name],
             label="bound again here",
             related=(Note(loop, "is the loop, whose body is traced once"),),
             hints=("keep what is carried in a tensor, or unroll with Python's range",),
         )
 
 
-def _for_statement(file: str, loop: Span) -> ast.For | None:
-    """The `for` whose iterable is at the span's line (of several, the innermost)."""
-    tree = _module(file, "".join(linecache.getlines(file)))
-    found = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.For) and node.iter.lineno <= loop.line <= (node.iter.end_lineno or loop.line)
-    ]
-    return found[-1] if found else None
+@lru_cache(maxsize=512)
+def _suspects(code: CodeType, line: int) -> dict[str, Span]:
+    """The names that the `for` statement at a line may read before it binds them, and where it does."""
+    loops = _loops(code.co_filename, "".join(linecache.getlines(code.co_filename)))
+    found = [loop for loop in loops if loop.iter.lineno <= line <= (loop.iter.end_lineno or line)]
+    if not found:
+        return {}
+    body = found[-1].body
+    exposed: set[str] = set()
+    _scan(body, set(), exposed)
+    return {
+        name: Span(code.co_filename, at.lineno, at.col_offset, at.lineno, at.col_offset + len(name))
+        for name, at in _stores(body).items()
+        if name in exposed
+    }
 
 
 @lru_cache(maxsize=8)
-def _module(file: str, text: str) -> ast.Module:
+def _loops(file: str, text: str) -> tuple[ast.For, ...]:
+    """Every `for` statement of a file, outer before inner."""
     try:
-        return ast.parse(text, file)
+        tree = ast.parse(text, file)
     except SyntaxError:  # a notebook cell with magics, or a file that changed since
-        return ast.Module([], [])
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.For))
 
 
 def _stores(body: Iterable[ast.stmt]) -> dict[str, ast.Name]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from types import FrameType, FunctionType
+from functools import lru_cache
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
@@ -343,10 +344,13 @@ def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
 
 def _target(frame: FrameType | None) -> str | None:
     """The local name to which the running expression's value is about to be bound, if just one."""
-    if frame is None:
-        return None
-    for instruction in dis.get_instructions(frame.f_code):
-        if instruction.offset > frame.f_lasti and instruction.opname != "CACHE":
+    return None if frame is None else _bound_next(frame.f_code, frame.f_lasti)
+
+
+@lru_cache(maxsize=1024)
+def _bound_next(code: CodeType, offset: int) -> str | None:
+    for instruction in dis.get_instructions(code):
+        if instruction.offset > offset and instruction.opname != "CACHE":
             name = instruction.argval if instruction.opname.startswith("STORE_") else None
             return name if isinstance(name, str) and name.isidentifier() else None
     return None

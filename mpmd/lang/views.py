@@ -306,6 +306,8 @@ def _expanded(view: TensorView, parts: tuple[Any, ...]) -> list[Any]:
 
 def _indexed(view: TensorView, position: int, axis: Axis, part: Any) -> Axis:
     if isinstance(part, slice):
+        if part.start is None and part.stop is None and part.step is None:
+            return axis
         return _sliced(view, position, axis, part)
     if isinstance(part, TileSpan):
         start, extent = part.span
