@@ -139,7 +139,8 @@ def compile_to(
 ) -> None:
     """Writes `files` into `directory` and links them into `output`."""
     for name, text in files:
-        (directory / name).write_text(text)
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text, encoding="utf-8")
     sources = [str(directory / name) for name, _ in files if name.endswith(".cpp")]
     includes = [f"-I{path}" for path in (directory, *include)]
     command = [*toolchain.command, *FLAGS, *extra, *includes, *sources, "-o", str(output)]
