@@ -35,7 +35,7 @@ def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Pro
     params = kernel_params(function)
     shapes = {p.name: _shape(function, p, specs.get(p.name)) for p in params}
     dims = bind_dims(function.__name__, params, {n: s for n, s in shapes.items() if s is not None})
-    tracer = Tracer(dims, {p.name for p in params})
+    tracer = Tracer(function, dims, {p.name for p in params})
     arguments = [tracer.declare(p, specs.get(p.name)) for p in params]
     outer = ACTIVE.set(tracer)
     try:
@@ -70,8 +70,9 @@ def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) 
 class Tracer:
     """The interpreter that is active while a kernel is traced."""
 
-    def __init__(self, dims: Mapping[str, Index], names: set[str]) -> None:
-        self._scopes: list[dict[str, Index]] = [dict(dims)]
+    def __init__(self, function: FunctionType, dims: Mapping[str, Index], names: set[str]) -> None:
+        self._running = [function]  # the kernel, and kernels inside of it that are being traced
+        self._scopes: list[dict[str, Index]] = [dict(dims)]  # the dims of each
         self._names = set(names)  # taken by parameters, tensors and loops
         self._tensors: list[Tensor] = []
         self._reshapes: dict[tuple[int, tuple[int, ...]], Tensor] = {}
@@ -170,14 +171,20 @@ class Tracer:
         """A kernel that this kernel calls: its body becomes part of this one."""
         span = caller_span()
         name = function.__name__
+        if function in self._running:
+            raise LanguageError(
+                f"kernel '{name}' calls itself", span=span, hints=("repeat with range, or mpmd.loop",)
+            )
         params = kernel_params(function)
         given = match_arguments(name, [p.name for p in params], args, kwargs, span)
         passed = [_passed(name, p, given[p.name], span) for p in params]
         shapes = {p.name: v.extents for p, v in zip(params, passed, strict=True) if isinstance(v, TensorView)}
         self._scopes.append(bind_dims(name, params, shapes, error=TypeMismatch, span=span))
+        self._running.append(function)
         try:
             function(*passed)
         finally:
+            self._running.pop()
             self._scopes.pop()
 
     # -- the views' part ---------------------------------------------------------------------

@@ -266,6 +266,18 @@ def test_a_kernel_called_by_a_kernel_becomes_part_of_it():
     assert [region(c.args[1]) for c in calls(program.body)] == ["0, t.start:+4", "1, t_2.start:+4"]
 
 
+def test_a_kernel_does_not_call_itself():
+    @mpmd.kernel
+    def again(y: InOut[f32, N]):
+        again(y)
+
+    assert refusal(LanguageError, lambda: traced(again.function, (8,))) == [
+        "kernel 'again' calls itself",
+        "again(y): ",
+        "repeat with range, or mpmd.loop",
+    ]
+
+
 def test_calls_carry_the_place_of_the_expression():
     def kernel(x: In[f32, N], y: Out[f32, N]):
         (copy(x, y))
