@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
+from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, UnsupportedOp
 from mpmd.lang.binding import match_arguments
@@ -47,12 +48,6 @@ class Target:
 
     machine: Callable[[int | None], Machine]
     emit: Callable[[Schedule], KernelSource]
-
-
-def emit_cpu(schedule: Schedule) -> KernelSource:
-    from mpmd.codegen.cpu.emit import emit  # a back end is loaded when it is first used
-
-    return emit(schedule)
 
 
 TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
