@@ -149,15 +149,16 @@ def _storage(program: prog.Program, arguments: Mapping[str, Array | Number]) -> 
     arrays: list[Array] = []
     for tensor in program.tensors:
         if tensor.is_argument:
-            arrays.append(_argument(tensor, arguments[tensor.name]))
+            arrays.append(argument_array(tensor, arguments[tensor.name]))
         elif tensor.base is not None:
-            arrays.append(_reshaped(tensor, arrays[tensor.base]))
+            arrays.append(reshaped(tensor, arrays[tensor.base]))
         else:
             arrays.append(poisoned(tensor.shape, tensor.dtype))
     return tuple(arrays)
 
 
-def _argument(tensor: prog.Tensor, array: Array | Number) -> Array:
+def argument_array(tensor: prog.Tensor, array: Array | Number) -> Array:
+    """The array of an argument, if it fits; what was in an `Out` is gone."""
     if not isinstance(array, np.ndarray):
         raise ArgumentError(
             f"'{tensor.name}' is a tensor, the argument is {type(array).__name__}",
@@ -175,7 +176,8 @@ def _argument(tensor: prog.Tensor, array: Array | Number) -> Array:
     return array
 
 
-def _reshaped(tensor: prog.Tensor, base: Array) -> Array:
+def reshaped(tensor: prog.Tensor, base: Array) -> Array:
+    """A view of `base` in the shape of `tensor`."""
     view = base.reshape(tensor.shape)
     if view.size and not np.shares_memory(view, base):
         raise ArgumentError(
@@ -255,11 +257,11 @@ def run_task(
                 f"the argument is {list(tensors[param.name].shape)}",
                 span=span or task.span,
             )
-    _Frame(task, tensors, scalars, env).run(task.body)
+    Frame(task, tensors, scalars, env).run(task.body)
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     """One run of a task: its tensors, and the values and integer symbols defined so far."""
 
     task: TaskDef
@@ -270,7 +272,10 @@ class _Frame:
 
     def run(self, body: tuple[Stmt, ...]) -> None:
         for stmt in body:
-            _STATEMENTS[type(stmt)](self, stmt)
+            self.execute(stmt)
+
+    def execute(self, stmt: Stmt) -> None:
+        _STATEMENTS[type(stmt)](self, stmt)
 
     def define(self, out: ValueId, type_: TileType, value: Array, span: Span) -> None:
         shape = tuple(int(extent.evaluate(self.env)) for extent in type_.shape)
@@ -350,13 +355,13 @@ class _Frame:
             self.define(result.out, result.type, value, stmt.span)
 
 
-_STATEMENTS: dict[type, Callable[[_Frame, Any], None]] = {
-    Apply: _Frame.apply,
-    Load: _Frame.load,
-    Gather: _Frame.gather,
-    Store: _Frame.store,
-    Loop: _Frame.loop,
-    Branch: _Frame.branch,
+_STATEMENTS: dict[type, Callable[[Frame, Any], None]] = {
+    Apply: Frame.apply,
+    Load: Frame.load,
+    Gather: Frame.gather,
+    Store: Frame.store,
+    Loop: Frame.loop,
+    Branch: Frame.branch,
 }
 
 

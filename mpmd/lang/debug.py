@@ -1,0 +1,202 @@
+"""Runs a kernel as the Python it is, tasks included, on NumPy: `breakpoint()` and `print` work anywhere.
+
+In:  a kernel (or its plain function), and arrays. Out: the arrays changed in place.
+Not here: the tiles that a task sees meanwhile (`debug_tile.py`), what ops compute (`op_reference.py`).
+
+Loops run for real, one iteration after another. One thing differs from compiled code: an index that
+comes out negative counts from the end, as for any Python integer; compiled, only a constant does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from mpmd.errors import ArgumentError, LanguageError
+from mpmd.lang.binding import bind_call, match_arguments
+from mpmd.lang.debug_tile import Live
+from mpmd.lang.evaluate import (
+    DEFAULT_TILE,
+    Array,
+    Frame,
+    Number,
+    argument_array,
+    poisoned,
+    reshaped,
+    scalar_value,
+    window,
+)
+from mpmd.lang.frames import caller_span, user_frame
+from mpmd.lang.index import Index
+from mpmd.lang.kernel_signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.program import ScalarArg, Tensor, View
+from mpmd.lang.surface import ACTIVE, Interpreter, Task, resolve_annotations
+from mpmd.lang.symbolic import as_extent
+from mpmd.lang.trace import Tracer
+from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
+from mpmd.lang.views import TensorView, TileSpan
+
+
+def debug(kernel: Callable[..., Any], *, tile_size: int = DEFAULT_TILE) -> Callable[..., None]:
+    """`debug(kernel)(*arguments)` runs the kernel's and its tasks' Python functions on NumPy arrays.
+
+    `tile_size` is that of the tile loops that leave theirs open.
+    """
+    function = inspect.unwrap(kernel)
+    if not isinstance(function, FunctionType) or isinstance(kernel, Task):
+        raise ArgumentError(
+            f"{kernel!r} is not a kernel",
+            span=caller_span(),
+            hints=("mpmd.debug takes a function under @mpmd.kernel",),
+        )
+    resolve_annotations(function, user_frame())
+    params = kernel_params(function)
+
+    def run(*args: Any, **kwargs: Any) -> None:
+        _run(function, params, tile_size, args, kwargs)
+
+    return run
+
+
+def _run(
+    function: FunctionType,
+    params: Sequence[KernelParam],
+    tile_size: int,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> None:
+    names = [param.name for param in params]
+    given = match_arguments(function.__name__, names, args, kwargs, caller_span(), error=ArgumentError)
+    specs: dict[str, TensorSpec] = {}
+    for param in params:
+        if isinstance(param.annotation, TensorAnnotation):
+            specs[param.name] = TensorSpec(param.annotation.dtype, np.shape(given[param.name]))
+    shapes = {name: tuple(map(Index, spec.shape)) for name, spec in specs.items()}
+    dims = bind_dims(function.__name__, params, shapes)
+    debugger = KernelDebugger(function, dims, given, tile_size)
+    arguments = [debugger.declare(param, specs.get(param.name)) for param in params]
+    _active(debugger, lambda: function(*arguments))
+
+
+def _active(interpreter: Interpreter, run: Callable[[], None]) -> None:
+    outer = ACTIVE.set(interpreter)
+    try:
+        run()
+    finally:
+        ACTIVE.reset(outer)
+
+
+class KernelDebugger(Tracer):
+    """A tracer whose numbers are known: loops iterate, and calls run their task instead of being recorded."""
+
+    def __init__(
+        self,
+        function: FunctionType,
+        dims: Mapping[str, Index],
+        given: Mapping[str, Any],
+        tile_size: int,
+    ) -> None:
+        super().__init__(function, dims, set(given))
+        self._given = given
+        self._tile_size = tile_size
+        self._arrays: dict[int, Array] = {}
+
+    def declare(self, param: KernelParam, spec: TensorSpec | None) -> Any:
+        value = self._given[param.name]
+        if spec is None:
+            assert isinstance(param.annotation, DType)
+            return scalar_value(param.name, value, param.annotation, param.span)
+        view = super().declare(param, spec)
+        assert isinstance(view, TensorView)
+        self._arrays[view.tensor.id] = argument_array(view.tensor, value)
+        return view
+
+    def empty(self, shape: Any, dtype: Any) -> TensorView:
+        view = super().empty(shape, dtype)
+        self._arrays[view.tensor.id] = poisoned(view.tensor.shape, dtype)
+        return view
+
+    def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+        result = super().reshaped(tensor, shape)
+        self._arrays.setdefault(result.id, reshaped(result, self._arrays[tensor.id]))
+        return result
+
+    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
+        super().tiles(extent, size)  # refuses what is not an extent
+        return _pieces(_known(extent), self._tile_size if size is None else _known(size))
+
+    def loop(self, count: Any) -> Iterator[Any]:
+        super().loop(count)
+        return iter(range(_known(count)))
+
+    def call(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        span = caller_span()
+        call = bind_call(task.definition, args, kwargs, span=span, bounds={})
+        tensors: dict[str, Array] = {}
+        scalars: dict[str, Number] = {}
+        for param, arg in zip(task.definition.params, call.args, strict=True):
+            if isinstance(arg, View):
+                part = window(self._arrays[arg.tensor], arg.region, {}, param.name, span)
+                tensors[param.name] = part.transpose(arg.order)
+            else:
+                scalars[param.name] = scalar_value(param.name, _number(arg), param.dtype, span)
+        dims = {name: extent.const for name, extent in call.dims}
+        live = Live(Frame(task.definition, tensors, scalars, {**dims}))
+        _active(TaskDebugger(live, dims), lambda: task.function(*live.arguments()))
+
+
+def _known(extent: Any) -> int:
+    index = as_extent(extent)
+    assert index is not None
+    return index.const
+
+
+def _number(arg: ScalarArg) -> Number:
+    assert not isinstance(arg.value, str)
+    return arg.value.const if isinstance(arg.value, Index) else arg.value
+
+
+def _pieces(extent: int, size: int) -> Iterator[TileSpan]:
+    for number, start in enumerate(range(0, extent, size)):
+        numbers = (start, min(size, extent - start), number, extent)
+        yield TileSpan("tile", *map(Index, numbers))
+
+
+class TaskDebugger:
+    """The interpreter that is active while a task's function runs."""
+
+    def __init__(self, live: Live, dims: Mapping[str, int]) -> None:
+        self._live = live
+        self._dims = dims
+
+    def extent(self, dim: str) -> int:
+        return self._dims[dim]
+
+    def apply(self, operation: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return self._live.function(operation, args, kwargs)
+
+    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
+        if size is None:
+            raise _belongs_in_a_kernel("mpmd.tiles without a size")
+        return _pieces(operator.index(extent), size)
+
+    def call(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        raise _belongs_in_a_kernel(f"a call of task '{task.__name__}'")
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        raise _belongs_in_a_kernel("mpmd.empty")
+
+    def loop(self, count: Any) -> Iterator[Any]:
+        raise _belongs_in_a_kernel("mpmd.loop")
+
+    def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        raise _belongs_in_a_kernel(f"a call of kernel '{function.__name__}'")
+
+
+def _belongs_in_a_kernel(what: str) -> LanguageError:
+    return LanguageError(f"{what} belongs in a kernel, not in a task", span=caller_span())
