@@ -18,7 +18,8 @@ Box = tuple[int, int, list[int], list[int]]
 
 def contents(box: Box) -> set[int]:
     offset, item, extents, strides = box
-    starts = (offset + sum(i * s for i, s in zip(at, strides, strict=True)) for at in product(*map(range, extents)))
+    places = product(*map(range, extents))
+    starts = [offset + sum(i * s for i, s in zip(at, strides, strict=True)) for at in places]
     return {start + byte for start in starts for byte in range(item)}
 
 
@@ -80,7 +81,8 @@ def grid(rows: int, columns: int, height: int, width: int, *, transposed: bool =
     """The tiles of a matrix of bytes."""
     pitch = columns * width
     extents, strides = ([width, height], [1, pitch]) if transposed else ([height, width], [pitch, 1])
-    return [(r * height * pitch + c * width, 1, extents, strides) for r in range(rows) for c in range(columns)]
+    corners = [r * height * pitch + c * width for r in range(rows) for c in range(columns)]
+    return [(corner, 1, extents, strides) for corner in corners]
 
 
 @pytest.mark.parametrize("seed", range(6))
