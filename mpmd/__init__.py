@@ -4,6 +4,7 @@ In:  nothing. Out: the names that users import. Not here: any definition, or typ
 """
 
 from mpmd.errors import Diagnostic as Diagnostic
+from mpmd.lang.debug import debug as debug
 from mpmd.lang.functions import abs as abs
 from mpmd.lang.functions import all as all
 from mpmd.lang.functions import any as any

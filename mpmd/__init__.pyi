@@ -191,6 +191,12 @@ def compile(
     `on_stage` is called with each stage's name and value as it is done.
     """
 
+def debug(kernel: Kernel | Callable[..., None], *, tile_size: int = 64) -> Callable[..., None]:
+    """`debug(kernel)(*arrays)` runs the kernel's and its tasks' Python functions on NumPy arrays.
+
+    `tile_size` is that of the tile loops that leave theirs open.
+    """
+
 def abs(x: Operand, /) -> Tile: ...
 def exp(x: Operand, /) -> Tile: ...
 def log(x: Operand, /) -> Tile: ...
