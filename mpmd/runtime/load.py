@@ -150,8 +150,10 @@ class Executable:
         """`args` with arrays of dtypes that export no buffer seen as bytes."""
         viewed = list(args)
         for position, dtype, opaque in self._viewed:
-            if position < len(args) and type(args[position]) is np.ndarray and args[position].dtype == dtype:
-                viewed[position] = args[position].view(opaque)
+            if position < len(viewed) and type(viewed[position]) is np.ndarray:
+                value = viewed[position]
+                if value.dtype is dtype:
+                    viewed[position] = value.view(opaque)
         return tuple(viewed)
 
     def _retry(self, status: int, args: tuple[Any, ...]) -> None:

@@ -46,7 +46,9 @@ struct alignas(64) Counter {
 // Where a core is: the step at which it waits, or one of these.
 enum Place : int { RUNNING = -1, DONE = -2 };
 
+// Written by its core alone, so that a launch moves no line of it. `place` belongs to launch `number`.
 struct alignas(64) Progress {
+  unsigned number;
   int place;
   long long since;  // start of the present wait in nanoseconds, 0 before the first look at the clock
 };
@@ -72,17 +74,21 @@ struct Failure {
   int core;
 };
 
-struct Launch {
+// Three groups of lines: fixed, written at each launch, and written when a launch is stopped.
+struct alignas(64) Launch {
   const Step* steps;
   const int* core_ptr;  // steps of core c: [core_ptr[c], core_ptr[c + 1])
   Counter* counters;    // one per event, and one for all barriers
   Progress* progress;   // one per core
-  unsigned epoch;       // launches completed since the counters were zero
-  int spins;            // looks at a counter before `stall` is asked
-  alignas(64) int status;
-  Failure failure;
   bool (*stall)(Core& core);  // a wait takes long: false when the launch was stopped
   bool (*tend)(Core& core);   // now and then on core 0: false when the launch was stopped
+  int spins;                  // looks at a counter before `stall` is asked
+
+  alignas(64) unsigned epoch;  // launches completed since the counters were zero
+  unsigned number;             // of this launch
+
+  alignas(64) int status;
+  Failure failure;
 };
 
 inline bool stopped(const Launch& launch) { return __atomic_load_n(&launch.status, __ATOMIC_RELAXED) != OK; }

@@ -12,6 +12,9 @@ namespace mpmd {
 // still names the wait in which it was.
 inline void run_core(Core& core, const Function* functions) {
   Launch& launch = *core.launch;
+  Progress& progress = launch.progress[core.core];
+  __atomic_store_n(&progress.place, RUNNING, __ATOMIC_RELAXED);
+  __atomic_store_n(&progress.number, launch.number, __ATOMIC_RELEASE);
   const int end = launch.core_ptr[core.core + 1];
   unsigned runs = 0;
   for (int at = launch.core_ptr[core.core]; at < end; ++at) {
@@ -33,7 +36,7 @@ inline void run_core(Core& core, const Function* functions) {
         if (!wait(core, at)) return;
     }
   }
-  __atomic_store_n(&launch.progress[core.core].place, DONE, __ATOMIC_RELEASE);
+  __atomic_store_n(&progress.place, DONE, __ATOMIC_RELEASE);
 }
 
 }  // namespace mpmd
