@@ -1,0 +1,46 @@
+"""Schedules of whole kernels: the checker proves their tables, and refuses them less any piece of sync."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from mpmd.codegen.tables import pack
+from mpmd.lang.trace import trace
+from mpmd.machine import Machine, Primitive
+from mpmd.partition.build import partition
+from mpmd.pipeline import specs_of
+from mpmd.schedule.build import schedule
+from mpmd.schedule.order import POLICIES
+from tests.generate import Generated, kernels
+from tests.mutants import assert_irredundant
+
+MACHINE = Machine(
+    name="toy",
+    cores=4,
+    flops=1e10,
+    bandwidth=8e9,
+    core_bandwidth=4e9,
+    cache_bytes=1 << 20,
+    cache_bandwidth=2e10,
+    handover_bandwidth=2e9,
+    memory_bytes=1 << 30,
+    task_seconds=1e-8,
+    vector_bytes=32,
+    counter=Primitive("counter", limit=1 << 20, maximum=1 << 30, signal_seconds=1e-9, wait_seconds=2e-9),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(kernels(), st.integers(2, 4), st.sampled_from(list(POLICIES)), st.booleans())
+def test_tables_of_random_kernels_are_proved_and_need_all_their_sync(
+    case: Generated, cores: int, policy: str, share: bool
+) -> None:
+    note(case.source)
+    kernel = case.define()
+    program = trace(kernel.function, specs_of(kernel, {**case.arrays, **case.scalars}))
+    machine = replace(MACHINE, cache_bytes=0) if share else MACHINE
+    graph = partition(program, MACHINE)
+    assert_irredundant(pack(schedule(graph, machine, policy=policy, cores=cores)), machine)
