@@ -16,14 +16,12 @@ import numpy.typing as npt
 from mpmd.codegen.source import ArgumentInfo, LaunchInfo, ScalarInfo
 from mpmd.errors import AliasError, ArgumentError, Note
 from mpmd.lang.types import DType, bf16, from_numpy
+from mpmd.runtime import dlpack
 
 Array = npt.NDArray[Any]
 
 _EXPORTED: dict[DType, np.dtype[Any]] = {bf16: np.dtype("V2")}
 """How a dtype that the buffer protocol cannot name is viewed for the fast path: opaque bytes."""
-
-_CPU_DEVICES = (1, 3)
-"""DLPack's codes for memory that this process can read: the CPU's, and the CPU's pinned for CUDA."""
 
 
 def exported(dtype: DType) -> np.dtype[Any]:
@@ -98,16 +96,15 @@ def _as_array(kernel: str, info: ArgumentInfo, value: Any) -> Array:
 
 
 def _from_dlpack(kernel: str, info: ArgumentInfo, value: Any) -> Array:
-    device, _ = value.__dlpack_device__()
     kind = _describe(value)
-    if int(device) not in _CPU_DEVICES:
-        given = f"{kind} on another device"
-        raise _refused(kernel, info, _expected(info), given, "move it to the CPU first")
     try:
-        return np.from_dlpack(value)
-    except (BufferError, TypeError, RuntimeError) as error:
-        given = f"{kind} that NumPy cannot view ({error})"
+        if dlpack.is_on_cpu(value):
+            return dlpack.view(value)
+    except (BufferError, RuntimeError, ValueError) as error:
+        given = f"{kind} that cannot be viewed: {error}"
         raise _refused(kernel, info, _expected(info), given) from None
+    given = f"{kind} on another device"
+    raise _refused(kernel, info, _expected(info), given, "move it to the CPU first")
 
 
 def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
