@@ -19,7 +19,7 @@ from mpmd.errors import BoundsError, Note, Span
 from mpmd.lang.index import INT_MAX, UNBOUNDED, Index, Interval, Opaque, symbol
 from mpmd.lang.program import Scalar
 from mpmd.lang.tile import Axis
-from mpmd.partition.accesses import Access, AxisSpan, SiteArguments
+from mpmd.partition.accesses import Access, SiteArguments
 from mpmd.partition.affine import Affine, LaunchScalars, Terms, highest, lowest
 from mpmd.partition.graph import Derived, Guard, Linear
 
@@ -30,14 +30,22 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class _Law:
+    """What must hold, in the user's terms, and what to say where it never can."""
+
+    span: Span
+    text: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Condition:
     """`lo ≤ Σ terms ≤ hi`, normalised: coefficients without common factor, the first one positive."""
 
     terms: Terms
     lo: int
     hi: int
-    span: Span
-    text: str
+    law: _Law
 
 
 def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> tuple[tuple[Guard, ...], Intervals]:
@@ -54,17 +62,17 @@ def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> tuple[tuple[
         value = Linear(0, terms)
         if low.lo > high.hi:
             raise BoundsError(
-                f"no value can satisfy both: {low.text}, and {high.text}",
-                span=low.span,
-                related=(Note(high.span, "the other region"),),
+                f"no value can satisfy both: {low.law.text}, and {high.law.text}",
+                span=low.law.span,
+                related=(Note(high.law.span, "the other region"),),
             )
-        if low is high:
-            guards.append(Guard(value, low.lo, low.hi, low.span, low.text))
+        if low.law.text == high.law.text and low.law.span == high.law.span:
+            guards.append(Guard(value, low.lo, high.hi, low.law.span, low.law.text))
             continue
         if low.lo > -INT_MAX:
-            guards.append(Guard(value, low.lo, INT_MAX, low.span, low.text))
+            guards.append(Guard(value, low.lo, INT_MAX, low.law.span, low.law.text))
         if high.hi < INT_MAX:
-            guards.append(Guard(value, -INT_MAX, high.hi, high.span, high.text))
+            guards.append(Guard(value, -INT_MAX, high.hi, high.law.span, high.law.text))
     return tuple(guards), _intervals(launch, guards)
 
 
@@ -82,35 +90,35 @@ def _conditions(sites: Iterable[SiteArguments], launch: LaunchScalars) -> Iterat
     for arguments in sites:
         span = arguments.site.call.span
         for access in arguments.accesses:
-            for number, (axis, instances) in enumerate(zip(access.region, access.spans, strict=True)):
-                yield from _axis_conditions(access, number, axis, instances, span)
+            for number in range(len(access.spans)):
+                yield from _axis_conditions(access, number, span)
     for divisor, span, text in launch.divisors:
-        yield from _require(Affine(divisor.const, divisor.terms), 1, INT_MAX, span, f"{text} is positive")
+        law = _Law(span, f"{text} is positive", f"{text} is not positive")
+        value = Affine(divisor.const, divisor.terms)
+        yield from _between(value, 1, value, INT_MAX, law)
 
 
-def _axis_conditions(
-    access: Access, number: int, axis: Axis, instances: AxisSpan, span: Span
-) -> Iterator[_Condition]:
+def _axis_conditions(access: Access, number: int, span: Span) -> Iterator[_Condition]:
+    """The region of an axis has no negative extent, and what it has lies inside."""
+    axis, instances = access.region[number], access.spans[number]
     size = access.tensor.shape[number]
     start, extent, last = instances.start, instances.extent, instances.last
-    if not extent.terms and lowest(extent.const) <= 0:
-        if lowest(extent.const) < 0 or highest(extent.const) == 0:
-            text = _axis_text(access, number, axis)
-            yield from _require(extent, 0, INT_MAX, span, f"{text} has no negative extent")
+    if not extent.terms and lowest(extent.const) == 0:  # an empty region may lie anywhere
+        if highest(extent.const) == 0:
             return
-        rows = np.asarray(extent.const) > 0  # an empty region may lie anywhere
-        start, last = start[rows], last[rows]
-    constant = not start.terms and not extent.terms
+        filled = np.asarray(extent.const) > 0
+        start, last = start[filled], last[filled]
+    constant = not start.terms and not extent.terms and lowest(extent.const) >= 0
     if constant and lowest(start.const) >= 0 and highest(last.const) < size:
         return
-    text = f"{_axis_text(access, number, axis)} stays within {size}"
-    if extent.terms:
-        yield from _require(extent, 0, INT_MAX, span, f"{text}, its extent not negative")
+    what = _axis_text(access, number, axis)
+    law = _Law(span, f"{what} stays within {size}", f"{what} leaves its {size} elements")
+    yield from _between(extent, 0, extent, INT_MAX, _Law(span, law.text, f"{what} has a negative extent"))
     if start.terms == last.terms:
-        yield from _between(start, 0, last, size - 1, span, text)
+        yield from _between(start, 0, last, size - 1, law)
     else:
-        yield from _require(start, 0, INT_MAX, span, text)
-        yield from _require(last, -INT_MAX, size - 1, span, text)
+        yield from _between(start, 0, start, INT_MAX, law)
+        yield from _between(last, -INT_MAX, last, size - 1, law)
 
 
 def _axis_text(access: Access, number: int, axis: Axis) -> str:
@@ -122,11 +130,7 @@ def _axis_text(access: Access, number: int, axis: Axis) -> str:
     return f"region {axis.start}:{stop}{step} of axis {number} of '{name}'"
 
 
-def _require(value: Affine, lo: int, hi: int, span: Span, text: str) -> Iterator[_Condition]:
-    return _between(value, lo, value, hi, span, text)
-
-
-def _between(low: Affine, lo: int, high: Affine, hi: int, span: Span, text: str) -> Iterator[_Condition]:
+def _between(low: Affine, lo: int, high: Affine, hi: int, law: _Law) -> Iterator[_Condition]:
     """`lo ≤ low` and `high ≤ hi` in every instance, where both have the same terms."""
     least = lo - lowest(low.const) if lo > -INT_MAX else -INT_MAX
     most = hi - highest(high.const) if hi < INT_MAX else INT_MAX
@@ -134,20 +138,25 @@ def _between(low: Affine, lo: int, high: Affine, hi: int, span: Span, text: str)
     if not terms:
         if least > 0 or most < 0:
             raise BoundsError(
-                f"{text}: not so in every iteration",
-                span=span,
-                label="leaves its tensor" if most < 0 or lo == 0 else "must hold",
+                law.failure,
+                span=law.span,
+                label="in some iteration",
                 hints=("shorten the loop, or make the last piece smaller",),
             )
         return
     factor = gcd(*(c for _, c in terms)) * (1 if terms[0][1] > 0 else -1)
     terms = tuple((s, c // factor) for s, c in terms)
+    least, most = _divided(least, most, factor)
+    yield _Condition(terms, least, most, law)
+
+
+def _divided(least: int, most: int, factor: int) -> tuple[int, int]:
+    """The bounds of `x` where those of `factor · x` are given."""
     if factor < 0:
-        least, most = -most, -least
-    factor = abs(factor)
-    least = -(-least // factor) if least > -INT_MAX else -INT_MAX
-    most = most // factor if most < INT_MAX else INT_MAX
-    yield _Condition(terms, least, most, span, text)
+        least, most, factor = -most, -least, -factor
+    low = -(-least // factor) if least > -INT_MAX else -INT_MAX
+    high = most // factor if most < INT_MAX else INT_MAX
+    return low, high
 
 
 def _intervals(launch: LaunchScalars, guards: Sequence[Guard]) -> Intervals:
@@ -173,11 +182,7 @@ def _narrow(intervals: list[Interval], guard: Guard) -> None:
         others = interval_of(tuple(t for t in guard.value.terms if t[0] != scalar), intervals)
         least = -INT_MAX if -INT_MAX in (guard.lo, -others.hi) else guard.lo - others.hi
         most = INT_MAX if INT_MAX in (guard.hi, -others.lo) else guard.hi - others.lo
-        if coefficient < 0:
-            least, most = -most, -least
-        factor = abs(coefficient)
-        low = -(-least // factor) if least > -INT_MAX else -INT_MAX
-        high = most // factor if most < INT_MAX else INT_MAX
+        low, high = _divided(least, most, coefficient)
         intervals[scalar] = _meet(intervals[scalar], Interval(low, high))
 
 

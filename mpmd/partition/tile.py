@@ -202,7 +202,8 @@ def balanced_size(extent: int, pieces: int, others: int, cores: int) -> int:
     """
     if pieces <= 1 or extent <= 1:
         return extent
-    counts = range(max(1, pieces * 3 // 4), min(extent, pieces * 3 // 2) + 1)
+    most = min(extent, pieces * 3 // 2)
+    counts = range(max(1, min(most, pieces * 3 // 4)), most + 1)
 
     def distance(size: int) -> tuple[int, int]:
         return abs(ceil(extent / size) - pieces), -size

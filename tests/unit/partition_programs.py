@@ -255,7 +255,9 @@ def programs(draw: st.DrawFn, *, scalars: tuple[str, ...] = (), reshapes: bool =
             elif kind == "tiles":
                 extent, size = draw(st.integers(1, 6)), draw(st.integers(1, 4))
                 opened = tile_loop(f"f{next(counter)}", extent, size)
-                nodes.append(TileLoop(opened.name, opened.extent, size, body(depth - 1, (*loops, opened)), SPAN))
+                nodes.append(
+                    TileLoop(opened.name, opened.extent, size, body(depth - 1, (*loops, opened)), SPAN)
+                )
             else:
                 opened = loop(f"i{next(counter)}", draw(st.integers(0, 4)))
                 nodes.append(Loop(opened.name, opened.count, body(depth - 1, (*loops, opened)), SPAN))

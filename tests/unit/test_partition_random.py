@@ -18,8 +18,8 @@ from tests.unit.partition_programs import (
     Instance,
     admitted,
     conflicting_pairs,
-    inside,
     elements,
+    inside,
     instances,
     programs,
     reachable,
@@ -41,7 +41,9 @@ def test_conflicting_instances_are_ordered_and_no_others_are_joined(program: Pro
     assert len(every) == len(graph)
     conflicts = conflicting_pairs(program, every)
     assert conflicts <= reachable(graph)
-    flat = {t.id for t in program.tensors if t.shape in ((6, 4), (12,), (2, 6), (3, 4))}  # shapes that do not nest
+    flat = {
+        t.id for t in program.tensors if t.shape in ((6, 4), (12,), (2, 6), (3, 4))
+    }  # shapes that do not nest
     if all(arg.tensor not in flat for i in every for arg in i.call.args if isinstance(arg, View)):
         ordered = _aligned(program, every)
         if ordered:
@@ -69,7 +71,9 @@ def test_constant_regions_give_no_dependence_without_a_conflict(program: Program
 
 
 @quick
-@given(programs(scalars=("pos", "n")), st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 6)), max_size=4))
+@given(
+    programs(scalars=("pos", "n")), st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 6)), max_size=4)
+)
 def test_runtime_regions_are_guarded_and_ordered_for_every_admitted_launch(
     program: Program, values: list[tuple[int, int]]
 ) -> None:
