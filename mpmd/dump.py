@@ -34,5 +34,7 @@ class Dump:
             (self._folder / f"{stage}.txt").write_text(print_schedule(value))
         elif isinstance(value, KernelSource):
             for name, text in value.files:
-                (self._folder / name).write_text(text)
+                path = self._folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
             (self._folder / "tables.bin").write_bytes(value.tables)

@@ -43,7 +43,7 @@ class Guards:
         for cell, value in self._cells:
             if _contents(cell) is not value:
                 return False
-        return all(_frozen(container) == frozen for container, frozen in self._containers)
+        return not self._containers or all(_frozen(box) == frozen for box, frozen in self._containers)
 
     def _read(self, function: FunctionType, seen: set[CodeType]) -> Iterator[tuple[str, Any]]:
         """The names that the function and the functions it names read, with their values."""
