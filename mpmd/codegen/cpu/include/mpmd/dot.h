@@ -97,8 +97,14 @@ MPMD_INLINE void stream_block(Word k, const TA* a, Word a_row, const TB* b, Word
       }
     }
   }
-  for (; at < k; at += N) {
-    const int count = static_cast<int>(least(N, k - at));
+  for (; at + N <= k; at += N) {
+    for (int r = 0; r < R; ++r) {
+      const Raw<S, N> x = load_as<C, N>(b + r * b_row + at);
+      for (int m = 0; m < M; ++m) sum[r][m][0] += load_as<C, N>(a + m * a_row + at) * x;
+    }
+  }
+  if (at < k) {
+    const int count = static_cast<int>(k - at);
     for (int r = 0; r < R; ++r) {
       const Raw<S, N> x = load_part_as<C, N>(count, b + r * b_row + at);
       for (int m = 0; m < M; ++m) sum[r][m][0] += load_part_as<C, N>(count, a + m * a_row + at) * x;
