@@ -1,7 +1,7 @@
 """DLPack: another library's CPU array as a NumPy view of the same memory.
 
 In:  an object with `__dlpack__`. Out: an array, read-only only where the exporter says so.
-Not here: whether it fits a parameter (`arrays.py`).
+Not here: whether it fits a parameter (`arrays.py`); the fast path (`native/call.cpp`).
 
 NumPy's own `from_dlpack` knows no bf16, and makes what an exporter of the older protocol gives
 read-only, so that it could not be an output. The capsule is never consumed: while it lives, so does
@@ -76,6 +76,11 @@ class _Held:
     def __init__(self, capsule: object, interface: dict[str, Any]) -> None:
         self.capsule = capsule
         self.__array_interface__ = interface
+
+
+def code_of(dtype: DType) -> int:
+    """DLPack's type code of `dtype` (its bits are those of an item)."""
+    return next(code for (code, _), known in _DTYPES.items() if known == dtype)
 
 
 def is_on_cpu(value: Any) -> bool:

@@ -29,7 +29,9 @@ RUNNING, DONE = -1, -2
 
 _PYTHON_FUNCTIONS = ("PyObject_GetBuffer", "PyBuffer_Release", "PyTuple_Size", "PyTuple_GetItem",
                      "PyLong_AsLongLong", "PyFloat_AsDouble", "PyErr_Occurred", "PyErr_Clear",
-                     "PyErr_CheckSignals", "PyEval_SaveThread", "PyEval_RestoreThread")  # fmt: skip
+                     "PyErr_CheckSignals", "PyEval_SaveThread", "PyEval_RestoreThread",
+                     "PyObject_GetAttrString", "PyObject_CallObject", "PyCapsule_GetPointer",
+                     "Py_DecRef")  # fmt: skip
 
 
 class Failure(ctypes.Structure):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from mpmd.codegen.source import ArgumentInfo, LaunchInfo, ScalarInfo
 from mpmd.errors import NO_SPAN, CapacityError
-from mpmd.runtime import arrays, pool
+from mpmd.runtime import arrays, dlpack, pool
 
 _TENSOR, _INTEGER, _FLOAT = range(3)
 
@@ -47,10 +47,11 @@ def _tensor_row(index: int, argument: ArgumentInfo) -> list[int]:
     letters = arrays.buffer_format(argument.dtype).encode().ljust(8, b"\0")
     letters_word = int.from_bytes(letters, "little", signed=True)
     strides = [stride * size for stride in argument.strides]
-    return [_TENSOR, index, axes, size, 0, 0, letters_word, *argument.shape, *padding, *strides, *padding]
+    head = [_TENSOR, index, axes, size, 0, 0, letters_word, dlpack.code_of(argument.dtype)]
+    return [*head, *argument.shape, *padding, *strides, *padding]
 
 
 def _scalar_row(index: int, scalar: ScalarInfo) -> list[int]:
     kind = _FLOAT if scalar.dtype.is_float else _INTEGER
     lo, hi = (0, 0) if scalar.dtype.is_float else arrays.integer_range(scalar.dtype)
-    return [kind, index, 0, 0, lo, hi, 0, *[0] * (2 * pool.AXES)]
+    return [kind, index, 0, 0, lo, hi, 0, 0, *[0] * (2 * pool.AXES)]

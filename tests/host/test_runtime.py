@@ -25,7 +25,7 @@ from mpmd.errors import (
     UnsupportedOp,
 )
 from mpmd.lang.types import Direction, bf16, f32, f64, i32, i64
-from mpmd.runtime import Executable, build, pool
+from mpmd.runtime import Executable, build, dlpack, pool
 from tests.host.assembly import (
     ADD_ONE,
     BARRIER,
@@ -620,8 +620,10 @@ class Foreign:
     def __init__(self, held: np.ndarray, device: int = 1) -> None:
         self.held, self.device = held, device
 
-    def __dlpack__(self, **options):
-        return self.held.__dlpack__(**options)
+    def __dlpack__(self):
+        capsule = self.held.__dlpack__()
+        dlpack._Tensor.from_address(dlpack._pointer(capsule, b"dltensor")).device_type = self.device
+        return capsule
 
     def __dlpack_device__(self):
         return self.device, 0
@@ -638,6 +640,18 @@ def test_arrays_of_other_libraries_are_viewed(copy, wrap):
     x, y = array(), np.zeros((2, 3), np.float32)
     copy(wrap(x), wrap(y))
     assert (x == y).all()
+
+
+def test_dlpack_is_on_the_fast_path(copy):
+    """So a kernel finds its compiled form for arrays without a buffer too; other layouts do not fit."""
+    x, y = array(), np.zeros((2, 3), np.float32)
+    assert copy.try_call((Foreign(x), Foreign(y))) and (x == y).all()
+    for other in (array().T, array().astype(np.float64), array()[:1], array().view(np.int32)):
+        assert not copy.try_call((Foreign(other), Foreign(y)))
+    wide = np.zeros((2, 6), np.float32)
+    assert not copy.try_call((Foreign(wide[:, ::2]), Foreign(y)))
+    with pytest.raises(AliasError):
+        copy.try_call((Foreign(y), y))
 
 
 def test_arrays_on_another_device_are_refused(copy):

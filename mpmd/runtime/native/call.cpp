@@ -46,6 +46,10 @@ struct Python {
   int (*check_signals)();
   void* (*release_gil)();
   void (*take_gil)(void*);
+  Object* (*get_attribute)(Object*, const char*);
+  Object* (*call)(Object*, Object*);
+  void* (*capsule_pointer)(Object*, const char*);
+  void (*let_go)(Object*);
 };
 
 Python python;
@@ -54,6 +58,20 @@ enum Kind : int { TENSOR = 0, INTEGER = 1, FLOAT = 2 };
 
 // Beside the statuses of a launch (mpmd::Status).
 enum CallStatus : int { MISMATCH = 100, OVERLAP = 101, NO_MEMORY = 102 };
+
+// The layout of DLPack's DLTensor, with which an unversioned capsule's memory begins.
+struct DlTensor {
+  char* data;
+  int device, device_id;
+  int axes;
+  unsigned char code, bits;
+  unsigned short lanes;
+  const long long* shape;
+  const long long* strides;  // elements; null in C order
+  unsigned long long byte_offset;
+};
+
+const int DLPACK_CPU = 1, DLPACK_PINNED = 3;
 
 const int AXES = 16;
 
@@ -64,6 +82,7 @@ struct Parameter {
   long item_bytes;
   Word lo, hi;  // INTEGER
   char format[8];
+  int dlpack_code;
   long shape[AXES];
   long strides[AXES];  // bytes
 };
@@ -71,7 +90,9 @@ struct Parameter {
 // The checks and conversions of one call, freed by its end whatever happens.
 struct Call {
   int buffers;
+  int capsules;
   Buffer* buffer;
+  Object** capsule;
   void** address;
   Word* scalar;
   void* gil;
@@ -94,16 +115,43 @@ namespace {
 
 const int ON_STACK = 32;
 
-bool same_shape(const Parameter& expected, const Buffer& given) {
-  if (given.axes != expected.axes) return false;
+// `strides` count units of `unit` bytes; null means C order.
+template <typename T>
+bool same_layout(const Parameter& expected, int axes, const T* shape, const T* strides, long unit) {
+  if (axes != expected.axes) return false;
   bool empty = false;
-  for (int a = 0; a < expected.axes; ++a) {
-    if (given.shape[a] != expected.shape[a]) return false;
-    empty |= expected.shape[a] == 0;
+  for (int a = 0; a < axes; ++a) {
+    if (shape[a] != expected.shape[a]) return false;
+    empty |= shape[a] == 0;
   }
-  for (int a = 0; a < expected.axes && !empty; ++a) {  // where there is one element, the stride is moot
-    if (expected.shape[a] != 1 && given.strides[a] != expected.strides[a]) return false;
+  long c_order = expected.item_bytes;
+  for (int a = axes - 1; a >= 0 && !empty; --a) {  // where there is one element, the stride is moot
+    const long stride = strides ? strides[a] * unit : c_order;
+    if (shape[a] != 1 && stride != expected.strides[a]) return false;
+    c_order *= shape[a];
   }
+  return true;
+}
+
+// Libraries without the buffer protocol. What is not plain (read-only, another device) is Python's to explain.
+bool take_dlpack(const Parameter& expected, Object* object, Call& call) {
+  Object* method = python.get_attribute(object, "__dlpack__");
+  Object* capsule = method ? python.call(method, nullptr) : nullptr;
+  if (method) python.let_go(method);
+  if (!capsule) {
+    python.error_clear();
+    return false;
+  }
+  call.capsule[call.capsules++] = capsule;  // unconsumed: its own destructor lets go of the memory
+  const DlTensor* given = static_cast<DlTensor*>(python.capsule_pointer(capsule, "dltensor"));
+  if (!given) {
+    python.error_clear();
+    return false;
+  }
+  if (given->device != DLPACK_CPU && given->device != DLPACK_PINNED) return false;
+  if (given->code != expected.dlpack_code || given->bits != expected.item_bytes * 8 || given->lanes != 1) return false;
+  if (!same_layout(expected, given->axes, given->shape, given->strides, expected.item_bytes)) return false;
+  call.address[expected.index] = given->data + given->byte_offset;
   return true;
 }
 
@@ -111,12 +159,12 @@ bool take_tensor(const MpmdSignature& signature, const Parameter& expected, Obje
   Buffer& given = call.buffer[call.buffers];
   if (python.get_buffer(object, &given, BUFFER_RECORDS_READ_ONLY)) {
     python.error_clear();
-    return false;
+    return take_dlpack(expected, object, call);
   }
   ++call.buffers;
   const char* format = given.format ? given.format : "B";
   if (given.item_bytes != expected.item_bytes || strcmp(format, expected.format)) return false;
-  if (given.suboffsets || !same_shape(expected, given)) return false;
+  if (given.suboffsets || !same_layout(expected, given.axes, given.shape, given.strides, 1)) return false;
   if (given.readonly && signature.write[expected.index]) return false;
   call.address[expected.index] = given.start;
   return true;
@@ -189,16 +237,18 @@ int call_kernel(const MpmdSignature& signature, Object* arguments, Call& call, b
     }
   }
   for (int b = 0; b < call.buffers; ++b) python.release_buffer(&call.buffer[b]);
+  for (int c = 0; c < call.capsules; ++c) python.let_go(call.capsule[c]);
   return status;
 }
 
 int call_with_heap(const MpmdSignature& signature, Object* arguments, bool launch) {
-  const unsigned long buffers = sizeof(Buffer) * signature.parameters;
-  const unsigned long addresses = sizeof(void*) * signature.arguments;
-  char* memory = static_cast<char*>(malloc(buffers + addresses + sizeof(Word) * signature.scalars));
+  const int most = signature.parameters + signature.arguments + signature.scalars;
+  char* memory = static_cast<char*>(malloc(most * (sizeof(Buffer) + 2 * sizeof(void*) + sizeof(Word))));
   if (!memory) return NO_MEMORY;
-  Call call{0, reinterpret_cast<Buffer*>(memory), reinterpret_cast<void**>(memory + buffers),
-            reinterpret_cast<Word*>(memory + buffers + addresses), nullptr};
+  Buffer* buffer = reinterpret_cast<Buffer*>(memory);
+  Object** capsule = reinterpret_cast<Object**>(buffer + most);
+  void** address = capsule + most;
+  Call call{0, 0, buffer, capsule, address, reinterpret_cast<Word*>(address + most), nullptr};
   const int status = call_kernel(signature, arguments, call, launch);
   free(memory);
   return status;
@@ -220,8 +270,8 @@ EXPORT void mpmd_signature_free(MpmdSignature* signature) {
   free(signature);
 }
 
-// `rows` has per parameter: kind, index, axes, item bytes, lo, hi, format (8 bytes), shape and byte
-// strides (16 words each). `bound` and `write` have one word per argument.
+// `rows` has per parameter: kind, index, axes, item bytes, lo, hi, format (8 bytes), DLPack's code, and
+// shape and byte strides (16 words each). `bound` and `write` have one word per argument.
 EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int parameters, void* const* bound,
                                      const Word* write, int scalars) {
   const int arguments = static_cast<int>(mpmd_argument_count(kernel));
@@ -236,7 +286,7 @@ EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int p
     mpmd_signature_free(signature);
     return nullptr;
   }
-  const int width = 7 + 2 * AXES;
+  const int width = 8 + 2 * AXES;
   for (int p = 0; p < parameters; ++p) {
     const Word* row = rows + p * width;
     Parameter& parameter = signature->parameter[p];
@@ -247,9 +297,10 @@ EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int p
     parameter.lo = row[4];
     parameter.hi = row[5];
     memcpy(parameter.format, &row[6], 8);
+    parameter.dlpack_code = static_cast<int>(row[7]);
     for (int a = 0; a < AXES; ++a) {
-      parameter.shape[a] = row[7 + a];
-      parameter.strides[a] = row[7 + AXES + a];
+      parameter.shape[a] = row[8 + a];
+      parameter.strides[a] = row[8 + AXES + a];
     }
   }
   for (int a = 0; a < arguments; ++a) {
@@ -266,9 +317,10 @@ EXPORT int mpmd_call(const MpmdSignature* signature, Object* arguments, int laun
     return call_with_heap(*signature, arguments, launch);
   }
   Buffer buffer[ON_STACK];
+  Object* capsule[ON_STACK];
   void* address[ON_STACK];
   Word scalar[ON_STACK];
-  Call call{0, buffer, address, scalar, nullptr};
+  Call call{0, 0, buffer, capsule, address, scalar, nullptr};
   return call_kernel(*signature, arguments, call, launch);
 }
 
