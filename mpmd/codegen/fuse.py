@@ -15,10 +15,12 @@ parameter matter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
 from mpmd.codegen.values import Definition, Definitions, is_alias, is_unit_reshape, symbol_uses
+from mpmd.lang.check import unproved_accesses
 from mpmd.lang.index import ONE
 from mpmd.lang.ops import OPS, OpKind
 from mpmd.lang.tile import (
@@ -70,9 +72,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The place where a statement's run-time checks belong."""
+    """A run-time check of one axis of an access, where the program makes the access."""
 
     stmt: Load | Gather | Store | Apply
+    axis: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,11 @@ class Fusion:
     dense: frozenset[ValueId]
 
 
-def fuse(task: TaskDef) -> Fusion:
-    """The steps of a task's body."""
+def fuse(task: TaskDef, *, fixed: Mapping[str, int]) -> Fusion:
+    """The steps of a task's body. `fixed` are the dims whose extents are known."""
     values = Definitions.of(task)
     kept, dense = _Decision(task, values).decide()
-    steps = _steps(task.body, values, kept)
+    steps = _Listing(values, kept, _checks(task, fixed)).steps(task.body)
     return Fusion(steps, values, frozenset(kept), frozenset(dense))
 
 
@@ -328,36 +331,45 @@ def _apart(a: Axis, b: Axis) -> bool:
 # -- the steps --------------------------------------------------------------------------------------
 
 
-def _steps(body: tuple[Stmt, ...], values: Definitions, kept: set[ValueId]) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    for stmt in body:
-        steps.extend(_steps_of(stmt, values, kept))
-    return _join(steps, values)
+def _checks(task: TaskDef, fixed: Mapping[str, int]) -> dict[int, list[Check]]:
+    """The run-time checks by the identity of their statement."""
+    found: dict[int, list[Check]] = {}
+    for stmt, axis in unproved_accesses(task, fixed=fixed):
+        assert isinstance(stmt, (Load, Gather, Store, Apply)), stmt
+        found.setdefault(id(stmt), []).append(Check(stmt, axis))
+    return found
 
 
-def _steps_of(stmt: Stmt, values: Definitions, kept: set[ValueId]) -> list[Step]:
-    if isinstance(stmt, Loop):
-        starts = tuple(Move(c.inside, c.init) for c in stmt.carried)
-        body = _steps(stmt.body, values, kept)
-        return [Iterate(stmt, starts, body, _updates(stmt.carried, values, kept))]
-    if isinstance(stmt, Branch):
-        then = _steps(stmt.then, values, kept) + _results(stmt.results, then=True)
-        otherwise = _steps(stmt.otherwise, values, kept) + _results(stmt.results, then=False)
-        return [Choose(stmt, then, otherwise)]
-    if isinstance(stmt, Store):
-        return [*_checks(stmt, values), Write(stmt)]
-    steps: list[Step] = _checks(stmt, values)
-    if isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.REDUCTION:
-        steps.append(Reduce(stmt))
-    elif isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.DOT:
-        steps.append(Product(stmt))
-    elif stmt.out in kept:
-        steps.append(Compute(stmt.out))
-    return steps
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Lists the steps of a body, given what is kept and what is checked."""
 
+    values: Definitions
+    kept: set[ValueId]
+    checks: dict[int, list[Check]]
 
-def _checks(stmt: Load | Gather | Store | Apply, values: Definitions) -> list[Step]:
-    return [Check(stmt)] if isinstance(stmt, Gather) else []
+    def steps(self, body: tuple[Stmt, ...]) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        for stmt in body:
+            steps += self.checks.get(id(stmt), [])
+            steps += self._steps_of(stmt)
+        return _join(steps, self.values)
+
+    def _steps_of(self, stmt: Stmt) -> list[Step]:
+        if isinstance(stmt, Loop):
+            starts = tuple(Move(c.inside, c.init) for c in stmt.carried)
+            return [Iterate(stmt, starts, self.steps(stmt.body), _updates(stmt.carried, self.values, self.kept))]
+        if isinstance(stmt, Branch):
+            then = self.steps(stmt.then) + _results(stmt.results, then=True)
+            otherwise = self.steps(stmt.otherwise) + _results(stmt.results, then=False)
+            return [Choose(stmt, then, otherwise)]
+        if isinstance(stmt, Store):
+            return [Write(stmt)]
+        if isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.REDUCTION:
+            return [Reduce(stmt)]
+        if isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.DOT:
+            return [Product(stmt)]
+        return [Compute(stmt.out)] if stmt.out in self.kept else []
 
 
 def _results(results: tuple[Result, ...], *, then: bool) -> tuple[Move, ...]:

@@ -19,7 +19,7 @@ from mpmd.lang.types import Direction
 from mpmd.schedule.steps import Schedule
 
 ENTRY = "mpmd_kernel"
-HEADERS = ("mpmd/driver.h", "mpmd/row.h", "mpmd/dot.h", "mpmd/gather.h")
+HEADERS = ("mpmd/driver.h", "mpmd/row.h", "mpmd/dot.h", "mpmd/check.h")
 
 
 def emit(schedule: Schedule) -> KernelSource:

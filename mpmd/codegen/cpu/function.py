@@ -36,7 +36,7 @@ class FunctionText:
 def write_function(function: Function, first_check: int) -> FunctionText:
     """The text of one function. Its run-time checks are numbered from `first_check`."""
     scope = Scope.of(function)
-    fusion = fuse(function.task)
+    fusion = fuse(function.task, fixed=scope.fixed)
     storage = plan(scope, fusion)
     body = StepText(scope, fusion, storage, first_check)
     body.write(fusion.steps)

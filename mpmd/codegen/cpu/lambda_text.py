@@ -28,6 +28,9 @@ FUNCTIONS: dict[str, str] = {
 }
 """The header's function for each elementwise op."""
 
+NO_AXIS = "$none"
+"""Stands for the loop variable of the lanes where there is a single element."""
+
 
 def width(element: Element) -> int:
     """The bytes of the widest lane that computing an element handles."""
@@ -77,7 +80,10 @@ def address_text(scope: Scope, address: Address) -> str:
             parts.append(f"{scope.factor(coord)} * {scope.factor(stride)}")
     if constant != ZERO:
         parts.append(scope.text(constant))
-    return address.name if not parts else f"{address.name} + ({' + '.join(parts).replace('+ -', '- ')})"
+    if not parts:
+        return address.name
+    offset = " + ".join(parts).replace("+ -", "- ")
+    return f"{address.name} + {offset if offset.isidentifier() or offset.isdecimal() else f'({offset})'}"
 
 
 @dataclass
@@ -125,6 +131,8 @@ class LambdaText:
         return value if source == target else f"mpmd::cast<{ctype(target)}>({value})"
 
     def _step(self, address: Address) -> Index:
+        if self.lanes == NO_AXIS:
+            return ONE  # a single element
         return self.scope.settle(address.step(self.lanes))
 
     def _compute(self, element: Element) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from mpmd.codegen.cpu.names import identifier
 from mpmd.errors import CapacityError, Span
 from mpmd.lang.index import INT_MAX, Atom, Index, Interval, Sym, as_index, symbol
-from mpmd.lang.tile import Gather, Load, Loop, Store, walk
+from mpmd.lang.tile import Load, Loop, Store, walk
 from mpmd.partition.graph import Function, Layout
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from mpmd.codegen.cpu.checks import check_note, check_text
 from mpmd.codegen.cpu.elements import Address, Buffer, Coords, Element, Elements, Number, Operation, Read
-from mpmd.codegen.cpu.lambda_text import LambdaText, address_text, width
+from mpmd.codegen.cpu.lambda_text import NO_AXIS, LambdaText, address_text, width
 from mpmd.codegen.cpu.names import ctype, lane_bytes, quoted
 from mpmd.codegen.cpu.nest import Nest, nest
 from mpmd.codegen.cpu.reductions import REDUCTIONS
@@ -21,11 +22,10 @@ from mpmd.codegen.emitter import Lines
 from mpmd.codegen.fuse import Check, Choose, Compute, Fusion, Iterate, Move, Product, Reduce, Step, Write
 from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
-from mpmd.lang.index import ONE, ZERO, Index, symbol
-from mpmd.lang.tile import Apply, Gather, Load, Loop, Store, TileType, ValueId
+from mpmd.lang.index import ONE, Index, symbol
+from mpmd.lang.tile import Apply, Loop, Store, TileType, ValueId
 from mpmd.lang.types import promote
 
-NO_AXIS = "$none"
 REDUCED = "$9"
 """The loop variable of a reduced axis."""
 
@@ -94,7 +94,7 @@ class StepText:
         element = self.elements.at(value, ())
         if isinstance(element, Number):
             return element.text
-        if isinstance(element, Read) and not isinstance(element, Operation):
+        if isinstance(element, Read):
             pointer = address_text(self.scope, element.address)
             return f"*({pointer})"
         text = LambdaText(self.scope, NO_AXIS)
@@ -287,31 +287,10 @@ class StepText:
     # -- checks ------------------------------------------------------------------------------------
 
     def _check(self, step: Check) -> None:
-        stmt = step.stmt
-        if isinstance(stmt, Gather):
-            self._check_gather(stmt)
-
-    def _check_gather(self, stmt: Gather) -> None:
-        ids = self.elements.at(stmt.index, (symbol("$0"),))
-        assert isinstance(ids, Read), ids
-        corner = Address(
-            ids.address.name,
-            ids.address.dtype,
-            tuple((coord.substitute({"$0": 0}), stride) for coord, stride in ids.address.terms),
-        )
-        (count,) = self.fusion.values.type[stmt.index].shape
-        limit = self.scope.function.task.param(stmt.param).shape[0]
-        number = self._number(f"an index of '{stmt.param}' along axis 0", stmt.span)
-        self._line(stmt.span)
-        self.lines(
-            f"if (!mpmd::check_indices(core, {number}, {self.scope.text(count)}, "
-            f"{address_text(self.scope, corner)}, {self.scope.text(ids.address.step('$0'))}, "
-            f"{self.scope.text(limit)})) return;"
-        )
-
-    def _number(self, text: str, span: Span) -> int:
-        self.checks.append(StepNote(text, span))
-        return self.first_check + len(self.checks) - 1
+        number = self.first_check + len(self.checks)
+        self.checks.append(check_note(step.stmt, step.axis))
+        self._line(step.stmt.span)
+        self.lines(f"if (!{check_text(self.elements, step.stmt, step.axis, number)}) return;")
 
     # -- loops and branches ------------------------------------------------------------------------
 
@@ -407,7 +386,8 @@ class StepText:
         self._line(branch.span)
         for result in branch.results:
             self._place_of(result.out)
-        with self.lines.block(f"if ({self._scalar(branch.condition)}) {{"):
+        condition = self._scalar(branch.condition)
+        with self.lines.block(f"if ({condition}) {{"):
             self.write(step.then)
         if step.otherwise:
             with self.lines.block("else {"):
@@ -428,4 +408,3 @@ class StepTextInside:
         self._text.lines, self.lines = self.lines, self._text.lines
 
 
-__all__ = ["Load", "StepText", "ZERO"]

@@ -154,11 +154,12 @@ MPMD_INLINE Raw<T, N> raw_splat(T x) {
   return x - Raw<T, N>{};  // keeps a negative zero
 }
 
-// Less than 64 bytes, in pieces of fixed size.
+// At most 64 bytes, in pieces of fixed size.
 MPMD_INLINE void copy_part(void* to, const void* from, int bytes) {
   char* t = static_cast<char*>(to);
   const char* f = static_cast<const char*>(from);
   int at = 0;
+  if (bytes & 64) __builtin_memcpy(t, f, 64);
   if (bytes & 32) __builtin_memcpy(t, f, 32), at = 32;
   if (bytes & 16) __builtin_memcpy(t + at, f + at, 16), at += 16;
   if (bytes & 8) __builtin_memcpy(t + at, f + at, 8), at += 8;
