@@ -70,11 +70,12 @@ class Costs:
 
     def _values(self, arguments: SiteArguments) -> dict[str, Column]:
         task = arguments.site.call.task
+        dims = task.dims
         values: dict[str, Column] = {}
         for param, access in zip(task.tensors, arguments.accesses, strict=True):
             for index, axis in zip(param.shape, access.axes, strict=True):
                 name = str(index)
-                if name in task.dims and name not in values:
+                if name in dims and name not in values:
                     values[name] = self._typical(access.spans[axis].extent, access.tensor.shape[axis])
         for param, value in zip(task.scalars, arguments.scalars, strict=True):
             if param.dtype.is_integer:
