@@ -19,7 +19,7 @@ from mpmd.codegen.cpu.driver import driver_text
 from mpmd.codegen.source import KernelSource
 from mpmd.runtime import toolchain
 from mpmd.runtime.arrays import Array
-from mpmd.runtime.pool import INCLUDE, NATIVE
+from mpmd.runtime.pool import INCLUDE, native_files
 
 _SANITIZERS: Mapping[str | None, tuple[str, ...]] = {
     None: (),
@@ -35,7 +35,7 @@ def build_standalone(
     files = (
         *source.files,
         ("main.cpp", driver_text(source)),
-        *((name, (NATIVE / name).read_text()) for name in ("pool.cpp", "pool.h", "tables.h")),
+        *((name, text) for name, text in native_files() if name != "call.cpp"),
     )
     program = directory / f"program-{sanitize or 'plain'}"
     options = (*_SANITIZERS[sanitize], *toolchain.STRICT, *extra)

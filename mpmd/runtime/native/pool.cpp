@@ -16,20 +16,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "mpmd/sync.h"
+#include "scalars.h"
 #include "tables.h"
 
 using namespace mpmd;
 
 namespace {
 
-const long long CACHE_LINE = 64;
-const long long HUGE_PAGE = 2 << 20;
 const int LOOKS = 2000;           // at a counter before the first yield (some 50 µs)
 const int LOOKS_CROWDED = 20;     // the same with more cores than CPUs
 const long long POLL = 50000000;  // nanoseconds between two questions to the caller
@@ -54,36 +53,6 @@ struct DefaultFloats {
   }
   ~DefaultFloats() { __asm__ __volatile__("msr fpcr, %0" ::"r"(before)); }
 #endif
-};
-
-void* zeroed(long long bytes) {
-  const long long rounded = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-  void* memory = nullptr;
-  if (posix_memalign(&memory, CACHE_LINE, rounded ? rounded : CACHE_LINE)) return nullptr;
-  return memset(memory, 0, rounded);
-}
-
-// Memory of its own pages, touched once so that no launch meets a page fault.
-struct Pages {
-  char* start;
-  char* mapped;
-  long long mapped_bytes;
-
-  bool map(long long bytes) {
-    const long long align = bytes >= HUGE_PAGE ? HUGE_PAGE : 4096;
-    mapped_bytes = (bytes + align - 1) / align * align + align;
-    void* memory = mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return false;
-    mapped = static_cast<char*>(memory);
-    start = mapped + (align - reinterpret_cast<unsigned long long>(mapped) % align) % align;
-    if (align == HUGE_PAGE) madvise(start, mapped_bytes - align, MADV_HUGEPAGE);
-    for (long long i = 0; i < bytes; i += 4096) static_cast<volatile char*>(start)[i] = 0;
-    return true;
-  }
-
-  void unmap() {
-    if (mapped) munmap(mapped, mapped_bytes);
-  }
 };
 
 }  // namespace
@@ -267,7 +236,8 @@ bool deadlocked(const MpmdKernel& kernel) {
       const int place = __atomic_load_n(&kernel.progress[c].place, __ATOMIC_ACQUIRE);
       if (!started || place == RUNNING) return false;
       places[round] += place == DONE ? kernel.tables.steps : place;  // only grows
-      if (round == 1 && place != DONE && have(kernel, kernel.steps[place]) >= kernel.steps[place].amount) return false;
+      if (round == 0 || place == DONE) continue;
+      if (have(kernel, kernel.steps[place]) >= kernel.steps[place].amount) return false;
     }
   }
   return places[0] == places[1];
@@ -307,59 +277,6 @@ void await_worker(MpmdKernel& kernel, const Worker& worker) {
       ask_caller(kernel, now());
     }
   }
-}
-
-// ---- scalars ------------------------------------------------------------------------------
-
-typedef __int128 Wide;
-
-bool fits_word(Wide value) { return value == static_cast<Word>(value); }
-
-// const + Σ coefficient × scalar: 128 bits hold it, since no honest table has 2^60 terms.
-Wide linear(const Tables& t, const Word* row, const Word* scalar) {
-  Wide sum = row[0];
-  for (Word i = row[1]; i < row[2]; ++i) sum += static_cast<Wide>(t.term[i][1]) * scalar[t.term[i][0]];
-  return sum;
-}
-
-Wide floor_divide(Wide a, Wide b) {
-  if (b == 0) return 0;
-  const Wide quotient = a / b;
-  return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
-}
-
-Wide apply(Word op, Wide a, Wide b) {
-  switch (op) {
-    case 0:
-      return floor_divide(a, b);
-    case 1:
-      return b == 0 ? 0 : a - floor_divide(a, b) * b;
-    case 2:
-      return a < b ? a : b;
-    case 3:
-      return a > b ? a : b;
-    default:
-      return a * b;
-  }
-}
-
-bool derive(const Tables& t, Word* scalar) {
-  for (long long d = 0; d < t.derived; ++d) {
-    const Wide a = linear(t, t.derive[d] + 1, scalar), b = linear(t, t.derive[d] + 4, scalar);
-    if (!fits_word(a) || !fits_word(b)) return false;
-    const Wide value = apply(t.derive[d][0], a, b);
-    if (!fits_word(value)) return false;
-    scalar[t.scalars + d] = static_cast<Word>(value);
-  }
-  return true;
-}
-
-int failed_guard(const Tables& t, const Word* scalar) {
-  for (long long g = 0; g < t.guards; ++g) {
-    const Wide value = linear(t, t.guard[g], scalar);
-    if (value < t.guard[g][3] || value > t.guard[g][4]) return static_cast<int>(g);
-  }
-  return -1;
 }
 
 // The words follow the scalars by their differences, modulo 2^64: exact, and no word is reset first.
