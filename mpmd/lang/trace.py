@@ -8,15 +8,14 @@ call (`binding.py`); Python values that were read from outside (`guards.py`).
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
-from types import CodeType, FrameType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
 from mpmd.lang.binding import bind_call, check_direction, match_arguments
+from mpmd.lang.bytecode import bound_to, iterated_as
 from mpmd.lang.carried import check_carried
 from mpmd.lang.frames import caller_span, function_span, user_frame
 from mpmd.lang.index import Index, symbol
@@ -39,7 +38,7 @@ def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Pro
     arguments = [tracer.declare(p, specs.get(p.name)) for p in params]
     outer = ACTIVE.set(tracer)
     try:
-        function(*arguments)
+        _check_no_result(function, function(*arguments))
     finally:
         ACTIVE.reset(outer)
     program = tracer.program(function, params)
@@ -151,21 +150,21 @@ class Tracer:
         extents = tuple(
             _static(extent, span) for extent in (shape if isinstance(shape, (tuple, list)) else [shape])
         )
-        name = self._fresh(_target(user_frame()) or "local")
+        name = self._fresh(bound_to(user_frame()) or "local")
         tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
         return TensorView.whole(self, tensor, None, name)
 
     def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
-        span = caller_span()
+        span, name = caller_span(), _loop_variable("mpmd.tiles")
         length = _length(extent, "mpmd.tiles", span)
         step = None if size is None else _static(size, span)
         if step is not None and step < 1:
             raise LanguageError(f"a tile has at least 1 element, not {step}", span=span)
-        return self._tiles(length, step, span)
+        return self._tiles(name, length, step, span)
 
     def loop(self, count: Any) -> Iterator[SymInt]:
-        span = caller_span()
-        return self._loop(_static(count, span), span)
+        span, name = caller_span(), _loop_variable("mpmd.loop")
+        return self._loop(name, _static(count, span), span)
 
     def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A kernel that this kernel calls: its body becomes part of this one."""
@@ -182,7 +181,7 @@ class Tracer:
         self._scopes.append(bind_dims(name, params, shapes, error=TypeMismatch, span=span))
         self._running.append(function)
         try:
-            function(*passed)
+            _check_no_result(function, function(*passed))
         finally:
             self._running.pop()
             self._scopes.pop()
@@ -199,7 +198,7 @@ class Tracer:
             return base
         key = (base.id, shape)
         if key not in self._reshapes:
-            name = self._fresh(_target(user_frame()) or f"{base.name}_view")
+            name = self._fresh(bound_to(user_frame()) or f"{base.name}_view")
             self._reshapes[key] = self._add(
                 name, base.dtype, shape, c_strides(shape), None, base.id, caller_span()
             )
@@ -221,33 +220,30 @@ class Tracer:
         self._tensors.append(tensor)
         return tensor
 
-    def _tiles(self, length: Index, size: int | None, span: Span) -> Iterator[TileSpan]:
+    def _tiles(self, name: str, length: Index, size: int | None, span: Span) -> Iterator[TileSpan]:
         if length == Index(0):
             return
-        frame = user_frame()
-        loop = OpenLoop(self._fresh(_target(frame) or "tile"), length, tiled=True, size=size)
+        loop = OpenLoop(self._fresh(name), length, tiled=True, size=size)
         start, varying, index = (symbol(name) for name in loop.symbols)
         divides = size is not None and length.is_const and length.const % size == 0
         item = TileSpan(loop.name, start, Index(size or 0) if divides else varying, index, length)
         body: list[Node] = []
-        yield from self._once(loop, item, body, frame, span)
+        yield from self._once(loop, item, body, span)
         if body:
             self._bodies[-1].append(TileLoop(loop.name, length, size, tuple(body), span))
 
-    def _loop(self, count: int, span: Span) -> Iterator[SymInt]:
+    def _loop(self, name: str, count: int, span: Span) -> Iterator[SymInt]:
         if count == 0:
             return
-        frame = user_frame()
-        loop = OpenLoop(self._fresh(_target(frame) or "i"), Index(count), tiled=False)
+        loop = OpenLoop(self._fresh(name), Index(count), tiled=False)
         body: list[Node] = []
-        yield from self._once(loop, SymInt(symbol(loop.name)), body, frame, span)
+        yield from self._once(loop, SymInt(symbol(loop.name)), body, span)
         if body:
             self._bodies[-1].append(Loop(loop.name, Index(count), tuple(body), span))
 
-    def _once(
-        self, loop: OpenLoop, item: Any, body: list[Node], frame: FrameType | None, span: Span
-    ) -> Iterator[Any]:
+    def _once(self, loop: OpenLoop, item: Any, body: list[Node], span: Span) -> Iterator[Any]:
         """Yields the one symbolic iteration, which is recorded in `body`."""
+        frame = user_frame()
         before = {} if frame is None else dict(frame.f_locals)
         self._loops.append(loop)
         self._bodies.append(body)
@@ -284,10 +280,32 @@ class Tracer:
                 )
 
 
+def _check_no_result(function: FunctionType, result: object) -> None:
+    if result is not None:
+        raise LanguageError(
+            f"kernel '{function.__name__}' returns a value",
+            span=function_span(function),
+            label=f"returns {result!r}",
+            hints=("write results to Out parameters; a helper that returns a view is a plain function",),
+        )
+
+
 def _symbols(arg: View | ScalarArg) -> set[str]:
     if isinstance(arg, ScalarArg):
         return set(arg.value.symbols()) if isinstance(arg.value, Index) else set()
     return {s for axis in arg.region for s in axis.start.symbols() | axis.extent.symbols()}
+
+
+def _loop_variable(what: str) -> str:
+    """The variable of the `for` statement that iterates over the running call, which nothing may wrap."""
+    name = iterated_as(user_frame())
+    if name is None:
+        raise LanguageError(
+            f"{what} is not itself what a 'for' iterates over",
+            span=caller_span(),
+            hints=(f"write 'for t in {what}(…):', without enumerate, zip, list or a variable",),
+        )
+    return name
 
 
 def _length(extent: Any, what: str, span: Span) -> Index:
@@ -347,17 +365,3 @@ def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
         span=span,
         related=(Note(param.span, f"declares '{param.name}'"),),
     )
-
-
-def _target(frame: FrameType | None) -> str | None:
-    """The local name to which the running expression's value is about to be bound, if just one."""
-    return None if frame is None else _bound_next(frame.f_code, frame.f_lasti)
-
-
-@lru_cache(maxsize=1024)
-def _bound_next(code: CodeType, offset: int) -> str | None:
-    for instruction in dis.get_instructions(code):
-        if instruction.offset > offset and instruction.opname != "CACHE":
-            name = instruction.argval if instruction.opname.startswith("STORE_") else None
-            return name if isinstance(name, str) and name.isidentifier() else None
-    return None

@@ -543,6 +543,45 @@ def test_a_symbolic_loop_is_not_left_early(leave):
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "underlined"),
+    [
+        (lambda: enumerate(mpmd.tiles(8)), "mpmd.tiles(8): "),
+        (lambda: list(mpmd.tiles(8)), "mpmd.tiles(8): "),
+        (lambda: zip(mpmd.loop(8), range(8), strict=True), "mpmd.loop(8): "),
+    ],
+)
+def test_a_symbolic_loop_is_not_wrapped(wrapped, underlined):
+    def kernel(y: InOut[f32, N]):
+        for item in wrapped():
+            print(item)
+
+    message, place, hint = refusal(LanguageError, lambda: traced(kernel, (8,)))
+    what = underlined.partition("(")[0]
+    assert message == f"{what} is not itself what a 'for' iterates over"
+    assert place == underlined
+    assert hint == f"write 'for t in {what}(…):', without enumerate, zip, list or a variable"
+
+
+def test_a_comprehension_is_a_loop_too():
+    def kernel(y: InOut[f32, N]):
+        [update(y[t]) for t in mpmd.tiles(N)]
+
+    assert [loop.name for loop in traced(kernel, (8,)).body if isinstance(loop, TileLoop)] == ["t"]
+
+
+def test_a_kernel_returns_nothing():
+    def kernel(y: InOut[f32, N]):
+        update(y)
+        return y
+
+    assert refusal(LanguageError, lambda: traced(kernel, (8,))) == [
+        "kernel 'kernel' returns a value",
+        "kernel: returns <tensor y: f32[8]>",
+        "write results to Out parameters; a helper that returns a view is a plain function",
+    ]
+
+
 def test_a_local_tensor_has_constant_extents():
     def kernel(x: In[f32, N], y: Out[f32, N]):
         for t in mpmd.tiles(N):
