@@ -48,12 +48,13 @@ def check(
     decoded = decode(tables)
     places = Places(decoded, names)
     capacity.fit(decoded, machine)
-    accesses, prints = footprints.footprints(decoded, Bounds(decoded), places)
+    bounds = Bounds(decoded)
+    accesses, prints = footprints.footprints(decoded, bounds, places)
     events.match(decoded, places)
     order = execute.extension(decoded, places)
     written = np.zeros(len(prints), np.bool_)
     written[accesses.footprint[accesses.writes]] = True
-    pairs = overlap.overlapping(prints, written)
+    pairs = overlap.overlapping(prints, written, bounds)
     races.ordered(decoded, order, clocks.guarantees(decoded, order), accesses, prints, pairs, places)
     return Certificate(
         sha256=hashlib.sha256(tables).hexdigest(),

@@ -7,13 +7,25 @@ from itertools import product
 
 import numpy as np
 import pytest
+from table_builder import build
 
 from mpmd.schedule.proof.boxes import Boxes, meet, normalise
+from mpmd.schedule.proof.decode import Column, decode
 from mpmd.schedule.proof.footprints import Footprints
 from mpmd.schedule.proof.overlap import overlapping
+from mpmd.schedule.proof.scalars import Bounds
 
 Box = tuple[int, int, list[int], list[int]]
 """offset, item, extents, strides in bytes."""
+
+
+NO_SCALARS = Bounds(decode(build(cores=[[]], rows=[])))
+
+
+def fixed(base: Column, boxes: Boxes) -> Footprints:
+    """Footprints that no launch scalar moves."""
+    zero = np.zeros(len(boxes), np.int64)
+    return Footprints(base, zero, zero, boxes, boxes, ((),), ((),))
 
 
 def contents(box: Box) -> set[int]:
@@ -100,8 +112,7 @@ def test_pairs_are_those_that_share_bytes_with_one_written(seed: int) -> None:
         if base[i] == base[j] and (written[i] or written[j]) and sets[i] & sets[j]
     }
     normalised = normal(boxes)
-    zero = np.zeros(len(boxes), np.int64)
-    a, b = overlapping(Footprints(base, zero, normalised, normalised), written)
+    a, b = overlapping(fixed(base, normalised), written, NO_SCALARS)
     pairs = [(max(i, j), min(i, j)) for i, j in zip(a.tolist(), b.tolist(), strict=True)]
     assert len(pairs) == len(set(pairs))
     assert set(pairs) == expected
@@ -114,14 +125,13 @@ def test_many_tiles_of_a_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     wrapping: list[Box] = [(r * 480 + 476, 1, [8], [1]) for r in range(0, 200, 4)]
     boxes = tiles + bands + wrapping
     normalised = normal(boxes)
-    zero = np.zeros(len(boxes), np.int64)
     written = np.arange(len(boxes)) < len(tiles)
-    prints = Footprints(zero, zero, normalised, normalised)
-    a, b = overlapping(prints, written)
+    prints = fixed(np.zeros(len(boxes), np.int64), normalised)
+    a, b = overlapping(prints, written, NO_SCALARS)
     sets = [contents(box) for box in boxes]
     expected = {(i, j) for i in range(3600) for j in range(3600, len(boxes)) if sets[i] & sets[j]}
     found = {(min(i, j), max(i, j)) for i, j in zip(a.tolist(), b.tolist(), strict=True)}
     assert found == expected
     monkeypatch.setattr("mpmd.schedule.proof.overlap._FEW", 10**9)  # the other way of looking
-    a, b = overlapping(prints, written)
+    a, b = overlapping(prints, written, NO_SCALARS)
     assert {(min(i, j), max(i, j)) for i, j in zip(a.tolist(), b.tolist(), strict=True)} == expected

@@ -7,7 +7,8 @@ Not here: which footprints overlap (`overlap`), which accesses are ordered (`rac
 
 An extent that a launch decides counts as the largest value that the guards allow. An offset that it
 decides has two forms: `relative`, its constant part, comparable between footprints whose `relation`
-(the linear part of the offset) is the same; and `absolute`, in which each scalar is a further axis.
+(the linear part of the offset) is the same; and `absolute`, in which each scalar is a further axis. For
+what neither can tell there is `place`, the offset and extents as linear forms.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mpmd.errors import MalformedTableError, ScheduleCapacityError
 from mpmd.schedule.proof.boxes import Boxes, Mask, normalise
 from mpmd.schedule.proof.decode import Column, Tables
 from mpmd.schedule.proof.scalars import Bounds, Form, Terms, collect
+from mpmd.schedule.proof.symbolic import Axes, Place
 from mpmd.schedule.proof.witness import Places
 
 _LARGEST = 2**52
@@ -32,15 +34,27 @@ _INT64 = np.iinfo(np.int64)
 
 @dataclass(frozen=True, eq=False)
 class Footprints:
-    """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part."""
+    """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part;
+    `shape` is 0 for fixed extents, else numbers the axes as forms."""
 
     base: Column
     relation: Column
+    shape: Column
     relative: Boxes
     absolute: Boxes
+    relations: tuple[Terms, ...]
+    shapes: tuple[Axes, ...]
 
     def __len__(self) -> int:
         return len(self.base)
+
+    def place(self, index: int) -> Place:
+        """The footprint as forms in the launch scalars."""
+        offset = Form(int(self.relative.offset[index]), self.relations[self.relation[index]])
+        if self.shape[index]:
+            return Place(offset, self.shapes[self.shape[index]])
+        axes = zip(self.relative.strides[index].tolist(), self.relative.extents[index].tolist(), strict=True)
+        return Place(offset, tuple((stride, Form(extent)) for stride, extent in axes if stride))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +76,7 @@ class _Block:
     item: int
     base: Column
     relation: int
+    shape: int
     offset: Column
     extents: Column
     strides: Column
@@ -71,18 +86,26 @@ def footprints(tables: Tables, bounds: Bounds, places: Places) -> tuple[Accesses
     """All accesses of all rows."""
     reader = _Reader(tables, bounds, places)
     blocks = list(reader.blocks())
-    row, mode, item, base, relation, offset = (
+    row, mode, item, base, relation, shape, offset = (
         _join([_spread(getattr(b, name), len(b.row)) for b in blocks])
-        for name in ("row", "mode", "item", "base", "relation", "offset")
+        for name in ("row", "mode", "item", "base", "relation", "shape", "offset")
     )
     rank = max((b.extents.shape[1] for b in blocks), default=0)
     extents = _stack([b.extents for b in blocks], rank, 1)
     strides = _stack([b.strides for b in blocks], rank, 0)
     boxes = normalise(offset, item, extents, strides)
-    first, inverse = _distinct([base, relation, boxes.offset, *boxes.extents.T, *boxes.strides.T])
+    first, inverse = _distinct([base, relation, shape, boxes.offset, *boxes.extents.T, *boxes.strides.T])
     relative = boxes.take(first)
-    prints = Footprints(base[first], relation[first], relative, relative)
-    prints = replace(prints, absolute=_absolute(prints, reader.relations, tables, bounds))
+    absolute = _absolute(base[first], relation[first], relative, reader.relations, tables, bounds)
+    prints = Footprints(
+        base=base[first],
+        relation=relation[first],
+        shape=shape[first],
+        relative=relative,
+        absolute=absolute,
+        relations=tuple(reader.relations),
+        shapes=tuple(reader.shapes),
+    )
     order = np.argsort(row, kind="stable")
     mode = mode[order]
     return Accesses(row[order], inverse[order], (mode & 1) != 0, (mode & 2) != 0), prints
@@ -96,6 +119,7 @@ class _Reader:
         self._bounds = bounds
         self._places = places
         self.relations: list[Terms] = [()]
+        self.shapes: list[Axes] = [()]
         self._relation_of_word = self._number_patches()
 
     def _number_patches(self) -> Column:
@@ -120,7 +144,7 @@ class _Reader:
                 yield from self._of_param(rows, t.params[param].tolist())
 
     def _of_param(self, rows: Column, param: list[int]) -> Iterator[_Block]:
-        """One block per combination of linear parts and, where there are any, strides."""
+        """One block per combination of linear parts and, where there are any, strides and extents."""
         t = self._tables
         mode, item, base_word, offset_word, first, end = param
         axes = t.axes[first:end]
@@ -131,9 +155,9 @@ class _Reader:
         self._sane(rows, np.concatenate([offset[:, None], extents, strides], axis=1))
         used = np.array([base_word, offset_word, *axes[:, 0], *axes[:, 2]], np.int64)
         linear = self._column(starts, used, np.zeros_like(used), self._relation_of_word)
-        block = _Block(rows, mode, item, t.words[starts + base_word], 0, offset, extents, strides * item)
+        block = _Block(rows, mode, item, t.words[starts + base_word], 0, 0, offset, extents, strides * item)
         self._bases_exist(block)
-        for index in _split(linear, strides):
+        for index in _split(linear, np.concatenate([strides, extents], axis=1)):
             part = _select(block, index)
             numbers = linear[index[0]].tolist()
             if numbers[0] or any(numbers[2 + len(axes) :]):
@@ -172,7 +196,16 @@ class _Reader:
             return
         block, upper = _select(block, kept), upper[kept]
         self._in_base(block, upper, offset, varying)
-        yield replace(block, extents=upper)
+        yield replace(block, extents=upper, shape=self._shape(block, varying))
+
+    def _shape(self, block: _Block, varying: list[Form | None]) -> int:
+        """The number of the axes as forms; 0 where fixed boxes say as much (or strides are negative)."""
+        if all(form is None for form in varying) or (block.strides < 0).any():
+            return 0
+        fixed = zip(block.strides[0].tolist(), block.extents[0].tolist(), varying, strict=True)
+        axes = [(stride, Form(const).plus(form or Form(0))) for stride, const, form in fixed if stride]
+        self.shapes.append(((1, Form(block.item)), *axes))
+        return len(self.shapes) - 1
 
     def _extent_form(self, block: _Block, axis: int, terms: Terms) -> Form | None:
         """An extent that a launch decides, as it is where the access touches anything at all.
@@ -243,11 +276,11 @@ class _Reader:
         )
 
 
-def _split(linear: Column, strides: Column) -> list[npt.NDArray[np.intp]]:
-    """Indices of rows that have the same linear parts (and strides, unless all words are fixed)."""
+def _split(linear: Column, fixed: Column) -> list[npt.NDArray[np.intp]]:
+    """Indices of rows that have the same linear parts (and fixed ones, if there are linear parts)."""
     if not linear.any():
         return [np.arange(len(linear))]
-    _, inverse = _distinct([*linear.T, *strides.T])
+    _, inverse = _distinct([*linear.T, *fixed.T])
     order = np.argsort(inverse, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
@@ -292,18 +325,19 @@ def _distinct(columns: list[Column]) -> tuple[Column, Column]:
     return first, inverse
 
 
-def _absolute(prints: Footprints, relations: list[Terms], tables: Tables, bounds: Bounds) -> Boxes:
+def _absolute(
+    base: Column, relation: Column, relative: Boxes, relations: list[Terms], tables: Tables, bounds: Bounds
+) -> Boxes:
     """The boxes with every scalar of the offset a further axis, or the hull where that is narrower."""
-    relative = prints.relative
-    if not prints.relation.any():
+    if not relation.any():
         return relative
     parts, order = [], []
-    for number in np.unique(prints.relation).tolist():
-        index = np.flatnonzero(prints.relation == number)
+    for number in np.unique(relation).tolist():
+        index = np.flatnonzero(relation == number)
         order.append(index)
         boxes = relative.take(index)
         if number:
-            boxes = _freed(boxes, relations[number], tables.bases[prints.base[index], 1], bounds)
+            boxes = _freed(boxes, relations[number], tables.bases[base[index], 1], bounds)
         parts.append(boxes)
     width = max(p.extents.shape[1] for p in parts)
     back = np.argsort(np.concatenate(order))

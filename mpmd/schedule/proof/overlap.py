@@ -1,7 +1,7 @@
 """Which footprints share bytes: each pair once, if at least one of the two is ever written.
 
-In:  the distinct footprints and which of them are written. Out: index pairs.
-Not here: the exact test of one pair (`boxes.meet`).
+In:  the distinct footprints and which of them are written; bounds of the launch scalars. Out: index pairs.
+Not here: the tests of one pair (`boxes.meet`, and `symbolic.apart` where a launch decides).
 
 Candidates come from a sorted sweep, either over the hulls of the boxes or, where those of a tiled
 matrix's columns would all overlap, over their places modulo the row pitch.
@@ -10,12 +10,15 @@ matrix's columns would all overlap, over their places modulo the row pitch.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from mpmd.schedule.proof.boxes import Boxes, Mask, meet
 from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.footprints import Footprints
+from mpmd.schedule.proof.scalars import Bounds, Form
+from mpmd.schedule.proof.symbolic import Place, apart
 
 _CHUNK = 1 << 20
 _FEW = 100_000
@@ -24,8 +27,26 @@ _FEW = 100_000
 Pairs = tuple[Column, Column]
 
 
-def overlapping(prints: Footprints, written: Mask) -> Pairs:
+def overlapping(prints: Footprints, written: Mask, bounds: Bounds) -> Pairs:
     """All pairs of different footprints that may share a byte and of which one is written."""
+    a, b = _overlapping_boxes(prints, written)
+    kept = np.ones(len(a), np.bool_)
+    open_ = (prints.relation != 0) | (prints.shape != 0)
+    known: dict[tuple[Place, Place], bool] = {}
+    for k in np.flatnonzero(open_[a] | open_[b]).tolist():
+        pair = _from_origin(prints.place(int(a[k])), prints.place(int(b[k])))
+        if pair not in known:
+            known[pair] = apart(*pair, bounds)
+        kept[k] = not known[pair]
+    return a[kept], b[kept]
+
+
+def _from_origin(a: Place, b: Place) -> tuple[Place, Place]:
+    """The two moved together so that equal pairs are seen to be equal."""
+    return replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
+
+
+def _overlapping_boxes(prints: Footprints, written: Mask) -> Pairs:
     found: list[Pairs] = []
     for members in _runs(prints.base):
         relation = prints.relation[members]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.errors import Note, ProgramOrderError, RaceError, ScheduleError
-from mpmd.schedule.proof.boxes import Mask, meet
+from mpmd.schedule.proof.boxes import Mask
 from mpmd.schedule.proof.clocks import Clock, Guarantees, join_barrier
 from mpmd.schedule.proof.decode import BARRIER, RUN, WAIT, Column, Tables
 from mpmd.schedule.proof.footprints import Accesses, Footprints
@@ -78,7 +78,7 @@ def ordered(
                 limit[core], limit[cores] = step - ptr[core] + 1, a[step] + 1
                 before = seen[checks]
                 if (before > limit).any():
-                    raise _broken(tables, step, limit, before, accesses, prints, places)
+                    raise _broken(tables, step, limit, before, accesses, prints, pairs, places)
                 for number in rows.lists[a[step]].tolist():
                     marks = rows.marks[number]
                     seen[marks, core] = limit[core]
@@ -152,6 +152,7 @@ def _broken(
     before: npt.NDArray[np.int32],
     accesses: Accesses,
     prints: Footprints,
+    pairs: Pairs,
     places: Places,
 ) -> ScheduleError:
     """The race of a step with the last access that it is not ordered after, or what it comes too late for."""
@@ -161,7 +162,7 @@ def _broken(
         other = int(tables.core_ptr[core] + before[:, core].max() - 1)
     else:
         other = places.step_of_row(int(before[:, core].max() - 1))
-    mine, theirs = _conflict(tables, step, other, accesses, prints)
+    mine, theirs = _conflict(tables, step, other, accesses, pairs)
     base = places.base(int(prints.base[accesses.footprint[mine]]))
     label, note = (_use(access, accesses, prints, base) for access in (mine, theirs))
     span, related = places.span(step), (Note(places.span(other), f"{places.step(other)} {note}"),)
@@ -193,18 +194,14 @@ def _use(access: int, accesses: Accesses, prints: Footprints, base: str) -> str:
 
 
 def _conflict(
-    tables: Tables, step: int, other: int, accesses: Accesses, prints: Footprints
+    tables: Tables, step: int, other: int, accesses: Accesses, pairs: Pairs
 ) -> tuple[int, int]:
-    """The first access of each of two racing steps with which they race."""
+    """The first access of each of two steps in conflict with which they are."""
     mine, theirs = (np.flatnonzero(accesses.row == tables.a[s]) for s in (step, other))
     i, j = (grid.ravel() for grid in np.meshgrid(mine, theirs, indexing="ij"))
     p, q = accesses.footprint[i], accesses.footprint[j]
-    alike = prints.relation[p] == prints.relation[q]
-    shared = np.where(
-        alike,
-        meet(prints.relative.take(p), prints.relative.take(q)),
-        meet(prints.absolute.take(p), prints.absolute.take(q)),
-    )
-    written = accesses.writes[i] | accesses.writes[j]
-    first = int(np.argmax(shared & written & (prints.base[p] == prints.base[q])))
+    overlap = {(min(pair), max(pair)) for pair in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)}
+    couples = zip(p.tolist(), q.tolist(), strict=True)
+    shared = [a == b or (min(a, b), max(a, b)) in overlap for a, b in couples]
+    first = int(np.argmax(np.array(shared) & (accesses.writes[i] | accesses.writes[j])))
     return int(i[first]), int(j[first])
