@@ -164,10 +164,10 @@ def _accesses(task: TaskDef, stmt: Stmt, values: Values) -> Iterator[Access]:
 
 
 def _verdict(access: Access, facts: Facts) -> Verdict:
-    """Where nothing is accessed (extent 0), a slice may start anywhere up to the limit."""
+    """Where nothing is accessed (extent 0), a slice still starts within its axis or at its end."""
     axis = access.axis
     room = access.limit - axis.start - 1 - (axis.extent - 1) * axis.step
-    if all(facts.proves(goal) for goal in (axis.start, axis.extent, room)):
+    if all(facts.proves(goal) for goal in (axis.start, axis.extent, room, access.limit - axis.start)):
         return Verdict.PROVED
     outside = facts.refutes(room) and (axis.step == 1 or facts.proves(axis.extent - 1))
     if outside or facts.refutes(axis.start) or facts.refutes(axis.extent):

@@ -48,7 +48,7 @@ def _proves(goal: Index, known: tuple[Index, ...], depth: int) -> bool:
     for atom, coefficient in goal.terms:
         if isinstance(atom, Opaque) and atom.op in ("min", "max"):
             return _by_cases(goal, atom, coefficient, known, depth)
-    atom, coefficient = _first(goal)
+    atom, coefficient = max(goal.terms, key=lambda term: _rank(term[0], known))
     for fact in (*known, *_definition(atom, known, depth)):
         share = dict(fact.terms).get(atom, 0)
         if share * coefficient > 0 and _proves(_without(goal, coefficient, fact, share), known, depth - 1):
@@ -56,14 +56,21 @@ def _proves(goal: Index, known: tuple[Index, ...], depth: int) -> bool:
     return False
 
 
-def _first(goal: Index) -> tuple[Atom, int]:
-    """The atom to remove first: quotients and loop variables, which speak of dims, before dims."""
-    return max(goal.terms, key=lambda term: (isinstance(term[0], Opaque), "." in str(term[0])))
+def _rank(atom: Atom, known: tuple[Index, ...]) -> int:
+    """What to remove first: quotients, then the latest symbols, whose facts speak of the earlier ones."""
+    if isinstance(atom, Opaque):
+        return len(known)
+    mentions = (at for at in reversed(range(len(known))) if atom in dict(known[at].terms))
+    return next(mentions, -1)
 
 
 def _without(goal: Index, coefficient: int, fact: Index, share: int) -> Index:
-    """A positive multiple of the goal minus one of the fact, free of their common atom."""
-    return goal * abs(share) - fact * abs(coefficient)
+    """A goal without the atom that it has in common with the fact, from which the old one follows.
+
+    goal × k − fact × c ≥ 1 − k gives goal × k > −k, so goal ≥ 0, as all of them are integers.
+    """
+    k = abs(share)
+    return goal * k - fact * abs(coefficient) + (k - 1)
 
 
 def _by_cases(goal: Index, atom: Opaque, coefficient: int, known: tuple[Index, ...], depth: int) -> bool:

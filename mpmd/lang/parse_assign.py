@@ -12,7 +12,7 @@ from mpmd.errors import DirectionError, LanguageError, Note, Span
 from mpmd.lang.parse_expr import Scope, expression, items_of, operate
 from mpmd.lang.parse_index import load_region, store, target_region
 from mpmd.lang.parse_source import construct, did_you_mean
-from mpmd.lang.parse_values import TensorRef, Value, describe, not_a_tile
+from mpmd.lang.parse_values import TensorRef, Tile, Value, describe, is_number, not_a_tile
 from mpmd.lang.tile import Param
 from mpmd.lang.types import Direction
 
@@ -32,7 +32,7 @@ def assign_annotated(scope: Scope, node: ast.AnnAssign) -> None:
 
 def _bind(scope: Scope, target: ast.expr, value: Value, node: ast.stmt) -> None:
     if isinstance(target, ast.Name):
-        _name_value(scope, target, value)
+        _name_value(scope, target, value, node)
     elif isinstance(target, ast.Subscript):
         _store(scope, target, value, node)
     elif isinstance(target, ast.Tuple):
@@ -45,10 +45,10 @@ def _bind(scope: Scope, target: ast.expr, value: Value, node: ast.stmt) -> None:
         )
 
 
-def _name_value(scope: Scope, target: ast.Name, value: Value) -> None:
+def _name_value(scope: Scope, target: ast.Name, value: Value, node: ast.stmt) -> None:
     refuse_tensor_name(scope, target)
     if isinstance(value, TensorRef):
-        raise not_a_tile(value, scope.span(target))
+        raise not_a_tile(value, scope.span(getattr(node, "value", node)))
     scope.names[target.id] = value
 
 
@@ -71,7 +71,7 @@ def _unpack(scope: Scope, target: ast.Tuple, value: Value, node: ast.stmt) -> No
         what = f"a tuple of {len(value)}" if isinstance(value, tuple) else describe(value)
         raise LanguageError(
             f"{what} is unpacked into {len(target.elts)} names",
-            span=scope.span(target),
+            span=scope.span(getattr(node, "value", node)),
         )
     for element, part in zip(target.elts, value, strict=True):
         _bind(scope, element, part, node)
@@ -95,7 +95,7 @@ def _tensor_of(scope: Scope, target: ast.Subscript) -> Param:
 
 def _store(scope: Scope, target: ast.Subscript, value: Value, node: ast.stmt) -> None:
     param = _tensor_of(scope, target)
-    if isinstance(value, TensorRef):
+    if not isinstance(value, Tile) and not is_number(value):
         raise not_a_tile(value, scope.span(getattr(node, "value", node)))
     region = target_region(param, items_of(scope, target.slice), scope.span(target))
     store(scope.builder, param, region, value, False, scope.span(target))

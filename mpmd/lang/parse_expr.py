@@ -7,9 +7,10 @@ Not here: statements (`parse_flow.py`), what operators compute (`parse_ops.py`),
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
+from difflib import get_close_matches
 from typing import Any
 
 from mpmd.errors import LanguageError, Span
@@ -44,6 +45,7 @@ from mpmd.lang.parse_values import (
     not_a_tile,
 )
 from mpmd.lang.tile import Stmt
+from mpmd.lang.types import DType
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,16 @@ def _name(scope: Scope, node: ast.Name) -> Value:
             )
         return value
     if name not in scope.source.outer:
-        candidates = {*scope.names, *scope.source.outer}
-        known = hasattr(functions, name)
-        hints = (f"did you mean 'mpmd.{name}'?",) if known else did_you_mean(name, candidates)
-        raise LanguageError(f"'{name}' is not defined", span=scope.span(node), hints=hints)
+        raise LanguageError(f"'{name}' is not defined", span=scope.span(node), hints=_similar(scope, name))
     return _known_dims(scope, from_python(scope.source.outer[name]), node)
+
+
+def _similar(scope: Scope, name: str) -> tuple[str, ...]:
+    """The name that was meant: one in sight, or a function of `mpmd`."""
+    sayings = {n: f"mpmd.{n}" for n in vars(functions) if n[0].islower()}
+    sayings |= {n: n for n in (*scope.names, *scope.source.outer) if not hasattr(builtins, n)}
+    close = get_close_matches(name, sorted(sayings), n=1, cutoff=0.7)
+    return (f"did you mean '{sayings[close[0]]}'?",) if close else ()
 
 
 def _known_dims(scope: Scope, value: Value, node: ast.expr) -> Value:
@@ -235,6 +242,12 @@ def _comparisons(
     first = elementwise(scope.builder, _COMPARE[type(operator)], (left, right), scope.span(node))
     if not rest:
         return first
+    if isinstance(first, Tile) and first.type.rank:
+        raise LanguageError(
+            "a chain of comparisons is for single numbers, not for tiles",
+            span=scope.span(node),
+            hints=("write (a < b) & (b < c)",),
+        )
     return _short_circuit(scope, "and", first, lambda: _comparisons(scope, right, rest, node), node)
 
 
@@ -344,8 +357,10 @@ def _call_hints(callee: Any) -> tuple[str, ...]:
     if hasattr(functions, name):
         return (f"did you mean 'mpmd.{name}'?",)
     if isinstance(callee, surface.Task):
-        return ("tasks are called by kernels; write what is common as two tasks, or repeat it",)
-    if isinstance(callee, ModuleType) or not callable(callee):
+        return ("tasks are called by kernels; write what is common in both tasks",)
+    if isinstance(callee, DType):
+        return (f"cast a tile by .astype(mpmd.{callee.name}); a number takes the dtype of the tile it meets",)
+    if not callable(callee):
         return ()
     return ("a task calls functions of mpmd; constants are best computed before the task",)
 

@@ -150,7 +150,7 @@ def _filled(items: Sequence[Item], rank: int, what: str, span: Span) -> list[Ite
         raise TypeMismatch(
             f"{what} has {rank} {plural}, but {used} are indexed",
             span=span,
-            hints=("a 0-d tensor is read as x[()]",) if rank == 0 else (),
+            hints=("a 0-d tensor has one element, at [()]",) if rank == 0 else (),
         )
     dots = [i for i, item in enumerate(items) if isinstance(item.value, EllipsisType)]
     if len(dots) > 1:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from mpmd.errors import LanguageError, Note, Span, TypeMismatch
 from mpmd.lang import surface
 from mpmd.lang.index import ZERO, Index, ceildiv, maximum, symbol
 from mpmd.lang.parse_assign import refuse_tensor_name
 from mpmd.lang.parse_expr import Scope, expression
-from mpmd.lang.parse_join import defined_symbols, loop_symbols
+from mpmd.lang.parse_join import defined_symbols, loop_symbols, same_value
 from mpmd.lang.parse_ops import conform, joint_type
 from mpmd.lang.parse_prune import used_values
 from mpmd.lang.parse_source import assigned_names
@@ -77,7 +78,7 @@ def for_loop(scope: Scope, node: ast.For, parse: Body) -> None:
     if node.orelse:
         raise LanguageError("'for … else' cannot stand in a task", span=scope.span(node.orelse[0]))
     refuse_tensor_name(scope, node.target)
-    head = _head(scope, node, node.target.id)
+    head = _head(scope, node, _variable(node))
     slots = _settled(scope, node, head, _slots(scope, node), parse)
     span = scope.span(node.target)
     inits = [conform(scope.builder, slot.before, slot.type, span) for slot in slots]
@@ -96,7 +97,11 @@ def for_loop(scope: Scope, node: ast.For, parse: Body) -> None:
         carried.append(Carry(slot.name, slot.type, init.id, inside.id, following.id, out))
     loop = Loop(head.name, head.start, head.stop, head.step, head.tile, tuple(carried), tuple(block), span)
     scope.builder.emit(loop)
-    _names_after(scope, node, carried)
+    _names_after(scope, node, final, carried)
+
+
+def _variable(node: ast.For) -> str:
+    return cast(ast.Name, node.target).id
 
 
 # -- carried names ----------------------------------------------------------------------------------
@@ -104,7 +109,7 @@ def for_loop(scope: Scope, node: ast.For, parse: Body) -> None:
 
 def _slots(scope: Scope, node: ast.For) -> list[Slot]:
     slots: list[Slot] = []
-    for name in assigned_names(node.body):
+    for name in _assigned(node):
         value = scope.names.get(name)
         if isinstance(value, Tile):
             slots.append(Slot(name, value, value.type, value.weak))
@@ -119,7 +124,8 @@ def _settled(scope: Scope, node: ast.For, head: Head, slots: list[Slot], parse: 
         mark = scope.builder.mark()
         trial = _parse_once(scope, node, head, slots, parse)
         scope.builder.reset(mark)
-        following = [_adopted(slot, trial, head) for slot in slots]
+        changed = [s for s, inside in zip(slots, trial.inside, strict=True) if trial.names[s.name] != inside]
+        following = [_adopted(slot, trial, head) for slot in changed]
         if following == slots:
             return [replace(slot, weak=False) for slot in slots]
         slots = following
@@ -145,32 +151,40 @@ def _parse_once(scope: Scope, node: ast.For, head: Head, slots: Sequence[Slot], 
     inner = scope.copy()
     inside = tuple(Tile(scope.builder.fresh(), slot.type, slot.weak) for slot in slots)
     inner.names.update(zip((slot.name for slot in slots), inside, strict=True))
-    inner.names.update(_unreadable(scope, node, {slot.name for slot in slots}))
-    inner.names[node.target.id] = head.variable  # pyright: ignore[reportAttributeAccessIssue]
+    inner.names.update(_unreadable(scope, node))
+    inner.names[_variable(node)] = head.variable
     block: list[Stmt] = []
     with scope.builder.into(block):
         parse(inner, node.body)
     return Pass(tuple(block), inside, inner.names)
 
 
-def _unreadable(scope: Scope, node: ast.For, carried: set[str]) -> dict[str, Value]:
+def _unreadable(scope: Scope, node: ast.For) -> dict[str, Value]:
     """Names that the loop assigns and that cannot be carried: tuples, dtypes, functions."""
     note = Note(scope.span(node.target), "the loop")
     hint = "only tiles and numbers live from one iteration to the next"
     return {
         name: Missing("is assigned later in this loop", note, hint)
-        for name in assigned_names(node.body)
-        if name in scope.names and name not in carried
+        for name in _assigned(node)
+        if name in scope.names
+        and not isinstance(scope.names[name], Tile)
+        and not is_number(scope.names[name])
     }
 
 
-def _names_after(scope: Scope, node: ast.For, carried: Sequence[Carry]) -> None:
+def _names_after(scope: Scope, node: ast.For, final: Pass, carried: Sequence[Carry]) -> None:
     note = Note(scope.span(node.target), "the loop, which may run no times")
-    for name in (node.target.id, *assigned_names(node.body)):  # pyright: ignore[reportAttributeAccessIssue]
-        scope.names[name] = Missing(
-            "has a value only inside of a loop", note, f"assign '{name}' before the loop, with one type"
-        )
+    for name in (_variable(node), *_assigned(node)):
+        if name not in scope.names or not same_value(scope.names[name], final.names.get(name)):
+            scope.names[name] = Missing(
+                "has a value only inside of a loop", note, f"assign '{name}' before the loop, with one type"
+            )
     scope.names.update({carry.name: Tile(carry.out, carry.type) for carry in carried})
+
+
+def _assigned(node: ast.For) -> tuple[str, ...]:
+    """The names that the body binds, but for the loop's own variable."""
+    return tuple(name for name in assigned_names(node.body) if name != _variable(node))
 
 
 def _same_type(slot: Slot, after: Value, head: Head, block: Sequence[Stmt]) -> bool:

@@ -20,6 +20,11 @@ from mpmd.lang.tile import TaskDef
 _COUNT = itertools.count()
 
 
+def task(signature: str, lines: str) -> str:
+    """The source of a task of these lines."""
+    return f"@mpmd.task\ndef f({signature}):\n" + textwrap.indent(textwrap.dedent(lines).strip("\n"), "    ")
+
+
 def parse(source: str, **outer: Any) -> TaskDef:
     """The one task that the text defines, with the names of `mpmd` and dims A … Z around it."""
     return _run(source, outer, f"task{next(_COUNT)}.py")

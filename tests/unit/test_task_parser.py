@@ -556,6 +556,36 @@ def test_a_name_may_change_its_type_in_a_loop_that_does_not_read_it_first() -> N
     """)
 
 
+def test_a_number_that_only_a_discarded_arm_assigns_stays_a_number() -> None:
+    text = body(
+        """
+        @mpmd.task
+        def f(x: In[f16, M, N], y: Out[f16, M, N]):
+            scale = 0.5
+            for i in range(M):
+                if FANCY:
+                    scale = scale * 2
+                y[i] = x[i] * scale
+            y[0] = x[0] * scale
+    """,
+        FANCY=False,
+    )
+    assert "carry" not in text and "f32" not in text
+
+
+def test_the_loop_variable_may_be_assigned_and_starts_afresh() -> None:
+    task = parse("""
+        @mpmd.task
+        def f(y: Out[i32, 4]):
+            i = 7
+            for i in range(4):
+                y[i] = 1
+                i = i + 5
+    """)
+    (loop,) = [s for s in task.body if isinstance(s, Loop)]
+    assert loop.carried == ()
+
+
 def test_counting_down_is_a_loop_that_counts_up() -> None:
     task = parse("""
         @mpmd.task
