@@ -5,10 +5,10 @@ take the place of earlier ones (found by `reuse.py`). Not here: keeping them (`s
 
 Buffers go into one arena, largest first, each into the tightest gap between those that live at the
 same time. Two buffers may share a place if in the placed order every access of one comes before
-every access of the other, on either side of a barrier where there are barriers. Sharing costs
+every access of the other, on either side of a barrier where there are barriers. Sharing may cost
 signals, and time if the earlier buffer is predicted to be in use still. So buffers share nothing as
-long as they fit the caches together; then only where the prediction has them apart; and wherever
-the order allows it only when the machine's memory demands it.
+long as they fit the caches together; then only where data dependences keep them apart already; and
+only when the machine's memory demands it where the prediction has them apart, or just the order.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from __future__ import annotations
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmd.errors import CapacityError
 from mpmd.machine import Machine
 from mpmd.partition.graph import Deps, IntColumn, TaskGraph, column
+from mpmd.schedule.clocks import replay
 from mpmd.schedule.order import Placement
 from mpmd.schedule.reuse import Buffers, access_tasks, reuse_deps
 from mpmd.schedule.steps import MemoryPlan
+from mpmd.schedule.sync import insert
 
 ALIGNMENT = 64
 
 
 class _Sharing(Enum):
     NEVER = 0
-    APART_IN_TIME = 1
-    APART_IN_ORDER = 2
+    APART_BY_DATA = 1
+    APART_IN_TIME = 2
+    APART_IN_ORDER = 3
 
 
 def plan(graph: TaskGraph, placement: Placement, machine: Machine) -> tuple[MemoryPlan, Deps]:
@@ -74,19 +78,18 @@ def _aligned(size: int) -> int:
     return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
 
 
-def _first_fitting(
-    graph: TaskGraph, machine: Machine, placement: Placement, buffers: Buffers
-) -> IntColumn:
+def _first_fitting(graph: TaskGraph, machine: Machine, placement: Placement, buffers: Buffers) -> IntColumn:
     """The placement of buffers with the least sharing that is small enough."""
     cached = machine.cache_bytes * placement.cores
     limits = {
         _Sharing.NEVER: min(cached, machine.memory_bytes),
+        _Sharing.APART_BY_DATA: machine.memory_bytes,
         _Sharing.APART_IN_TIME: machine.memory_bytes,
         _Sharing.APART_IN_ORDER: machine.memory_bytes,
     }
     needed = 0
     for sharing, limit in limits.items():
-        offset = _pack(buffers, sharing)
+        offset = _pack(buffers, _may_share(graph, placement, buffers, sharing))
         needed = _arena_bytes(buffers, offset)
         if needed <= limit:
             return offset
@@ -100,19 +103,43 @@ def _first_fitting(
     )
 
 
-def _pack(buffers: Buffers, sharing: _Sharing) -> IntColumn:
+def _may_share(
+    graph: TaskGraph, placement: Placement, buffers: Buffers, sharing: _Sharing
+) -> npt.NDArray[np.bool_]:
+    """`[i, j]`: buffer `j` may take the place of buffer `i` when that has been used."""
+    if sharing is _Sharing.NEVER:
+        return np.zeros((len(buffers), len(buffers)), np.bool_)
+    before = buffers.last[:, None] < buffers.first[None, :]
+    if sharing is _Sharing.APART_IN_TIME:
+        before &= buffers.death[:, None] <= buffers.birth[None, :]
+    if sharing is _Sharing.APART_BY_DATA and not placement.wave.any():
+        before &= _known_over(graph, placement, buffers)
+    return before
+
+
+def _known_over(graph: TaskGraph, placement: Placement, buffers: Buffers) -> npt.NDArray[np.bool_]:
+    """`[i, j]`: whoever accesses buffer `j` knows by data dependences that `i` is done with."""
+    clocks = replay(insert(graph.deps, placement), placement)
+    access_task = access_tasks(graph)
+    used = np.full((len(buffers), placement.cores), -1, np.int64)
+    known = np.empty((len(buffers), placement.cores), np.int64)
+    for i, accesses in enumerate(buffers.accesses):
+        tasks = access_task[accesses]
+        np.maximum.at(used[i], placement.core[tasks], placement.position[tasks])
+        by_position = tasks[np.argsort(placement.position[tasks], kind="stable")]
+        _, first = np.unique(placement.core[by_position], return_index=True)
+        known[i] = np.min([clocks.before(int(t)) for t in by_position[first]], axis=0)
+    return (
+        np.stack([(row <= known).all(axis=1) for row in used]) if len(buffers) else np.zeros((0, 0), np.bool_)
+    )
+
+
+def _pack(buffers: Buffers, may_share: npt.NDArray[np.bool_]) -> IntColumn:
     """Offsets by greedy best fit: larger first, then earlier, then by tensor."""
     offset = np.zeros(len(buffers), np.int64)
-    if sharing is _Sharing.NEVER:
-        offset[1:] = np.cumsum(buffers.size)[:-1]
-        return offset
     placed = np.zeros(0, np.int64)
     for i in np.lexsort((buffers.tensor, buffers.first, -buffers.size)):
-        apart = (buffers.last[placed] < buffers.first[i]) | (buffers.last[i] < buffers.first[placed])
-        if sharing is _Sharing.APART_IN_TIME:
-            before = buffers.death[placed] <= buffers.birth[i]
-            apart &= before | (buffers.death[i] <= buffers.birth[placed])
-        together = placed[~apart]
+        together = placed[~(may_share[i, placed] | may_share[placed, i])]
         offset[i] = _best_gap(offset[together], buffers.size[together], int(buffers.size[i]))
         placed = np.append(placed, i)
     return offset

@@ -257,10 +257,12 @@ class _Simulation:
         self.producers_left = links.producers[:]
         self.home = [_NOWHERE] * deps  # the core that made the data
         self.made_at = [0.0] * deps  # `touched` of that core just after
+        self.last_core = [_NOWHERE] * deps  # of the latest producer
+        self.last_time = [0.0] * deps
+        self.other_time = [-self.latency] * deps  # when the latest producer on any other core ended
         self.deps_left = [sum(1 for d in row if links.producers[d]) for row in links.consumed]
         self.ready: list[tuple[float, int]] = []
         self.favourite = [_NOWHERE] * tasks  # the core that holds most of a ready task's inputs
-        self.released_by = [_NOWHERE] * tasks
         self.seconds_near, self.seconds_away = weight[:], weight[:]
         self.work_left = sum(weight)
 
@@ -288,11 +290,13 @@ class _Simulation:
             self.producers_left[dep] -= 1
             self.home[dep] = core if self.home[dep] in (_NOWHERE, core) else _MIXED
             self.made_at[dep] = self.touched[core]
+            if self.last_core[dep] not in (_NOWHERE, core):
+                self.other_time[dep] = self.last_time[dep]
+            self.last_core[dep], self.last_time[dep] = core, now
             if self.producers_left[dep] == 0:
                 for consumer in self.links.consumers[dep]:
                     self.deps_left[consumer] -= 1
                     if self.deps_left[consumer] == 0:
-                        self.released_by[consumer] = core
                         fresh.append((-self.rank[consumer], consumer))
 
     def _release(self, fresh: list[tuple[float, int]], now: float) -> None:
@@ -341,9 +345,8 @@ class _Simulation:
                 seconds = self.seconds_away[task] if favourite < 0 else self.seconds_near[task]
                 self._commit(task, idle, now, seconds)
                 continue
-            begin_there = max(now + self._signal(task, favourite), self.free[favourite])
-            begin_here = now + self._signal(task, idle)
-            if begin_there + self.seconds_near[task] <= begin_here + self.seconds_away[task]:
+            end_there = self._begin(task, favourite, now) + self.seconds_near[task]
+            if end_there <= self._begin(task, idle, now) + self.seconds_away[task]:
                 self._commit(task, favourite, now, self.seconds_near[task])
             else:
                 self._commit(task, idle, now, self.seconds_away[task])
@@ -355,12 +358,20 @@ class _Simulation:
             heappop(self.idle_heap)
         return _NOWHERE
 
-    def _signal(self, task: int, core: int) -> float:
-        """Seconds until `core` knows that the last input of `task` is there."""
-        return 0.0 if self.released_by[task] in (_NOWHERE, core) else self.latency
+    def _begin(self, task: int, core: int, now: float) -> float:
+        """When `core` could start `task`: it is free, and knows that all inputs are there."""
+        begin = max(now, self.free[core])
+        for dep in self.links.consumed[task]:
+            if self.last_core[dep] == _NOWHERE:
+                continue
+            elsewhere = self.other_time if self.last_core[dep] == core else self.last_time
+            known = elsewhere[dep] + self.latency
+            if known > begin:
+                begin = known
+        return begin
 
     def _commit(self, task: int, core: int, now: float, seconds: float) -> None:
-        start = max(now + self._signal(task, core), self.free[core])
+        start = self._begin(task, core, now)
         self.core[task] = core
         self.start[task] = start
         self.finish[task] = self.free[core] = start + seconds

@@ -8,9 +8,9 @@ of its event), without some pair falling out of order. Two steps lead there:
 
 1. The pairs (signal, wait) of all events, with program order, make a graph without cycles; its
    transitive reduction is unique. A pair is redundant exactly if the waiting core knows of the signal
-   already or learns of it by another pair of the same wait. Per-core vector clocks tell: one row per
-   wait, holding how far every other core is known to have come. (Removing such synchronisation is
-   old: Midkiff and Padua, 1987; doing it for point-to-point waits in general: Park et al., ISC 2014.)
+   already or learns of it by another pair of the same wait, which vector clocks tell. (Removing such
+   synchronisation is old: Midkiff and Padua, "Compiler algorithms for synchronization", 1987; by what
+   tasks know of each other: Park, Smelyanskiy, Sundaram, Dubey, ISC 2014.)
 2. Events must cover the pairs that remain; all else in signals × waits is ordered anyway. Those with
    most pairs to cover come first. Then every signal and wait goes whose pairs are covered twice, and
    events with equal waits or equal signals become one.
@@ -18,18 +18,15 @@ of its event), without some pair falling out of order. Two steps lead there:
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 from mpmd.partition.graph import IntColumn, column
+from mpmd.schedule.clocks import Clocks, waits_in_order
 from mpmd.schedule.order import Placement
 from mpmd.schedule.sync import Sync
-
-_HERE = np.iinfo(np.int64).max  # a core's own entry in its clock: program order knows everything
 
 
 def prune(sync: Sync, placement: Placement) -> Sync:
@@ -47,91 +44,10 @@ def prune(sync: Sync, placement: Placement) -> Sync:
 
 def _needed_pairs(sync: Sync, placement: Placement) -> IntColumn:
     """The transitive reduction of all (signal, wait) pairs, as sorted `wait × tasks + signal`."""
-    event = np.repeat(np.arange(len(sync)), np.diff(sync.wait_ptr))
-    in_order = np.argsort(placement.place[sync.waits], kind="stable")
-    waits, events = sync.waits[in_order], event[in_order].tolist()
-    starts = np.flatnonzero(np.diff(waits, prepend=-1)).tolist()
-    clocks = _Clocks(sync, placement)
-    pairs = [np.zeros(0, np.int64)]
-    for first, end in pairwise([*starts, len(waits)]):
-        wait = int(waits[first])
-        pairs.append(wait * len(placement.core) + clocks.wait(wait, events[first:end]))
-    return np.sort(np.concatenate(pairs))
-
-
-class _Clocks:
-    """Vector clocks of all cores, as far as the waits seen so far (in the linear order) take them."""
-
-    def __init__(self, sync: Sync, placement: Placement) -> None:
-        self.sync, self.placement = sync, placement
-        self.by_core = placement.order[np.argsort(placement.core[placement.order], kind="stable")]
-        self.signal_core = placement.core[sync.signals].astype(np.int64)
-        self.signal_position = placement.position[sync.signals]
-        self.signal_ptr = sync.signal_ptr.tolist()
-        self.core, self.position = placement.core.tolist(), placement.position.tolist()
-        self.now = [np.full(placement.cores, -1, np.int64) for _ in range(placement.cores)]
-        for core, clock in enumerate(self.now):
-            clock[core] = _HERE
-        self.positions: list[list[int]] = [[] for _ in range(placement.cores)]
-        self.rows: list[list[IntColumn]] = [[] for _ in range(placement.cores)]
-        self.hearsay: list[IntColumn | None] = [None] * len(sync)
-
-    def wait(self, task: int, events: list[int]) -> IntColumn:
-        """`task` waits for those events; returns the signals that it would not know of otherwise.
-
-        It knows of a signal otherwise by its clock, or by what other signals tell.
-        """
-        clock = self.now[self.core[task]]
-        parts = [slice(self.signal_ptr[e], self.signal_ptr[e + 1]) for e in events]
-        if len(parts) == 1:
-            cores, positions = self.signal_core[parts[0]], self.signal_position[parts[0]]
-        else:
-            cores = np.concatenate([self.signal_core[p] for p in parts])
-            positions = np.concatenate([self.signal_position[p] for p in parts])
-            cores, positions = _latest_per_core(cores, positions)
-        if not (positions > clock[cores]).any():
-            return cores[:0]
-        for event in events:
-            clock = np.maximum(clock, self._hearsay(event))
-        news = positions > clock[cores]
-        cores, positions = cores[news], positions[news]
-        clock[cores] = positions
-        self._learn(task, clock)
-        return self.by_core[self.placement.core_ptr[cores] + positions]
-
-    def _learn(self, task: int, clock: IntColumn) -> None:
-        core = self.core[task]
-        self.now[core] = clock
-        self.positions[core].append(self.position[task])
-        self.rows[core].append(clock)
-
-    def _hearsay(self, event: int) -> IntColumn:
-        """What the signals of an event tell of other cores; what a signal tells of its own is left out.
-
-        All waits before these signals have been seen when the first wait for them is, so it is final.
-        """
-        known = self.hearsay[event]
-        if known is None:
-            part = slice(self.signal_ptr[event], self.signal_ptr[event + 1])
-            known = np.full(self.placement.cores, -1, np.int64)
-            for core, position in zip(
-                self.signal_core[part].tolist(), self.signal_position[part].tolist(), strict=True
-            ):
-                at = bisect_right(self.positions[core], position) - 1
-                if at >= 0:
-                    row = self.rows[core][at]
-                    own = known[core]
-                    np.maximum(known, row, out=known)
-                    known[core] = own
-            self.hearsay[event] = known
-        return known
-
-
-def _latest_per_core(cores: IntColumn, positions: IntColumn) -> tuple[IntColumn, IntColumn]:
-    by_core = np.lexsort((positions, cores))
-    cores, positions = cores[by_core], positions[by_core]
-    last = np.append(cores[1:] != cores[:-1], True)
-    return cores[last], positions[last]
+    clocks = Clocks(sync, placement)
+    tasks = len(placement.core)
+    pairs = [wait * tasks + clocks.wait(wait, events) for wait, events in waits_in_order(sync, placement)]
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *pairs]))
 
 
 # -- which events cover them ----------------------------------------------------------------

@@ -132,9 +132,7 @@ def _written_all_over(graph: TaskGraph, buffers: Buffers, i: int) -> bool:
 # -- which accesses --------------------------------------------------------------------------
 
 
-def _sides(
-    graph: TaskGraph, implied: Mask, a: IntColumn, b: IntColumn
-) -> list[tuple[IntColumn, IntColumn]]:
+def _sides(graph: TaskGraph, implied: Mask, a: IntColumn, b: IntColumn) -> list[tuple[IntColumn, IntColumn]]:
     """The accesses of two buffers that may conflict: before writes, and before reads that stand alone."""
     writes_a, writes_b = (graph.access_mode[a] & 2) > 0, (graph.access_mode[b] & 2) > 0
     reads_alone = b[~writes_b & ~implied[b]]
