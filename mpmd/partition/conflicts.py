@@ -15,20 +15,18 @@ from itertools import pairwise
 import numpy as np
 
 from mpmd.partition.accesses import Access, SiteArguments
-from mpmd.partition.affine import Terms
+from mpmd.partition.affine import Terms, lowest
 from mpmd.partition.dependences import Accesses, dependences
 from mpmd.partition.frame import Frame, frame_of
 from mpmd.partition.graph import Deps, IntColumn
 from mpmd.partition.guards import Intervals, interval_of
 from mpmd.partition.regions import FIRST, FIRST_PART, LAST, LAST_PART, STEP, Mask, RegionTable, region_table
 
+TASK, PLACE, MODE, REGION = range(4)
+"""Of an access: its task, the parameter's number, 1 reads 2 writes 3 both, its region."""
 
-@dataclass(slots=True)
-class _TensorAccesses:
-    """Accesses of one root tensor, call after call."""
-
-    uses: list[tuple[SiteArguments, int]] = field(default_factory=list)  # (call, parameter)
-    written: bool = False
+Use = tuple[SiteArguments, int]
+"""A call and the number of one of its tensor parameters."""
 
 
 @dataclass(slots=True)
@@ -47,81 +45,75 @@ class _Parts:
 
 def conflicts(sites: Sequence[SiteArguments], tasks: int, intervals: Intervals) -> Deps:
     """The dependences among all instances."""
-    tensors: dict[int, _TensorAccesses] = {}
-    for arguments in sites:
-        for number, access in enumerate(arguments.accesses):
-            entry = tensors.setdefault(access.root.id, _TensorAccesses())
-            entry.uses.append((arguments, number))
-            entry.written |= bool(access.mode & 2)
     parts = _Parts()
-    task_columns: list[IntColumn] = []
-    mode_columns: list[IntColumn] = []
-    region_columns: list[IntColumn] = []
-    place_columns: list[IntColumn] = []
-    tensor_of_region: list[IntColumn] = []
+    accesses: list[IntColumn] = []
+    tensor_of_region: list[int] = []
     overlaps: list[list[int]] = []
     covers: list[list[int]] = []
-    for root, entry in tensors.items():
-        if not entry.written:
+    for root, uses in _written_tensors(sites).items():
+        frame = frame_of(arguments.accesses[number].tensor.shape for arguments, number in uses)
+        blocks = [_block(arguments, number, frame, parts, intervals) for arguments, number in uses]
+        heads = np.concatenate([head for head, _ in blocks])
+        if not len(heads):
             continue
-        frame = frame_of(arguments.accesses[n].tensor.shape for arguments, n in entry.uses)
-        blocks = [_block(arguments, n, frame, parts, intervals) for arguments, n in entry.uses]
-        task, mode, place = (np.concatenate([block[i] for block in blocks]) for i in range(3))
-        rows = np.concatenate([block[3] for block in blocks])
-        if not len(rows):
-            continue
-        low, high = parts.bounds(intervals)
-        table = region_table(rows, mode >= 2, frame.shape, low, high)
-        task_columns.append(task)
-        mode_columns.append(mode)
-        place_columns.append(place)
-        region_columns.append(table.of_access + len(overlaps))
-        tensor_of_region.append(np.full(table.count, root, np.int64))
+        boxes = np.concatenate([box for _, box in blocks])
+        table = region_table(boxes, heads[:, MODE] >= 2, frame.shape, *parts.bounds(intervals))
+        heads[:, REGION] = table.of_access + len(overlaps)
+        accesses.append(heads)
+        tensor_of_region += [root] * table.count
         _extend(overlaps, covers, table)
-    task, mode, place, region = map(_joined, (task_columns, mode_columns, place_columns, region_columns))
-    order = np.lexsort((place, task))
+    every = np.concatenate(accesses) if accesses else np.zeros((0, 4), np.int64)
+    every = every[np.lexsort((every[:, PLACE], every[:, TASK]))]
     return dependences(
         Accesses(
-            ptr=np.searchsorted(task[order], np.arange(tasks + 1)),
-            region=region[order],
-            mode=mode[order],
-            tensor_of_region=_joined(tensor_of_region),
+            ptr=np.searchsorted(every[:, TASK], np.arange(tasks + 1)),
+            region=every[:, REGION],
+            mode=every[:, MODE],
+            tensor_of_region=tensor_of_region,
             overlaps=overlaps,
             covers=covers,
         )
     )
 
 
-def _joined(columns: Sequence[IntColumn]) -> IntColumn:
-    return np.concatenate(columns) if columns else np.zeros(0, np.int64)
+def _written_tensors(sites: Sequence[SiteArguments]) -> dict[int, list[Use]]:
+    """By root tensor, in order of first use, all uses of the tensors that some call writes."""
+    uses: dict[int, list[Use]] = {}
+    written: set[int] = set()
+    for arguments in sites:
+        for number, access in enumerate(arguments.accesses):
+            uses.setdefault(access.root.id, []).append((arguments, number))
+            if access.mode & 2:
+                written.add(access.root.id)
+    return {root: found for root, found in uses.items() if root in written}
 
 
 def _block(
     arguments: SiteArguments, number: int, frame: Frame, parts: _Parts, intervals: Intervals
-) -> tuple[IntColumn, IntColumn, IntColumn, IntColumn]:
-    """Of one parameter of one call: tasks, modes, parameter numbers and boxes, empty regions left out."""
+) -> tuple[IntColumn, IntColumn]:
+    """Of one parameter of one call: what each access is (region left open), and its box."""
     access = arguments.accesses[number]
     tasks = arguments.site.ids
     runs = frame.project(access, intervals)
-    rows = np.empty((len(tasks), 5 * len(runs)), np.int64)
+    boxes = np.empty((len(tasks), 5 * len(runs)), np.int64)
     for axis, run in enumerate(runs):
         at = 5 * axis
-        rows[:, at + FIRST] = run.first.const
-        rows[:, at + FIRST_PART] = parts.number(run.first.terms)
-        rows[:, at + LAST] = run.last.const
-        rows[:, at + LAST_PART] = parts.number(run.last.terms)
-        rows[:, at + STEP] = run.step
+        boxes[:, at + FIRST] = run.first.const
+        boxes[:, at + FIRST_PART] = parts.number(run.first.terms)
+        boxes[:, at + LAST] = run.last.const
+        boxes[:, at + LAST_PART] = parts.number(run.last.terms)
+        boxes[:, at + STEP] = run.step
+    heads = np.empty((len(tasks), 4), np.int64)
+    heads[:, TASK], heads[:, PLACE], heads[:, MODE] = tasks, number, access.mode
     filled = _filled(access, len(tasks))
-    if filled is not None:
-        tasks, rows = tasks[filled], rows[filled]
-    return tasks, np.full(len(tasks), access.mode), np.full(len(tasks), number), rows
+    return (heads, boxes) if filled is None else (heads[filled], boxes[filled])
 
 
 def _filled(access: Access, count: int) -> Mask | None:
     """The instances whose region has elements; None where all may have."""
     filled: Mask | None = None
     for span in access.spans:
-        if span.extent.terms or np.all(np.asarray(span.extent.const) > 0):
+        if span.extent.terms or lowest(span.extent.const) > 0:
             continue
         some = np.broadcast_to(np.asarray(span.extent.const) > 0, (count,))
         filled = some if filled is None else filled & some

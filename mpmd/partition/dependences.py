@@ -34,7 +34,7 @@ class Accesses:
     ptr: IntColumn
     region: IntColumn
     mode: IntColumn
-    tensor_of_region: IntColumn
+    tensor_of_region: Sequence[int]
     overlaps: Sequence[Sequence[int]]  # of each region, itself included where it is written
     covers: Sequence[Sequence[int]]  # the regions that lie within it, itself included
 
@@ -65,7 +65,7 @@ class _Walk:
 
     def __init__(self, accesses: Accesses) -> None:
         count = len(accesses.tensor_of_region)
-        self.tensor = accesses.tensor_of_region.tolist()
+        self.tensor = accesses.tensor_of_region
         self.overlaps = accesses.overlaps
         self.covers = accesses.covers
         self.readers: list[list[int]] = [[] for _ in range(count)]

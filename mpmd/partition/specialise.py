@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpmd.lang.index import INT_MAX, Index
 from mpmd.lang.program import Program
 from mpmd.lang.tile import TaskDef
 from mpmd.partition.accesses import Access, SiteArguments
@@ -91,7 +92,7 @@ class TaskNumbers:
         return known
 
 
-def bound_of(access: Access, axis: int, intervals: Intervals) -> int:
+def _bound(access: Access, axis: int, intervals: Intervals) -> int:
     """The largest extent of an axis over all instances and launches that pass the guards."""
     span = access.spans[axis]
     room = -(-access.tensor.shape[axis] // span.step)
@@ -102,9 +103,12 @@ def bound_of(access: Access, axis: int, intervals: Intervals) -> int:
 
 
 def _form(task: int, arguments: SiteArguments, intervals: Intervals) -> _Form:
-    bounds = tuple(
-        tuple(bound_of(access, axis, intervals) for axis in access.axes) for access in arguments.accesses
-    )
+    """A dim has one extent, so the least bound among the axes that have it holds for all of them."""
+    least: dict[Index, int] = {}
+    for access in arguments.accesses:
+        for index, axis in zip(access.param.shape, access.axes, strict=True):
+            least[index] = min(least.get(index, INT_MAX), _bound(access, axis, intervals))
+    bounds = tuple(tuple(least[index] for index in access.param.shape) for access in arguments.accesses)
     strides = tuple(map(_strides, arguments.accesses, bounds))
     return _Form(task, bounds, strides)
 

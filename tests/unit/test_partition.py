@@ -248,6 +248,17 @@ def test_a_guard_on_two_scalars_bounds_each() -> None:
     assert graph.access_hi.max() <= 2048 * 4
 
 
+def test_a_dim_has_the_least_bound_among_its_parameters() -> None:
+    definition = task("copy", [IN, OUT], [1, 1])
+    rows = symbol("D00")
+    params = tuple(replace(p, shape=(rows,)) for p in definition.params)
+    between = part(POS, symbol("n") - POS)
+    node = call(replace(definition, params=params), view(0, between), view(1, between))
+    graph = partition(program([tensor(0, (64,)), tensor(1, (2048,))], node, scalars=("pos", "n")), MACHINE)
+    assert [layout.bounds for layout in graph.functions[0].layouts] == [(64,), (64,)]
+    assert graph.functions[0].dims == (("D00", 64),)
+
+
 @pytest.mark.parametrize("index", [symbol("f.start") * POS, minimum(symbol("f.start"), POS)])
 def test_a_loop_variable_times_a_scalar_is_refused(index: Index) -> None:
     node = tile_loop("f", 64, 16, call(task("a", [OUT], [1]), view(0, part(index, 1)), line=9))
