@@ -11,7 +11,10 @@ import pytest
 
 import mpmd
 from examples.smollm2 import kernels, weights
+from mpmd.errors import BoundsError
 from mpmd.lang.types import TensorSpec
+from mpmd.machine.presets import this_cpu
+from tests.host.example_kernels import EXAMPLES, decode_specs, emit, example_source
 from tests.mutants import assert_irredundant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,72 +62,16 @@ def test_chat_agrees_with_the_numpy_model_token_by_token(prompt: str) -> None:
     assert "verify:" in result.stderr
 
 
-def example_kernels() -> dict[str, mpmd.CompiledKernel]:
-    """Every example's kernel, compiled for two cores from shapes alone."""
-    from examples import cholesky, flash_attention, hello, mlp
-
-    vector = mpmd.spec(mpmd.f32, (1000,))
-    x, w, d = (mpmd.spec(mpmd.f32, shape) for shape in ((16, 1024), (2816, 1024), (1024, 2816)))
-    heads = mpmd.spec(mpmd.f32, (2, 300, 64))
-    scale = mpmd.spec(mpmd.f32)
-    return {
-        "hello": mpmd.compile(hello.hello, vector, vector, cores=2),
-        "mlp": mpmd.compile(mlp.mlp, x, w, w, d, x, cores=2),
-        "cholesky": mpmd.compile(cholesky.cholesky, mpmd.spec(mpmd.f64, (700, 700)), cores=2),
-        "flash_attention": mpmd.compile(flash_attention.attention, *[heads] * 4, scale, cores=2),
-        "smollm2 decode": mpmd.compile(kernels.decode, *decode_specs(2).values(), cores=2),
-        "smollm2 prefill": mpmd.compile(kernels.prefill, *prefill_specs(2).values(), cores=2),
-    }
-
-
-def decode_specs(layers: int) -> dict[str, TensorSpec | int]:
-    """The signature of the decode kernel with a small vocabulary."""
-    return {
-        **_weight_specs(layers),
-        "final_norm": mpmd.spec(mpmd.f32, (576,)),
-        **_cache_specs(layers),
-        "token": mpmd.spec(mpmd.i32, (1,)),
-        "logits": mpmd.spec(mpmd.f32, (1, 1000)),
-        "successor": mpmd.spec(mpmd.i32, (1,)),
-        "pos": 0,
-    }
-
-
-def prefill_specs(layers: int) -> dict[str, TensorSpec | int]:
-    tokens = mpmd.spec(mpmd.i32, (kernels.CHUNK,))
-    return {**_weight_specs(layers), **_cache_specs(layers), "tokens": tokens, "count": 1, "pos": 0}
-
-
-def _weight_specs(layers: int) -> dict[str, TensorSpec]:
-    shapes = {
-        "table": (1000, 576),
-        "attention_norm": (layers, 576),
-        "qkv": (layers, 960, 576),
-        "out": (layers, 576, 576),
-        "mlp_norm": (layers, 576),
-        "gate": (layers, 1536, 576),
-        "up": (layers, 1536, 576),
-        "down": (layers, 576, 1536),
-        "cos": (256, 32),
-        "sin": (256, 32),
-    }
-    return {name: mpmd.spec(mpmd.f32, shape) for name, shape in shapes.items()}
-
-
-def _cache_specs(layers: int) -> dict[str, TensorSpec]:
-    return {name: mpmd.spec(mpmd.f32, (layers, kernels.KV, 256, kernels.HEAD)) for name in ("keys", "values")}
-
-
-@pytest.mark.parametrize("name", [*SIMPLE, "smollm2 decode", "smollm2 prefill"])
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_every_sync_mutant_is_refused(name: str) -> None:
-    compiled = example_kernels()[name]
-    assert_irredundant(compiled.source.tables, compiled.schedule.machine)
+    source = example_source(name, cores=2)
+    assert_irredundant(source.tables, this_cpu(2))
 
 
 def test_code_does_not_grow_with_the_number_of_layers() -> None:
-    few, many = (mpmd.compile(kernels.decode, *decode_specs(layers).values(), cores=2) for layers in (2, 6))
-    assert few.source.files == many.source.files
-    assert len(few.source.tables) < len(many.source.tables)
+    few, many = (emit(kernels.decode, decode_specs(layers).values(), cores=2) for layers in (2, 6))
+    assert few.files == many.files
+    assert len(few.tables) < len(many.tables)
 
 
 def test_position_is_a_runtime_scalar_with_a_guard() -> None:
@@ -135,5 +82,5 @@ def test_position_is_a_runtime_scalar_with_a_guard() -> None:
         if isinstance(spec, TensorSpec)
     }
     compiled(*arrays.values(), 255)
-    with pytest.raises(mpmd.BoundsError, match="pos"):
+    with pytest.raises(BoundsError, match="pos"):
         compiled(*arrays.values(), 256)

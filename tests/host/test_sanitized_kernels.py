@@ -1,0 +1,75 @@
+"""The law: emitted kernels, run as programs of their own, give the sanitizers nothing to report.
+
+Random kernels and the chat's decode step cut to two layers, under ThreadSanitizer and AddressSanitizer
+with UndefinedBehaviorSanitizer; results equal those of the evaluator or of an ordinary launch.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+import mpmd
+from examples.smollm2 import kernels as smollm2
+from mpmd.lang.evaluate import evaluate
+from mpmd.lang.types import TensorSpec
+from mpmd.runtime.standalone import build_standalone, run_standalone
+from tests.generate import Generated, kernels
+from tests.host.example_kernels import decode_specs
+
+ENVIRONMENT = os.environ | {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
+CORES = 3
+RANDOM_SEED = 20
+
+
+@pytest.mark.parametrize("sanitize", ["thread", "address"])
+def test_random_kernels(tmp_path_factory: pytest.TempPathFactory, sanitize: str) -> None:
+    @seed(RANDOM_SEED)
+    @settings(
+        max_examples=4,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=kernels())
+    def check(case: Generated) -> None:
+        _sanitized_equals_evaluator(case, tmp_path_factory.mktemp("program"), sanitize)
+
+    check()
+
+
+def _sanitized_equals_evaluator(case: Generated, folder: Path, sanitize: str) -> None:
+    compiled = mpmd.compile(case.define(), *case.arrays.values(), *case.scalars.values(), cores=CORES)
+    expected = case.copies()
+    evaluate(compiled.program, {**expected, **case.scalars}, tile_sizes=dict(compiled.graph.tiles))
+    program = build_standalone(compiled.source, folder, sanitize=sanitize)
+    ended = run_standalone(program, compiled.source, {**case.arrays, **case.scalars}, environment=ENVIRONMENT)
+    assert ended.status == 0, ended.stderr
+    for name, array in ended.arrays.items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("sanitize", ["thread", "address"])
+def test_two_layers_of_the_chat(tmp_path: Path, sanitize: str) -> None:
+    specs = decode_specs(2)
+    random = np.random.default_rng(0)
+    arrays = {
+        name: random.standard_normal(spec.shape).astype(spec.dtype.numpy) / 8
+        for name, spec in specs.items()
+        if isinstance(spec, TensorSpec) and spec.dtype.is_float
+    }
+    arrays |= {"token": np.array([7], np.int32), "successor": np.zeros(1, np.int32)}
+    compiled = mpmd.compile(smollm2.decode, *specs.values(), cores=CORES)
+    values = {name: arrays.get(name, 5) for name in specs}
+    program = build_standalone(compiled.source, tmp_path, sanitize=sanitize)
+    ended = run_standalone(program, compiled.source, values, launches=3, environment=ENVIRONMENT)
+    assert ended.status == 0, ended.stderr
+    for _ in range(3):
+        compiled(*values.values())
+    np.testing.assert_allclose(ended.arrays["logits"], arrays["logits"], rtol=1e-4, atol=1e-5)
+    assert ended.arrays["successor"] == arrays["successor"]
