@@ -388,7 +388,7 @@ def test_parameters_that_a_kernel_cannot_have(source, expected):
     [
         (lambda pos: pos > 0, "pos > 0: compared"),
         (lambda pos: pos == 0, "pos == 0: compared"),
-        (lambda pos: 1 if pos else 2, "1 if pos else 2: tested as a condition"),
+        (lambda pos: bool(pos), "bool(pos): tested as a condition"),
         (lambda pos: range(pos), "range(pos): used as a Python integer"),
         (lambda pos: list(pos), "list(pos): iterated over"),
         (lambda pos: {pos: 1}, "{pos: 1}: used as a key"),
