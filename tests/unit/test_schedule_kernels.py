@@ -33,7 +33,7 @@ MACHINE = Machine(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(kernels(), st.integers(2, 4), st.sampled_from(list(POLICIES)), st.booleans())
 def test_tables_of_random_kernels_are_proved_and_need_all_their_sync(
     case: Generated, cores: int, policy: str, share: bool
