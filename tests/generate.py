@@ -118,8 +118,10 @@ def _fill(draw: st.DrawFn, text: _Text, tensor: _Tensor) -> None:
     ]
 
 
-def _clamp(value: str) -> str:
-    return f"mpmd.maximum(mpmd.minimum({value}, 8), -8)"
+def _clamp(value: str, dtype: str) -> str:
+    """The value within ±8, to be stored into `dtype`: stores narrow floats, but make no integers of them."""
+    clamped = f"mpmd.maximum(mpmd.minimum({value}, 8), -8)"
+    return clamped if DTYPES[dtype].is_float else f"{clamped}.astype({dtype})"
 
 
 def _expression(draw: st.DrawFn, leaves: list[str], depth: int = 2) -> str:
@@ -223,20 +225,21 @@ def _pointwise(draw: st.DrawFn, text: _Text, tensors: list[_Tensor], pos: int) -
 
 
 def _body_whole(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> list[str]:
-    return [f"y[:] = {_clamp(_expression(draw, [f'{n}[:]' for n in names]))}"]
+    return [f"y[:] = {_clamp(_expression(draw, [f'{n}[:]' for n in names]), dtype)}"]
 
 
 def _body_tiles(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> list[str]:
-    inner = _clamp(_expression(draw, [f"{n}[:, j]" for n in names]))
+    inner = _clamp(_expression(draw, [f"{n}[:, j]" for n in names]), dtype)
     return [f"for j in mpmd.tiles(N, {draw(st.sampled_from([4, 16]))}):", f"    y[:, j] = {inner}"]
 
 
 def _body_rows(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> list[str]:
-    return ["for i in range(T):", f"    y[i] = {_clamp(_expression(draw, [f'{n}[i]' for n in names]))}"]
+    value = _clamp(_expression(draw, [f"{n}[i]" for n in names]), dtype)
+    return ["for i in range(T):", f"    y[i] = {value}"]
 
 
 def _body_carried(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> list[str]:
-    step = _clamp(_expression(draw, ["s", *(f"{n}[i]" for n in names)]))
+    step = _clamp(_expression(draw, ["s", *(f"{n}[i]" for n in names)]), "f32")
     return [
         f"s = mpmd.zeros((N,), {dtype})",
         "for i in range(T):",
@@ -252,15 +255,15 @@ def _body_branch(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> 
         f"    v = ({then}).astype({dtype})",
         "else:",
         f"    v = ({otherwise}).astype({dtype})",
-        f"y[:] = {_clamp('v')}",
+        f"y[:] = {_clamp('v', dtype)}",
     ]
 
 
 def _body_strided(draw: st.DrawFn, names: list[str], inout: bool, dtype: str) -> list[str]:
-    value = _clamp(_expression(draw, [f"{n}[:, ::2]" for n in names]))
+    value = _clamp(_expression(draw, [f"{n}[:, ::2]" for n in names]), dtype)
     if inout:
         return [f"y[:, ::2] = {value}"]
-    return ["y[:] = mpmd.zeros((T, N), f32)", f"y[:, ::2] = {value}"]
+    return [f"y[:] = mpmd.zeros((T, N), {dtype})", f"y[:, ::2] = {value}"]
 
 
 _BODIES: tuple[Callable[..., list[str]], ...] = (
@@ -282,7 +285,7 @@ def _reduction(draw: st.DrawFn, text: _Text, tensors: list[_Tensor], pos: int) -
     value = f"mpmd.{kind}({_expression(draw, ['a[:]'])}, 1)"
     task = text.task(
         f"a: In[{source.dtype}, T, N], y: Out[{target.dtype}, T]",
-        [f"y[:] = {_clamp(value)}"],
+        [f"y[:] = {_clamp(value, target.dtype)}"],
     )
     start = draw(st.integers(0, target.rows - rows))
     into = f"{target.name}[{start} : {start + rows}, {draw(st.integers(0, target.columns - 1))}]"
@@ -303,7 +306,7 @@ def _product(draw: st.DrawFn, text: _Text, tensors: list[_Tensor], pos: int) -> 
     dtype = right.dtype
     task = text.task(
         f"a: In[{left.dtype}, T, K], b: In[{dtype}, N, K], y: Out[{target.dtype}, T, N]",
-        [f"y[:] = {_clamp('a[:] @ b[:].T')}"],
+        [f"y[:] = {_clamp('a[:] @ b[:].T', target.dtype)}"],
     )
     text.lines += [
         f"v0 = {_region(draw, left, rows, inner, pos)}",
@@ -322,7 +325,7 @@ def _runtime_rows(draw: st.DrawFn, text: _Text, tensors: list[_Tensor], pos: int
     start = draw(st.integers(0, min(source.rows, target.rows) - 6))
     task = text.task(
         f"a: In[{source.dtype}, T, N], y: InOut[{target.dtype}, T, N]",
-        [f"y[:] = {_clamp(_expression(draw, ['a[:]', 'y[:]']))}"],
+        [f"y[:] = {_clamp(_expression(draw, ['a[:]', 'y[:]']), target.dtype)}"],
     )
     rows = f"{start} : pos + {start + 1}"
     text.lines.append(f"{task}({source.name}[{rows}, :{columns}], {target.name}[{rows}, :{columns}])")
@@ -334,7 +337,7 @@ def _gather(draw: st.DrawFn, text: _Text, tensors: list[_Tensor], pos: int) -> N
     columns = draw(st.integers(1, min(source.columns, target.columns)))
     task = text.task(
         f"a: In[{source.dtype}, M, N], y: Out[{target.dtype}, T, N]",
-        [f"y[:] = a[(mpmd.arange(T) * {draw(st.integers(0, 5))}) % M]"],
+        [f"y[:] = a[(mpmd.arange(T) * {draw(st.integers(0, 5))}) % M].astype({target.dtype})"],
     )
     height = draw(st.integers(1, source.rows))
     text.lines.append(

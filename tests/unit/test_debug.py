@@ -8,6 +8,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 
 import mpmd
 from mpmd import Accum, In, InOut, Out, bf16, f16, f32, i8, i32, i64
@@ -17,6 +19,7 @@ from mpmd.lang.evaluate import evaluate
 from mpmd.lang.text import parse_program, print_program
 from mpmd.lang.trace import trace
 from mpmd.lang.types import TensorSpec, from_numpy
+from tests.generate import Generated, kernels
 
 T, H, F, V = mpmd.dims("T H F V")
 
@@ -223,3 +226,10 @@ def test_what_does_not_fit_is_refused() -> None:
         debug(double)
     with pytest.raises(LanguageError, match=r"mpmd.tiles is called outside of a kernel"):
         mpmd.tiles(4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=kernels(), tile=st.sampled_from([1, 5, 64]))
+def test_random_kernels_agree(case: Generated, tile: int) -> None:
+    note(case.source)
+    agree(case.define().function, {**case.arrays, **case.scalars}, tile)
