@@ -321,7 +321,7 @@ def test_regions_of_a_matrix_are_told_apart(seed: int) -> None:
         assert apart
         accepted += usual
         disjoint += usual
-    assert accepted > 0.98 * disjoint > 100, (accepted, disjoint)
+    assert accepted > 0.9 * disjoint > 30, (accepted, disjoint)
 
 
 @pytest.mark.parametrize("seed", range(8))
