@@ -158,6 +158,9 @@ class LambdaText:
             return self._bind(element.value, f"mpmd::cast<{ctype(element.dtype)}>({args[0]})")
         if stmt.op not in FUNCTIONS:
             raise UnsupportedOp(f"the CPU back end has no '{stmt.op}'", span=stmt.span)
+        if stmt.op == "div":  # integers become floats first
+            sources = [arg.dtype for arg in element.args]
+            args = [self.converted(a, s, element.dtype) for a, s in zip(args, sources, strict=True)]
         return self._bind(element.value, f"mpmd::{FUNCTIONS[stmt.op]}({', '.join(args)})")
 
     def _pick(self, pick: Pick) -> str:

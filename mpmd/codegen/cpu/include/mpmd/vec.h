@@ -154,18 +154,30 @@ MPMD_INLINE Raw<T, N> raw_splat(T x) {
   return x - Raw<T, N>{};  // keeps a negative zero
 }
 
-// At most 64 bytes, in pieces of fixed size.
+// One piece of `Piece` bytes, where `bytes` has that bit; the whole has at most `Most`.
+template <int Piece, int Most>
+MPMD_INLINE void copy_piece(char* to, const char* from, int bytes, int& at) {
+  if constexpr (Piece <= Most) {
+    if (bytes & Piece) {
+      __builtin_memcpy(to + at, from + at, Piece);
+      at += Piece;
+    }
+  }
+}
+
+template <int Most>
 MPMD_INLINE void copy_part(void* to, const void* from, int bytes) {
+  static_assert(Most <= 64, "a vector has at most 64 bytes");
   char* t = static_cast<char*>(to);
   const char* f = static_cast<const char*>(from);
   int at = 0;
-  if (bytes & 64) __builtin_memcpy(t, f, 64);
-  if (bytes & 32) __builtin_memcpy(t, f, 32), at = 32;
-  if (bytes & 16) __builtin_memcpy(t + at, f + at, 16), at += 16;
-  if (bytes & 8) __builtin_memcpy(t + at, f + at, 8), at += 8;
-  if (bytes & 4) __builtin_memcpy(t + at, f + at, 4), at += 4;
-  if (bytes & 2) __builtin_memcpy(t + at, f + at, 2), at += 2;
-  if (bytes & 1) t[at] = f[at];
+  copy_piece<64, Most>(t, f, bytes, at);
+  copy_piece<32, Most>(t, f, bytes, at);
+  copy_piece<16, Most>(t, f, bytes, at);
+  copy_piece<8, Most>(t, f, bytes, at);
+  copy_piece<4, Most>(t, f, bytes, at);
+  copy_piece<2, Most>(t, f, bytes, at);
+  copy_piece<1, Most>(t, f, bytes, at);
 }
 
 template <class T, int N>
@@ -177,7 +189,7 @@ MPMD_INLINE Raw<Stored<T>, N> fetch(Full<N>, const T* p) {
 template <class T, int N>
 MPMD_INLINE Raw<Stored<T>, N> fetch(Part<N> l, const T* p) {
   alignas(64) Stored<T> held[N] = {};
-  copy_part(held, p, l.count * static_cast<int>(sizeof(T)));
+  copy_part<sizeof held>(held, p, l.count * static_cast<int>(sizeof(T)));
   Raw<Stored<T>, N> v;
   __builtin_memcpy(&v, held, sizeof v);
   return v;
@@ -190,7 +202,7 @@ template <class T, int N>
 MPMD_INLINE void put(Part<N> l, T* p, Raw<Stored<T>, N> v) {
   alignas(64) Stored<T> held[N];
   __builtin_memcpy(held, &v, sizeof v);
-  copy_part(p, held, l.count * static_cast<int>(sizeof(T)));
+  copy_part<sizeof held>(p, held, l.count * static_cast<int>(sizeof(T)));
 }
 
 // -- 16-bit floats -------------------------------------------------------------------------------
@@ -236,9 +248,9 @@ template <class T, int N>
 MPMD_INLINE Raw<T, N> rounded_once(Raw<T, N> x) {
 #if defined(__clang__) || !defined(__GNUC__)
 #elif defined(__x86_64__)
-  __asm__("" : "+v"(x));
+  if constexpr (N > 1) __asm__("" : "+v"(x));
 #elif defined(__aarch64__)
-  __asm__("" : "+w"(x));
+  if constexpr (N > 1) __asm__("" : "+w"(x));
 #endif
   return x;
 }
