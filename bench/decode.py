@@ -27,7 +27,7 @@ CASE = "smollm2-135m decode f32"
 
 
 def rows() -> Iterator[Row]:
-    model = weights.load(weights.find_gguf())
+    model = weights.load(weights.read(weights.find_gguf()))
     threads = len(os.sched_getaffinity(0))
     probe = Probe()
     session = Session(model, capacity=CAPACITY)
@@ -98,7 +98,7 @@ def _memory() -> Row:
 
 
 def _print_memory() -> None:
-    model = weights.load(weights.find_gguf())
+    model = weights.load(weights.read(weights.find_gguf()))
     session = Session(model, capacity=CAPACITY)
     session.read([1] * 64)
     for _ in range(8):

@@ -110,6 +110,7 @@ static void ping_pong(Job* job) {
   }
 }
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 // A buffer of huge pages where the system gives them, every page touched.

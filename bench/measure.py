@@ -101,12 +101,10 @@ def median_seconds(samples: Sequence[Sample]) -> float:
 
 
 def _library() -> ctypes.CDLL:
-    source = Path(__file__).with_name("limits.cpp")
-    folder = tempfile.mkdtemp(prefix="mpmd-bench-")
-    output = Path(folder) / "limits.so"
-    flags = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-pthread")
-    toolchain.find().run((*flags, str(source), "-o", str(output)))
-    library = ctypes.CDLL(str(output))
+    source = ("limits.cpp", Path(__file__).with_name("limits.cpp").read_text())
+    folder = Path(tempfile.mkdtemp(prefix="mpmd-bench-"))
+    toolchain.compile_to(toolchain.find(), (source,), (), folder, folder / "limits.so", extra=("-shared",))
+    library = ctypes.CDLL(str(folder / "limits.so"))
     library.limits_open.restype = ctypes.c_void_p
     library.limits_open.argtypes = [ctypes.c_size_t]
     for name in ("limits_dram", "limits_fma", "limits_flag"):

