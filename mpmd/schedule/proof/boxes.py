@@ -76,13 +76,18 @@ def normalise(offset: Column, item: Column, extents: Column, strides: Column) ->
     return Boxes(offset, out_extents[:, :width].copy(), out_strides[:, :width].copy())
 
 
-def meet(a: Boxes, b: Boxes) -> Mask:
-    """Per pair of rows whether the boxes share a byte. True may be a guess, False is proved."""
+def meet(boxes: Boxes, a: Column, b: Column) -> Mask:
+    """Per pair of indices whether the two boxes share a byte. True may be a guess, False is proved."""
     result = np.zeros(len(a), np.bool_)
-    kinds = np.concatenate([a.strides, b.strides], axis=1)
-    for group in _groups(kinds):
-        one = group[0]
-        result[group] = _meet_alike(a.take(group), b.take(group), a.strides[one], b.strides[one])
+    kind = np.zeros(len(boxes), np.int64)
+    kinds = _groups(boxes.strides)
+    for number, members in enumerate(kinds):
+        kind[members] = number
+    for group in _groups((kind[a] * len(kinds) + kind[b])[:, None]):
+        one, other = a[group], b[group]
+        a_strides, b_strides = boxes.strides[one[0]], boxes.strides[other[0]]
+        gap = boxes.offset[other] - boxes.offset[one]
+        result[group] = _meet_alike(gap, boxes.extents[one], boxes.extents[other], a_strides, b_strides)
     return result
 
 
@@ -97,14 +102,13 @@ def _groups(rows: Column) -> list[npt.NDArray[np.intp]]:
     return np.split(order, changes)
 
 
-def _meet_alike(a: Boxes, b: Boxes, a_strides: Column, b_strides: Column) -> Mask:
-    """`meet` where all of `a` have the same strides, and all of `b`."""
+def _meet_alike(gap: Column, a: Column, b: Column, a_strides: Column, b_strides: Column) -> Mask:
+    """Whether boxes of extents `b`, each `gap` further on, share a byte with those of extents `a`."""
     strides = sorted({int(s) for s in (*a_strides, *b_strides) if s}, reverse=True)
-    low = np.stack([-((a.extents - 1)[:, a_strides == s].sum(axis=1)) for s in strides], axis=1)
-    high = np.stack([(b.extents - 1)[:, b_strides == s].sum(axis=1) for s in strides], axis=1)
-    met = np.zeros(len(a), np.bool_)
-    pair = np.arange(len(a))
-    gap = b.offset - a.offset
+    low = np.stack([-(a[:, a_strides == s] - 1).sum(axis=1) for s in strides], axis=1)
+    high = np.stack([(b[:, b_strides == s] - 1).sum(axis=1) for s in strides], axis=1)
+    met = np.zeros(len(gap), np.bool_)
+    pair = np.arange(len(gap))
     for k, stride in enumerate(strides):
         rest = np.array(strides[k + 1 :], np.int64)
         reach_low = (low[pair, k + 1 :] * rest).sum(axis=1)

@@ -78,23 +78,26 @@ def _of_group(boxes: Boxes, written: Mask, index: Column) -> list[Pairs]:
         return []
     found: list[Pairs] = []
     for a, b in _candidates(boxes, written):
-        met = meet(boxes.take(a), boxes.take(b))
+        met = meet(boxes, a, b)
         found.append((index[a[met]], index[b[met]]))
     return found
 
 
 def _candidates(boxes: Boxes, written: Mask) -> Iterator[Pairs]:
-    """Pairs whose hulls overlap, each once."""
+    """Pairs whose hulls overlap, and if there are many also their places modulo the pitch; each once."""
     low, high = boxes.offset, boxes.end
     flat = _Sweep(low, high, written)
     if flat.count <= _FEW:
         yield from flat.pairs()
         return
     pitch = _pitch(boxes)
-    owner, first, last = _modulo(boxes, pitch)
+    start, span = _modulo(boxes, pitch)
+    owner, first, last = _pieces(start, span, pitch)
     wrapped = _Sweep(first, last, written[owner])
     if wrapped.count >= flat.count:
-        yield from flat.pairs()
+        for a, b in flat.pairs():
+            kept = ((start[b] - start[a]) % pitch < span[a]) | ((start[a] - start[b]) % pitch < span[b])
+            yield a[kept], b[kept]
         return
     parts = (_hulls_overlap(owner[a], owner[b], low, high) for a, b in wrapped.pairs())
     yield from parts if len(owner) == len(boxes) else _once(parts, len(boxes))
@@ -118,17 +121,20 @@ def _pitch(boxes: Boxes) -> int:
     return int(values[np.argmax(counts)])
 
 
-def _modulo(boxes: Boxes, pitch: int) -> tuple[Column, Column, Column]:
-    """(box, first, end): where boxes lie modulo `pitch`; two pieces for those that wrap around."""
-    within = np.where(boxes.strides % pitch == 0, 0, boxes.strides) if pitch > 1 else boxes.strides * 0
+def _modulo(boxes: Boxes, pitch: int) -> tuple[Column, Column]:
+    """Where boxes begin modulo `pitch`, and how far they reach from there (`pitch`: all around)."""
+    within = np.where(boxes.strides % pitch == 0, 0, boxes.strides)
     span = ((boxes.extents - 1) * within).sum(axis=1) + 1
-    first = np.where(span >= pitch, 0, boxes.offset % pitch)
-    last = np.minimum(first + span, np.where(span >= pitch, pitch, first + span))
+    return boxes.offset % pitch, np.minimum(span, pitch)
+
+
+def _pieces(start: Column, span: Column, pitch: int) -> tuple[Column, Column, Column]:
+    """(box, first, end) of intervals within one pitch: two for a box that wraps around."""
+    box, last = np.arange(len(start)), start + span
     wraps = np.flatnonzero(last > pitch)
-    box = np.arange(len(boxes))
     return (
-        np.concatenate([box, box[wraps]]),
-        np.concatenate([first, np.zeros(len(wraps), np.int64)]),
+        np.concatenate([box, wraps]),
+        np.concatenate([start, np.zeros(len(wraps), np.int64)]),
         np.concatenate([np.minimum(last, pitch), last[wraps] - pitch]),
     )
 
