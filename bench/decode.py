@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import resource
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from bench.measure import Probe, Sample, median_seconds
 from bench.rows import Row, spread
@@ -103,7 +103,9 @@ def _print_memory() -> None:
     session.read([1] * 64)
     for _ in range(8):
         session.step(1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not getrusage: its maximum starts from the parent's.
+    status = Path("/proc/self/status").read_text()
+    peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
     print(peak, model.weight_bytes + session.keys.nbytes + session.values.nbytes)
 
 
