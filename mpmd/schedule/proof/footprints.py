@@ -178,9 +178,7 @@ class _Reader:
         at = starts[:, None] + np.maximum(words, 0)[None, :]
         return np.where(words[None, :] >= 0, source[np.minimum(at, len(source) - 1)], fixed[None, :])
 
-    def _bounded(
-        self, block: _Block, offset: Terms, extents: list[Terms], tile: Column
-    ) -> Iterator[_Block]:
+    def _bounded(self, block: _Block, offset: Terms, extents: list[Terms], tile: Column) -> Iterator[_Block]:
         """The block with upper bounds for extents, without the rows that touch nothing; in bounds."""
         varying = [self._extent_form(block, k, terms) for k, terms in enumerate(extents)]
         upper = block.extents.copy()

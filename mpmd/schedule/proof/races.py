@@ -193,10 +193,8 @@ def _use(access: int, accesses: Accesses, prints: Footprints, base: str) -> str:
     return f"{verb} bytes {int(box.offset[0])} to {int(box.end[0])} of {base}{strided}"
 
 
-def _conflict(
-    tables: Tables, step: int, other: int, accesses: Accesses, pairs: Pairs
-) -> tuple[int, int]:
-    """The first access of each of two steps in conflict with which they are."""
+def _conflict(tables: Tables, step: int, other: int, accesses: Accesses, pairs: Pairs) -> tuple[int, int]:
+    """Of two steps in conflict, the access of each that is."""
     mine, theirs = (np.flatnonzero(accesses.row == tables.a[s]) for s in (step, other))
     i, j = (grid.ravel() for grid in np.meshgrid(mine, theirs, indexing="ij"))
     p, q = accesses.footprint[i], accesses.footprint[j]
