@@ -26,15 +26,16 @@ MPMD_INLINE Matrix<T> matrix(T* data, Word row, Word col) {
 }
 
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int panel_vectors = 4;  // 32 registers: 6 × 4 accumulators
+constexpr int panel_vectors = 4;  // 32 registers
 #else
-constexpr int panel_vectors = 2;  // 16 registers: 6 × 2 accumulators
+constexpr int panel_vectors = 2;  // 16 registers
 #endif
 constexpr int panel_rows = 6;
+constexpr int accumulators = panel_rows * panel_vectors;
 constexpr int block_bytes = 1536;  // of one row of A within a block along k
 constexpr int block_rows = 240;
-constexpr int stream_rows = 16;  // up to here B is streamed rather than packed
-constexpr int stream_ahead = 4096;
+constexpr int stream_most = 16;  // up to here B is streamed rather than packed
+constexpr Word stream_bytes = 1 << 19;  // of A, interleaved, within a block along k
 
 // What the packed way needs: a panel of B and a block of A.
 constexpr Word dot_scratch_bytes = block_bytes * (panel_vectors * vector_bytes + block_rows);
@@ -72,90 +73,124 @@ MPMD_INLINE C load_one(const T* p) {
 
 // -- rows: B streamed along k --------------------------------------------------------------------
 
-// R rows of B against M rows of A, `U` vectors of k at a time.
-template <int M, int R, int U, class C, class TA, class TB>
-MPMD_INLINE void stream_block(Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
+// A run through memory that fetches the next rows of B while the present ones are used: a piece for each
+// of them at every step, in the order in which they lie where rows follow each other without a gap.
+struct Ahead {
+  const char* at;
+  Word between;  // bytes between the pieces of one step
+  Word step;     // bytes from step to step
+};
+
+template <class T>
+MPMD_INLINE Ahead ahead_of(const T* next, Word k, Word row, int rows, Word piece) {
+  if (row == k) return {reinterpret_cast<const char*>(next), piece, piece * rows};
+  return {reinterpret_cast<const char*>(next), row * static_cast<Word>(sizeof(T)), piece};
+}
+
+// R rows of B against M rows of A, which is interleaved: to a[k / N][M][N].
+template <int M, int R, class C, class TB>
+MPMD_INLINE void stream_block(Word k, const C* a, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
   typedef typename SumOf<C>::type S;
   constexpr int N = vector_bytes / static_cast<int>(sizeof(C));
-  Raw<S, N> sum[R][M][U] = {};
+  Ahead ahead = ahead_of(b + R * b_row, k, b_row, R, N * sizeof(TB));
+  Raw<S, N> sum[R][M] = {};
   Word at = 0;
-  for (; at + U * N <= k; at += U * N) {
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u) {
-      Raw<S, N> x[R];
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const TB* p = b + r * b_row + at + u * N;
-        __builtin_prefetch(reinterpret_cast<const char*>(p) + stream_ahead);
-        x[r] = load_as<C, N>(p);
-      }
-#pragma GCC unroll 8
-      for (int m = 0; m < M; ++m) {
-        const Raw<S, N> y = load_as<C, N>(a + m * a_row + at + u * N);
-#pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) sum[r][m][u] += y * x[r];
-      }
-    }
-  }
   for (; at + N <= k; at += N) {
+    Raw<S, N> x[R];
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const Raw<S, N> x = load_as<C, N>(b + r * b_row + at);
-      for (int m = 0; m < M; ++m) sum[r][m][0] += load_as<C, N>(a + m * a_row + at) * x;
+      __builtin_prefetch(ahead.at + r * ahead.between, 0, 2);
+      x[r] = load_as<C, N>(b + r * b_row + at);
+    }
+    ahead.at += ahead.step;
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) {
+      const Raw<S, N> y = load_as<C, N>(a + at * M + m * N);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sum[r][m] += y * x[r];
     }
   }
   if (at < k) {
     const int count = static_cast<int>(k - at);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const Raw<S, N> x = load_part_as<C, N>(count, b + r * b_row + at);
-      for (int m = 0; m < M; ++m) sum[r][m][0] += load_part_as<C, N>(count, a + m * a_row + at) * x;
+#pragma GCC unroll 8
+      for (int m = 0; m < M; ++m) sum[r][m] += load_as<C, N>(a + at * M + m * N) * x;
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
-      for (int u = 1; u < U; ++u) sum[r][m][0] += sum[r][m][u];
-      const C total = fold_lanes<Sum>(Vec<C, N>{(Raw<C, N>)sum[r][m][0]});
+      const C total = fold_lanes<Sum>(Vec<C, N>{(Raw<C, N>)sum[r][m]});
       C* to = c.data + m * c.row + r * c.col;
       *to = accumulate ? static_cast<C>(static_cast<S>(*to) + static_cast<S>(total)) : total;
     }
   }
 }
 
-template <int M, int R, int U, class C, class TA, class TB>
-void stream_rows_of(Word n, Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
+// Rows of B at a time: each vector of A serves them all, as far as the registers reach.
+template <int M>
+constexpr int streams = accumulators < 24 ? most(1, 8 / M) : M <= 2 ? 8 : M <= 6 ? 4 : 3;
+
+template <int M, class C, class TB>
+void stream(Word n, Word k, const C* a, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
+  constexpr int R = streams<M>;
   Word j = 0;
   for (; j + R <= n; j += R) {
-    stream_block<M, R, U>(k, a, a_row, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
+    stream_block<M, R>(k, a, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
   }
   if constexpr (R > 1) {
     for (; j < n; ++j) {
-      stream_block<M, 1, U>(k, a, a_row, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
+      stream_block<M, 1>(k, a, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
     }
   }
 }
 
-// 1 to 8 rows of A against all of B.
-template <class C, class TA, class TB>
-void stream(Word m, Word n, Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
+template <class C, class TB>
+void stream_rows(Word m, Word n, Word k, const C* a, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
   switch (m) {
-    case 1: return stream_rows_of<1, 1, 8>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 2: return stream_rows_of<2, 1, 4>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 3: return stream_rows_of<3, 2, 2>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 4: return stream_rows_of<4, 2, 2>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 5: return stream_rows_of<5, 2, 1>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 6: return stream_rows_of<6, 2, 1>(n, k, a, a_row, b, b_row, c, accumulate);
-    case 7: return stream_rows_of<7, 2, 1>(n, k, a, a_row, b, b_row, c, accumulate);
-    default: return stream_rows_of<8, 2, 1>(n, k, a, a_row, b, b_row, c, accumulate);
+    case 1: return stream<1>(n, k, a, b, b_row, c, accumulate);
+    case 2: return stream<2>(n, k, a, b, b_row, c, accumulate);
+    case 3: return stream<3>(n, k, a, b, b_row, c, accumulate);
+    case 4: return stream<4>(n, k, a, b, b_row, c, accumulate);
+    case 5: return stream<5>(n, k, a, b, b_row, c, accumulate);
+    case 6: return stream<6>(n, k, a, b, b_row, c, accumulate);
+    case 7: return stream<7>(n, k, a, b, b_row, c, accumulate);
+    default: return stream<8>(n, k, a, b, b_row, c, accumulate);
   }
 }
 
-// More rows of A take turns on a few rows of B that stay in the cache.
+// Rows of A side by side, N elements of each in turn, zeros after the last: to[k / N][m][N].
+template <class C, class TA>
+void interleave(Word m, Word k, const TA* a, Word a_row, C* to) {
+  typedef typename SumOf<C>::type S;
+  constexpr int N = vector_bytes / static_cast<int>(sizeof(C));
+  for (Word at = 0; at < k; at += N) {
+    const int count = static_cast<int>(least(N, k - at));
+    for (Word i = 0; i < m; ++i) {
+      const TA* from = a + i * a_row + at;
+      const Raw<S, N> x = count == N ? load_as<C, N>(from) : load_part_as<C, N>(count, from);
+      put(Full<N>{}, to + at * m + i * N, (Raw<C, N>)x);
+    }
+  }
+}
+
+// Up to 8 rows of A against all of B; more rows take turns on a few rows of B that stay in the cache.
 template <class C, class TA, class TB>
-void dot_rows(Word m, Word n, Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
-  const Word step = m <= 8 ? n : 4;
-  for (Word j = 0; j < n; j += step) {
-    for (Word i = 0; i < m; i += 8) {
-      const Matrix<C> part = matrix(c.data + i * c.row + j * c.col, c.row, c.col);
-      stream(least(8, m - i), least(step, n - j), k, a + i * a_row, a_row, b + j * b_row, b_row, part, accumulate);
+void dot_rows(Word m, Word n, Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, bool accumulate, C* scratch) {
+  constexpr Word depth = stream_bytes / (stream_most * static_cast<Word>(sizeof(C)));
+  const Word step = m <= 8 ? n : 12;
+  for (Word at = 0; at < k; at += depth) {
+    const Word deep = least(depth, k - at);
+    for (Word i = 0; i < m; i += 8) interleave(least(8, m - i), deep, a + i * a_row + at, a_row, scratch + i * depth);
+    for (Word j = 0; j < n; j += step) {
+      for (Word i = 0; i < m; i += 8) {
+        const Matrix<C> part = matrix(c.data + i * c.row + j * c.col, c.row, c.col);
+        const C* rows = scratch + i * depth;
+        stream_rows(least(8, m - i), least(step, n - j), deep, rows, b + j * b_row + at, b_row, part, accumulate || at > 0);
+      }
     }
   }
 }
@@ -197,6 +232,7 @@ MPMD_INLINE void micro(Word k, const TA* a, Word a_row, const TB* b, Word b_row,
     }
     return;
   }
+#pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
     alignas(64) S held[V * N];
     __builtin_memcpy(held, sum[m], sizeof held);
@@ -230,7 +266,7 @@ void micro_rows(Word m, Word k, const TA* a, Word a_row, const TB* b, Word b_row
 // A square of N × N, transposed in log2(N) exchanges of halves.
 template <int N, class S>
 MPMD_INLINE void transpose_square(Raw<S, N> (&x)[N]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int half = N / 2; half > 0; half /= 2) {
     Raw<Signed<S>, N> low = {}, high = {};
 #pragma GCC unroll 16
@@ -369,10 +405,10 @@ void dot(Word m, Word n, Word k, Matrix<const TA> a, Matrix<const TB> b, Matrix<
   C* const space = static_cast<C*>(scratch);
   if (k == 0) {
     if (!accumulate) clear(m, n, c);
-  } else if (a.col == 1 && b.row == 1 && m <= stream_rows) {
-    dot_rows(m, n, k, a.data, a.row, b.data, b.col, c, accumulate);
-  } else if (a.col == 1 && b.row == 1 && n <= stream_rows) {  // the same, transposed
-    dot_rows(n, m, k, b.data, b.col, a.data, a.row, matrix(c.data, c.col, c.row), accumulate);
+  } else if (a.col == 1 && b.row == 1 && m <= stream_most) {
+    dot_rows(m, n, k, a.data, a.row, b.data, b.col, c, accumulate, space);
+  } else if (a.col == 1 && b.row == 1 && n <= stream_most) {  // the same, transposed
+    dot_rows(n, m, k, b.data, b.col, a.data, a.row, matrix(c.data, c.col, c.row), accumulate, space);
   } else if (a.col == 1 && b.col == 1 && m <= 2 * panel_rows) {
     dot_direct(m, n, k, a, b, c, accumulate, space);
   } else {
