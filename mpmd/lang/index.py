@@ -80,7 +80,12 @@ class Index:
 
     def __add__(self, other: IndexLike) -> Index:
         other = as_index(other)
-        return _collect(self.const + other.const, [*self.terms, *other.terms])
+        const = self.const + other.const
+        if not other.terms:
+            return Index(const, self.terms)
+        if not self.terms:
+            return Index(const, other.terms)
+        return _collect(const, [*self.terms, *other.terms])
 
     __radd__ = __add__
 
@@ -88,7 +93,7 @@ class Index:
         return self * -1
 
     def __sub__(self, other: IndexLike) -> Index:
-        return self + as_index(other) * -1
+        return self + -as_index(other)
 
     def __rsub__(self, other: IndexLike) -> Index:
         return as_index(other) - self
@@ -96,7 +101,8 @@ class Index:
     def __mul__(self, other: IndexLike) -> Index:
         other = as_index(other)
         if other.is_const:
-            return _collect(self.const * other.const, [(a, c * other.const) for a, c in self.terms])
+            factor = other.const
+            return Index(self.const * factor, tuple((a, c * factor) for a, c in self.terms) if factor else ())
         if self.is_const:
             return other * self.const
         lhs, rhs = sorted((self, other), key=str)
@@ -233,7 +239,9 @@ def _collect(const: int, terms: list[tuple[Atom, int]]) -> Index:
     for atom, coefficient in terms:
         sums[atom] = sums.get(atom, 0) + coefficient
     kept = [(a, c) for a, c in sums.items() if c]
-    return Index(const, tuple(sorted(kept, key=lambda term: str(term[0]))))
+    if len(kept) > 1:
+        kept.sort(key=lambda term: str(term[0]))
+    return Index(const, tuple(kept))
 
 
 _APPLY: dict[str, Callable[[Index, Index], Index]] = {
