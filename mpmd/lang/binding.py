@@ -109,32 +109,40 @@ def _argument(task: TaskDef, param: Param, value: Any, span: Span) -> Arg:
             hints=("an integer index drops an axis; a slice keeps it",),
         )
     assert param.direction is not None
-    check_direction(value, param.direction, f"'{param.name}' of '{task.name}'", span, (_declared(param),))
+    if not permits(value.direction, param.direction):
+        whose = f"'{param.name}' of '{task.name}'"
+        raise direction_error(value, param.direction, whose, span, _declared(param))
     return value.view
 
 
-def check_direction(
-    view: TensorView, wanted: Direction, whose: str, span: Span, related: tuple[Note, ...] = ()
-) -> None:
-    """What a parameter does with a tensor must be among what the kernel declared for it."""
+def permits(have: Direction | None, wanted: Direction) -> bool:
+    """Whether what a parameter does with a tensor is among what the kernel declared for it."""
+    if have in (Direction.IN, Direction.CONST):
+        return not wanted.writes
+    if have is Direction.ACCUM:
+        return wanted is Direction.ACCUM
+    return wanted is not Direction.CONST
+
+
+def direction_error(
+    view: TensorView, wanted: Direction, whose: str, span: Span, related: Note
+) -> DirectionError:
+    """Why a tensor does not permit what a parameter does with it."""
     have = view.direction
-    message = ""
-    hint = ""
-    if have in (Direction.IN, Direction.CONST) and wanted.writes:
+    if have in (Direction.IN, Direction.CONST):
         message = f"'{view.name}' is {have.value}, but {whose} writes it ({wanted.value})"
         hint = (
             f"declare '{view.name}' as {'Out or InOut' if wanted is Direction.OUT else 'InOut'} in the kernel"
         )
-    elif have is Direction.ACCUM and wanted is not Direction.ACCUM:
+    elif have is Direction.ACCUM:
         message = f"'{view.name}' is Accum, but {whose} is {wanted.value}"
         hint = f"an Accum tensor is only added to; declare '{view.name}' as InOut in the kernel"
-    elif wanted is Direction.CONST and have not in (Direction.CONST, Direction.IN):
+    else:
         message = (
             f"{whose} is Const, but '{view.name}' is {'local to the kernel' if have is None else have.value}"
         )
         hint = f"declare {whose} as In, or '{view.name}' as Const in the kernel"
-    if message:
-        raise DirectionError(message, span=span, related=related, hints=(hint,))
+    return DirectionError(message, span=span, related=(related,), hints=(hint,))
 
 
 def _scalar(task: TaskDef, param: Param, value: Any, span: Span) -> Index | float | str:
@@ -245,8 +253,10 @@ def _check_aliases(
     """A task's body does not see its other arguments change under it."""
     for first, second in combinations(task.tensors, 2):
         a, b = views[first.name], views[second.name]
+        if not _same_storage(a, b):
+            continue
         written = [p for p in (first, second) if p.direction is not None and p.direction.writes]
-        if written and _same_storage(a, b) and not _disjoint(a, b, bounds):
+        if written and not _disjoint(a, b, bounds):
             raise AliasError(
                 f"'{first.name}' and '{second.name}' of '{task.name}' overlap, "
                 f"and '{written[0].name}' is written",

@@ -39,7 +39,12 @@ def _iterated_next(code: CodeType, offset: int) -> str | None:
 
 
 def _following(code: CodeType, offset: int) -> Iterator[dis.Instruction]:
-    return (i for i in dis.get_instructions(code) if i.offset > offset and i.opname != "CACHE")
+    return (i for i in _instructions(code) if i.offset > offset and i.opname != "CACHE")
+
+
+@lru_cache(maxsize=64)
+def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
+    return tuple(dis.get_instructions(code))
 
 
 def _bound_name(instruction: dis.Instruction | None) -> str | None:

@@ -7,6 +7,7 @@ Not here: the text of a diagnostic (`errors.py`).
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import linecache
@@ -38,13 +39,21 @@ def caller_span() -> Span:
 
 def frame_span(frame: FrameType) -> Span:
     """The place of the instruction that a frame has reached."""
-    code = frame.f_code
-    positions = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None), None)
-    line, end_line, col, end_col = positions or (None, None, None, None)
+    file = frame.f_code.co_filename
+    line, end_line, col, end_col = _positions(frame.f_code, frame.f_lasti)
     if line is None or col is None or end_line is None or end_col is None:
-        return Span(code.co_filename, frame.f_lineno)
-    file = code.co_filename
+        return Span(file, frame.f_lineno)
     return Span(file, line, _characters(file, line, col), end_line, _characters(file, end_line, end_col))
+
+
+@functools.lru_cache(maxsize=4096)
+def _positions(code: CodeType, offset: int) -> tuple[int | None, int | None, int | None, int | None]:
+    """Lines and columns (in bytes) of an instruction, as far as the interpreter kept them.
+
+    Equal code may be of several files: what depends on the file is not kept here.
+    """
+    positions = next(itertools.islice(code.co_positions(), offset // 2, None), None)
+    return positions or (None, None, None, None)
 
 
 def function_span(function: Callable[..., Any]) -> Span:

@@ -81,29 +81,32 @@ class Index:
     def __add__(self, other: IndexLike) -> Index:
         other = as_index(other)
         const = self.const + other.const
-        if not other.terms:
-            return Index(const, self.terms)
-        if not self.terms:
-            return Index(const, other.terms)
-        return _collect(const, [*self.terms, *other.terms])
+        if self.terms and other.terms:
+            return _collect(const, [*self.terms, *other.terms])
+        return Index(const, self.terms or other.terms)
 
     __radd__ = __add__
 
     def __neg__(self) -> Index:
-        return self * -1
+        return Index(-self.const, tuple((a, -c) for a, c in self.terms) if self.terms else ())
 
     def __sub__(self, other: IndexLike) -> Index:
-        return self + -as_index(other)
+        other = as_index(other)
+        if not other.terms:
+            return Index(self.const - other.const, self.terms)
+        return self + -other
 
     def __rsub__(self, other: IndexLike) -> Index:
         return as_index(other) - self
 
     def __mul__(self, other: IndexLike) -> Index:
         other = as_index(other)
-        if other.is_const:
+        if not other.terms:
             factor = other.const
+            if factor == 1:
+                return self
             return Index(self.const * factor, tuple((a, c * factor) for a, c in self.terms) if factor else ())
-        if self.is_const:
+        if not self.terms:
             return other * self.const
         lhs, rhs = sorted((self, other), key=str)
         return _atom(Opaque("mul", lhs, rhs))
@@ -205,7 +208,7 @@ def maximum(a: IndexLike, b: IndexLike) -> Index:
 
 def ceildiv(a: IndexLike, b: IndexLike) -> Index:
     """`⌈a / b⌉`."""
-    return -((-as_index(a)) // b)
+    return as_index(a) if b == 1 else -((-as_index(a)) // b)
 
 
 def _extremum(op: str, a: Index, b: Index) -> Index:

@@ -46,6 +46,8 @@ def intervals(loops: Iterable[OpenLoop]) -> dict[str, Interval]:
 
 def greatest(value: Index, loops: Iterable[OpenLoop]) -> int | None:
     """The greatest value over all iterations, if it is a constant that an iteration attains."""
+    if not value.terms:
+        return value.const
     if not all(isinstance(atom, Sym) for atom, _ in value.terms):
         return None
     coefficients = {str(atom): coefficient for atom, coefficient in value.terms}
@@ -60,6 +62,8 @@ def greatest(value: Index, loops: Iterable[OpenLoop]) -> int | None:
 
 def least(value: Index, loops: Iterable[OpenLoop]) -> int | None:
     """The least value over all iterations, if it is a constant that an iteration attains."""
+    if not value.terms:
+        return value.const
     opposite = greatest(-value, loops)
     return None if opposite is None else -opposite
 

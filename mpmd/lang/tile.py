@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Union
 
 from mpmd.errors import Span
@@ -180,7 +181,7 @@ class Branch:
 Stmt = Union[Apply, Load, Gather, Store, Loop, Branch]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskDef:
     """One parsed task, polymorphic in its dims. Equal bodies with equal spans are equal values."""
 
@@ -189,15 +190,15 @@ class TaskDef:
     body: tuple[Stmt, ...]
     span: Span
 
-    @property
+    @cached_property
     def tensors(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if not p.is_scalar)
 
-    @property
+    @cached_property
     def scalars(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_scalar)
 
-    @property
+    @cached_property
     def dims(self) -> tuple[str, ...]:
         """The named extents of the signature, in order of first appearance."""
         seen: dict[str, None] = {}

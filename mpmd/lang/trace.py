@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
-from mpmd.lang.binding import bind_call, check_direction, match_arguments
+from mpmd.lang.binding import bind_call, direction_error, match_arguments, permits
 from mpmd.lang.bytecode import bound_to, iterated_as
 from mpmd.lang.carried import check_carried
 from mpmd.lang.frames import caller_span, function_span, user_frame
@@ -345,10 +345,10 @@ def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
     problem = ""
     if isinstance(annotation, TensorAnnotation):
         if isinstance(value, TensorView) and value.dtype == annotation.dtype:
-            whose = f"'{param.name}' of kernel '{kernel}'"
-            check_direction(
-                value, annotation.direction, whose, span, (Note(param.span, f"declares '{param.name}'"),)
-            )
+            if not permits(value.direction, annotation.direction):
+                whose = f"'{param.name}' of kernel '{kernel}'"
+                declared = Note(param.span, f"declares '{param.name}'")
+                raise direction_error(value, annotation.direction, whose, span, declared)
             return value.restricted(annotation.direction, param.name)
         problem = f"a tensor {annotation.dtype}"
     elif annotation.is_float:

@@ -8,13 +8,12 @@ Not here: calls (`binding.py`); whether runtime offsets stay inside (`partition`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, NoReturn, Protocol
 
 from mpmd.errors import BoundsError, LanguageError, TypeMismatch
 from mpmd.lang.frames import caller_span
-from mpmd.lang.index import ONE, ZERO, Index, IndexLike, ceildiv, maximum, minimum
+from mpmd.lang.index import ONE, ZERO, Index, ceildiv, maximum, minimum
 from mpmd.lang.program import Tensor, View
 from mpmd.lang.ranges import OpenLoop, greatest, least
 from mpmd.lang.symbolic import as_extent, simplest
@@ -159,7 +158,7 @@ class TensorView:
     def view(self) -> View:
         """This view as the program has it."""
         kept = sorted(self.axes)
-        return View(self.tensor.id, self.region, tuple(kept.index(axis) for axis in self.axes))
+        return View(self.tensor.id, self.region, tuple([kept.index(axis) for axis in self.axes]))
 
     @property
     def is_whole(self) -> bool:
@@ -311,7 +310,8 @@ def _indexed(view: TensorView, position: int, axis: Axis, part: Any) -> Axis:
         return _sliced(view, position, axis, part)
     if isinstance(part, TileSpan):
         start, extent = part.span
-        _check_bounds(view, position, axis, start, start + extent, repr(part))
+        if _leaves(view, axis, start, start + extent):
+            raise _out_of_bounds(view, position, axis, repr(part))
         return _within(axis, start, extent)
     index = as_extent(part) if not isinstance(part, bool) else None
     if index is None:
@@ -322,8 +322,9 @@ def _indexed(view: TensorView, position: int, axis: Axis, part: Any) -> Axis:
             hints=("index with integers, slices and tiles; gathers (x[ids[:]]) and None belong in a task",),
         )
     start = _from_end(axis, index)
-    _check_bounds(view, position, axis, start, start + 1, f"index {index}")
-    return replace(_within(axis, start, ONE), keep=False)
+    if _leaves(view, axis, start, start + 1):
+        raise _out_of_bounds(view, position, axis, f"index {index}")
+    return _within(axis, start, ONE, keep=False)
 
 
 def _sliced(view: TensorView, position: int, axis: Axis, part: slice) -> Axis:
@@ -336,7 +337,8 @@ def _sliced(view: TensorView, position: int, axis: Axis, part: slice) -> Axis:
             span=caller_span(),
             hints=("walk backwards, or with a runtime step, inside of a task",),
         )
-    _check_bounds(view, position, axis, start, stop, f"slice {start}:{stop}")
+    if _leaves(view, axis, start, stop):
+        raise _out_of_bounds(view, position, axis, f"slice {start}:{stop}")
     return _within(axis, start, ceildiv(stop - start, step.const), step.const)
 
 
@@ -358,24 +360,27 @@ def _from_end(axis: Axis, index: Index) -> Index:
     return axis.extent + index if index.is_const and index.const < 0 else index
 
 
-def _within(axis: Axis, start: IndexLike, extent: Index, step: int = 1) -> Axis:
+def _within(axis: Axis, start: Index, extent: Index, step: int = 1, *, keep: bool = True) -> Axis:
     """A part of an axis as a part of what the axis is itself a part of."""
-    return Axis(axis.start + start * Index(axis.step), extent, axis.step * step)
+    return Axis(axis.start + start * axis.step, extent, axis.step * step, keep)
 
 
-def _check_bounds(view: TensorView, position: int, axis: Axis, start: Index, stop: Index, what: str) -> None:
-    """Refuses what leaves the axis in some iteration for certain; the rest is checked per instance."""
+def _leaves(view: TensorView, axis: Axis, start: Index, stop: Index) -> bool:
+    """Whether a part leaves the axis in some iteration for certain; the rest is checked per instance."""
     loops = view.owner.open_loops
     low = least(start, loops)
     over = greatest(stop - axis.extent, loops)
     length = least(stop - start, loops)
-    if (low or 0) < 0 or (over or 0) > 0 or (length or 0) < 0:
-        raise BoundsError(
-            f"{what} is out of bounds for axis {position} of '{view.name}'",
-            span=caller_span(),
-            label=f"the axis has extent {axis.extent}",
-            hints=("slices are not clipped: give a stop that is inside, or leave it out",),
-        )
+    return (low or 0) < 0 or (over or 0) > 0 or (length or 0) < 0
+
+
+def _out_of_bounds(view: TensorView, position: int, axis: Axis, what: str) -> BoundsError:
+    return BoundsError(
+        f"{what} is out of bounds for axis {position} of '{view.name}'",
+        span=caller_span(),
+        label=f"the axis has extent {axis.extent}",
+        hints=("slices are not clipped: give a stop that is inside, or leave it out",),
+    )
 
 
 def first_symbol_outside(view: TensorView, known: frozenset[str]) -> str | None:
