@@ -1,12 +1,13 @@
 """One coordinate system for all reshaped views of a tensor.
 
 In:  the shapes under which a tensor's storage is seen. Out: a `Frame` into which regions of all of them
-     are projected: exactly where the shapes nest (rows × heads·64 with rows × heads × 64) and the region
-     follows the finer cut, else as the smallest box around it.
+     are projected: exactly in the axes of their own shape, and in those of the others where the shapes
+     nest (rows × heads·64 with rows × heads × 64) and the region follows the finer cut; else as the
+     smallest box around it.
 Not here: comparing regions (`regions.py`).
 
-A reshape keeps the flat order, so an extent that one shape has whole and another splits is a pair of
-axes in the frame. Shapes that do not nest (6 × 4 with 4 × 6) are seen flat, as element ranges.
+A reshape keeps the flat order, so each axis of each shape is a digit of an element's flat position.
+Shapes that do not nest (6 × 4 with 4 × 6) have in common only the flat position itself.
 """
 
 from __future__ import annotations
@@ -35,56 +36,72 @@ class Run:
     step: Column
 
 
+Coordinate = tuple[int, int]
+"""(inner, outer): of an element at flat position p it is `p % outer // inner`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The axes that all views of a tensor are projected to."""
+    """What all views of a tensor are projected to: a few coordinates of each element.
 
-    shape: Shape
+    They are the axes of every shape, so that a region is exact in those of its own, and where the
+    shapes nest the finest axes that they share. Two regions that differ in one coordinate are apart; a
+    region holds another only if it does in all of them.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    finest: tuple[Coordinate, ...]  # outermost first; the whole tensor where the shapes do not nest
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(outer // inner for inner, outer in self.coordinates)
 
     def project(self, access: Access, intervals: Intervals) -> tuple[Run, ...]:
-        """The region of an access, one `Run` per axis of the frame."""
-        runs = tuple(Run(s.start, s.last, s.step) for s in access.spans)
-        if access.tensor.shape == self.shape:
-            return runs
-        groups = _groups(access.tensor.shape, self.shape)
-        if groups is None:
-            return (_flat(runs, access.tensor.shape),)
+        """The region of an access, one `Run` per coordinate."""
+        axes = _axes(access.tensor.shape)
+        own = dict(zip(axes, (Run(s.start, s.last, s.step) for s in access.spans), strict=True))
+        if all(coordinate in own for coordinate in self.coordinates):
+            return tuple(own[coordinate] for coordinate in self.coordinates)
+        parts = self._finest(own, intervals)
         return tuple(
-            part for run, inner in zip(runs, groups, strict=True) for part in _split(run, inner, intervals)
+            own[c] if c in own else parts[c] if c in parts else _joined(parts, c, intervals)
+            for c in self.coordinates
         )
+
+    def _finest(self, own: dict[Coordinate, Run], intervals: Intervals) -> dict[Coordinate, Run]:
+        parts: dict[Coordinate, Run] = {}
+        for (inner, outer), run in own.items():
+            within = [c for c in self.finest if inner <= c[0] and c[1] <= outer]
+            if within:
+                extents = tuple(high // low for low, high in within)
+                parts.update(zip(within, _split(run, extents, intervals), strict=True))
+        return parts or {self.finest[0]: _flat(own)}
 
 
 def frame_of(shapes: Iterable[Shape]) -> Frame:
-    """The coarsest frame in which axes of all `shapes` are axes or products of neighbouring axes."""
+    """The frame in which regions of all `shapes`, of one size, can be compared."""
     distinct = list(dict.fromkeys(shapes))
+    axes = list(dict.fromkeys(axis for shape in distinct for axis in _axes(shape)))
     if len(distinct) == 1:
-        return Frame(distinct[0] or (1,))
+        return Frame(tuple(axes), tuple(axes))
     cuts = sorted({cut for shape in distinct for cut in _cuts(shape)})
-    if not cuts[0] or any(outer % inner for inner, outer in pairwise(cuts)):
-        return Frame((prod(distinct[0]),))
-    return Frame(tuple(outer // inner for inner, outer in reversed(list(pairwise(cuts)))) or (1,))
+    nested = all(outer % inner == 0 for inner, outer in pairwise(cuts))
+    finest = list(reversed(list(pairwise(cuts)))) if nested and len(cuts) > 1 else [(1, prod(distinct[0]))]
+    return Frame(tuple(dict.fromkeys([*finest, *axes])), tuple(finest))
+
+
+def _axes(shape: Shape) -> list[Coordinate]:
+    """The axes of a shape as coordinates; of a 0-d tensor, its one element's."""
+    cuts = _cuts(shape)
+    return [(inner, outer) for inner, outer in reversed(list(pairwise(cuts)))] or [(1, 1)]
 
 
 def _cuts(shape: Shape) -> list[int]:
     """Sizes of the trailing parts of a shape: 1, last, last two, …"""
     cuts = [1]
     for extent in reversed(shape):
-        cuts.append(cuts[-1] * extent)
+        cuts.append(cuts[-1] * max(extent, 1))  # nothing lies in an empty tensor
     return cuts
-
-
-def _groups(shape: Shape, frame: Shape) -> list[Shape] | None:
-    """Per axis of `shape` the frame's axes it consists of; None where the frame is too coarse."""
-    groups: list[Shape] = []
-    left = list(frame)
-    for extent in reversed(shape):
-        group: list[int] = []
-        while prod(group) < extent and left:
-            group.insert(0, left.pop())
-        if prod(group) != extent:
-            return None
-        groups.insert(0, tuple(group))
-    return None if left else groups
 
 
 def _split(run: Run, inner: Shape, intervals: Intervals) -> tuple[Run, ...]:
@@ -133,10 +150,26 @@ def _where(condition: npt.NDArray[np.bool_], yes: Column, no: Column) -> Column:
     return np.where(condition, yes, no)
 
 
-def _flat(runs: tuple[Run, ...], shape: Shape) -> Run:
+def _flat(own: dict[Coordinate, Run], unit: int = 1) -> Run:
+    """The positions, in steps of `unit` elements, between a region's first element and its last."""
     first, last = Affine(0), Affine(0)
-    stride = 1
-    for run, extent in zip(reversed(runs), reversed(shape), strict=True):
-        first, last = first + run.first * stride, last + run.last * stride
-        stride *= extent
+    for (inner, _), run in own.items():
+        first, last = first + run.first * (inner // unit), last + run.last * (inner // unit)
     return Run(first, last, 1)
+
+
+def _joined(parts: dict[Coordinate, Run], wanted: Coordinate, intervals: Intervals) -> Run:
+    """A coordinate that spans several of the finest, or cuts across: the smallest run around the region."""
+    inner, outer = wanted
+    spanned = {c: run for c, run in parts.items() if inner <= c[0] and c[1] <= outer}
+    if spanned and min(spanned)[0] == inner and max(high for _, high in spanned) == outer:
+        return _flat(spanned, inner)
+    whole = next(iter(parts.values()))
+    positions = _hull(whole, max(high for _, high in parts), intervals)
+    first, last = np.asarray(positions.first.const), np.asarray(positions.last.const)
+    near = first // outer == last // outer
+    return Run(
+        Affine(_where(near, first % outer // inner, 0)),
+        Affine(_where(near, last % outer // inner, outer // inner - 1)),
+        1,
+    )

@@ -16,7 +16,7 @@ from mpmd.lang.tile import Axis, Param
 from mpmd.lang.types import Direction, f32
 from mpmd.partition.accesses import Access, AxisSpan
 from mpmd.partition.affine import Affine
-from mpmd.partition.frame import Frame, frame_of
+from mpmd.partition.frame import Frame, Run, frame_of
 from mpmd.partition.regions import RegionTable, region_table
 from tests.unit.partition_programs import SPAN
 
@@ -128,7 +128,7 @@ def test_a_runtime_row_covers_itself_and_the_whole_covers_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shapes", "frame"),
+    ("shapes", "finest"),
     [
         ([(4, 6)], (4, 6)),
         ([()], (1,)),
@@ -137,13 +137,15 @@ def test_a_runtime_row_covers_itself_and_the_whole_covers_it() -> None:
         ([(24,), (4, 2, 3), (8, 3)], (4, 2, 3)),
         ([(4, 6), (6, 4)], (24,)),  # these do not nest
         ([(1, 4), (4, 1)], (4,)),
-        ([(0, 4), (4, 0)], (0,)),
     ],
 )
-def test_a_frame_is_the_common_cut_of_its_shapes(
-    shapes: list[tuple[int, ...]], frame: tuple[int, ...]
+def test_a_frame_has_the_common_cut_of_its_shapes_and_all_their_axes(
+    shapes: list[tuple[int, ...]], finest: tuple[int, ...]
 ) -> None:
-    assert frame_of(shapes) == Frame(frame)
+    frame = frame_of(shapes)
+    assert tuple(outer // inner for inner, outer in frame.finest) == finest
+    for shape in shapes:
+        assert not shape or set(shape) <= set(frame.shape)
 
 
 def access(shape: tuple[int, ...], box: Box) -> Access:
@@ -156,44 +158,68 @@ def access(shape: tuple[int, ...], box: Box) -> Access:
 
 
 def projected(frame: Frame, shape: tuple[int, ...], box: Box) -> set[int]:
-    """The flat elements of the projection of a box."""
-    strides = [prod(frame.shape[axis + 1 :]) for axis in range(len(frame.shape))]
+    """The flat elements whose coordinates all lie in the projection of a box."""
     runs = [
         range(int(run.first.const), int(run.last.const) + 1, int(run.step))
         for run in frame.project(access(shape, box), ())
     ]
-    return {sum(i * s for i, s in zip(place, strides, strict=True)) for place in product(*runs)}
+    digits = list(zip(frame.coordinates, runs, strict=True))
+    return {p for p in range(prod(shape)) if all(p % outer // inner in run for (inner, outer), run in digits)}
 
 
-SHAPES = [(24,), (4, 6), (6, 4), (4, 2, 3), (2, 12), (1, 24), (2, 2, 2, 3)]
+def flat_elements(shape: tuple[int, ...], box: Box) -> set[int]:
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return {sum(i * s for i, s in zip(place, strides, strict=True)) for place in elements(box)}
+
+
+SHAPES = [(24,), (4, 6), (6, 4), (4, 2, 3), (2, 12), (1, 24), (2, 2, 2, 3), (24, 1)]
 
 
 @settings(deadline=None)
 @given(st.data(), st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3))
-def test_a_projection_holds_all_elements_and_no_others_when_it_need_not(
+def test_a_projection_holds_the_elements_of_the_region_and_no_others(
+    data: st.DataObject, shapes: list[tuple[int, ...]]
+) -> None:
+    box = data.draw(boxes(shapes[0]))
+    assert projected(frame_of(shapes), shapes[0], box) == flat_elements(shapes[0], box)
+
+
+@settings(deadline=None)
+@given(st.data(), st.lists(st.sampled_from(SHAPES), min_size=2, max_size=4))
+def test_regions_of_different_shapes_that_share_elements_overlap_and_cover_only_what_they_hold(
     data: st.DataObject, shapes: list[tuple[int, ...]]
 ) -> None:
     frame = frame_of(shapes)
-    shape = shapes[0]
-    box = data.draw(boxes(shape))
-    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    flat = {sum(i * s for i, s in zip(place, strides, strict=True)) for place in elements(box)}
-    found = projected(frame, shape, box)
-    assert flat <= found
-    if frame.shape == shape:
-        assert flat == found
+    drawn = [(shape, data.draw(boxes(shape))) for shape in shapes]
+    rows = [
+        [v for run in frame.project(access(shape, box), ()) for v in _columns(run)] for shape, box in drawn
+    ]
+    everything = np.ones(len(rows), bool)
+    table = region_table(np.array(rows, np.int64), everything, frame.shape, NO_PARTS, NO_PARTS)
+    sets = [flat_elements(shape, box) for shape, box in drawn]
+    region = table.of_access.tolist()
+    found = pairs(table)
+    for a, mine in enumerate(sets):
+        for b, other in enumerate(sets):
+            if mine & other or shapes[a] == shapes[b]:
+                assert ((region[a], region[b]) in found) == bool(mine & other)
+            row = table.overlaps[table.overlap_ptr[region[a]] : table.overlap_ptr[region[a] + 1]].tolist()
+            if region[b] in row and table.covers[table.overlap_ptr[region[a]] + row.index(region[b])]:
+                assert mine >= other
 
 
-def test_whole_heads_of_a_flat_row_project_exactly() -> None:
+def _columns(run: Run) -> tuple[int, int, int, int, int]:
+    return int(run.first.const), 0, int(run.last.const), 0, int(run.step)
+
+
+def test_tiles_that_cut_a_head_are_apart_though_both_touch_it() -> None:
     frame = frame_of([(2, 12), (2, 3, 4)])
-    assert projected(frame, (2, 12), ((0, 2, 1), (4, 8, 1))) == {*range(4, 12), *range(16, 24)}
-    assert projected(frame, (2, 12), ((1, 1, 1), (5, 2, 1))) == {17, 18}
-    assert projected(frame, (2, 12), ((0, 1, 1), (1, 3, 4))) == {1, 5, 9}
-
-
-def test_a_part_of_two_heads_projects_to_both_whole() -> None:
-    frame = frame_of([(2, 12), (2, 3, 4)])
-    assert projected(frame, (2, 12), ((0, 1, 1), (3, 2, 1))) == set(range(8))
+    left, right = (
+        frame.project(access((2, 12), ((0, 2, 1), (at, 6, 1))), ()) for at in (0, 6)
+    )  # heads of 4: the second is shared
+    rows = np.array([[v for run in runs for v in _columns(run)] for runs in (left, right)], np.int64)
+    table = region_table(rows, np.ones(2, bool), frame.shape, NO_PARTS, NO_PARTS)
+    assert pairs(table) == {(0, 0), (1, 1)}
 
 
 def test_the_number_of_pairs_is_linear_for_rows_of_a_matrix() -> None:
