@@ -83,7 +83,8 @@ def _access_tasks(graph: TaskGraph) -> IntColumn:
 def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, FloatColumn]:
     """Task, dependence and bytes of every read of what a task made, sorted by task.
 
-    A task that reads one tensor through several dependences reads an equal part through each.
+    A task that reads one tensor through several dependences reads an equal part through each, and
+    through none more than its producers wrote.
     """
     deps = graph.deps
     tensors = len(graph.program.tensors)
@@ -92,15 +93,43 @@ def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, 
     dep, task = dep[raw], deps.consumers[raw].astype(np.int64)
     by_task = np.argsort(task, kind="stable")
     dep, task = dep[by_task], task[by_task]
-    reads = (graph.access_mode & 1) > 0
-    read_key = (_access_tasks(graph) * tensors + graph.access_tensor)[reads]
-    read_bytes = np.where(graph.access_mode == 3, 0.5, 1.0)[reads] * moved[reads]
+    read_key, read_bytes = _bytes_by_tensor(graph, moved, 1)
     flow_key = task * tensors + deps.tensor[dep]
-    keys, group = np.unique(np.concatenate([read_key, flow_key]), return_inverse=True)
-    bytes_of_key = np.bincount(group[: len(read_key)], weights=read_bytes, minlength=len(keys))
-    parts = np.bincount(group[len(read_key) :], minlength=len(keys))
-    mine = group[len(read_key) :]
-    return task, dep, bytes_of_key[mine] / parts[mine]
+    _, group, parts = np.unique(flow_key, return_inverse=True, return_counts=True)
+    share = _found(read_key, read_bytes, flow_key) / parts[group.reshape(-1)]
+    return task, dep, np.minimum(share, _made(graph, moved)[dep])
+
+
+def _made(graph: TaskGraph, moved: FloatColumn) -> FloatColumn:
+    """Per dependence the bytes that its producers wrote: no more can come from their caches.
+
+    (One row of a cache of keys is written; all its rows are read.)
+    """
+    deps = graph.deps
+    written_key, written = _bytes_by_tensor(graph, moved, 2)
+    dep = np.repeat(np.arange(len(deps)), np.diff(deps.producer_ptr))
+    key = deps.producers.astype(np.int64) * len(graph.program.tensors) + deps.tensor[dep]
+    return np.bincount(dep, weights=_found(written_key, written, key), minlength=len(deps))
+
+
+def _found(keys: IntColumn, values: FloatColumn, wanted: IntColumn) -> FloatColumn:
+    """The value of each wanted key, 0 where it is not among the (ascending) keys."""
+    at = np.searchsorted(keys, wanted)
+    inside = at < len(keys)
+    hit = np.zeros(len(wanted), bool)
+    hit[inside] = keys[at[inside]] == wanted[inside]
+    result = np.zeros(len(wanted))
+    result[hit] = values[at[hit]]
+    return result
+
+
+def _bytes_by_tensor(graph: TaskGraph, moved: FloatColumn, mode: int) -> tuple[IntColumn, FloatColumn]:
+    """Bytes read (mode 1) or written (2) per task and root tensor: ascending keys task × tensors + tensor."""
+    chosen = (graph.access_mode & mode) > 0
+    keys = (_access_tasks(graph) * len(graph.program.tensors) + graph.access_tensor)[chosen]
+    share = np.where(graph.access_mode == 3, 0.5, 1.0)[chosen] * moved[chosen]
+    distinct, group = np.unique(keys, return_inverse=True)
+    return distinct, np.bincount(group.reshape(-1), weights=share, minlength=len(distinct))
 
 
 def _kept_in_cache(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
