@@ -11,7 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.measure import Probe, Sample, median_seconds
@@ -36,7 +36,7 @@ def rows() -> Iterator[Row]:
         session.position = POSITION
         session.step(1)
 
-    calls = {"ours": ours}
+    calls: dict[str, Callable[[], object]] = {"ours": ours}
     peer = None
     if importlib.util.find_spec("torch") is not None:
         from bench.peer_torch import decoder

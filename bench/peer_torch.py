@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
-import torch.nn.functional as nn
+import torch  # pyright: ignore[reportMissingImports]
+import torch.nn.functional as nn  # pyright: ignore[reportMissingImports]
 
 from examples.smollm2.weights import Model, rope_tables
 

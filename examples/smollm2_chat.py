@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="SmolLM2-135M-Instruct, every token one launch")
     parser.add_argument("--prompt", default="What is the capital of France?")
     parser.add_argument("--max-tokens", type=int, default=64, help="stop after this many (default 64)")
     parser.add_argument("--verify", action="store_true", help="replay the answer in NumPy and compare")

@@ -1,3 +1,3 @@
 """Pictures of the compiler's values. Installed as `mpmd.visual`; loaded only when asked for."""
 
-from mpmd.visual.timeline import schedule_svg as schedule_svg
+from .timeline import schedule_svg as schedule_svg

@@ -23,7 +23,8 @@ def logits(model: Model, tokens: list[int], first: int = 0) -> Array:
 
 
 def _rmsnorm(x: Array, weight: Array, epsilon: float) -> Array:
-    return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(epsilon)) * weight
+    scale = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(epsilon))
+    return (x * scale * weight).astype(np.float32, copy=False)
 
 
 def _attention(model: Model, layer: int, h: Array) -> Array:
@@ -38,10 +39,12 @@ def _attention(model: Model, layer: int, h: Array) -> Array:
     scores = np.where(np.tri(count, dtype=bool), scores, np.float32(-np.inf))
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     mixed = weights / weights.sum(axis=-1, keepdims=True) @ v
-    return mixed.swapaxes(0, 1).reshape(count, -1) @ model.out[layer].T
+    rows = mixed.swapaxes(0, 1).reshape(count, -1).astype(np.float32, copy=False)
+    return rows @ model.out[layer].T
 
 
 def _rotate(model: Model, x: Array) -> Array:
     cos, sin = rope_tables(model, x.shape[1])
     a, b = np.split(x, 2, axis=-1)
-    return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+    rotated = np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+    return rotated.astype(np.float32, copy=False)

@@ -109,7 +109,8 @@ def _made(graph: TaskGraph, moved: FloatColumn) -> FloatColumn:
     written_key, written = _bytes_by_tensor(graph, moved, 2)
     dep = np.repeat(np.arange(len(deps)), np.diff(deps.producer_ptr))
     key = deps.producers.astype(np.int64) * len(graph.program.tensors) + deps.tensor[dep]
-    return np.bincount(dep, weights=_found(written_key, written, key), minlength=len(deps))
+    made = np.bincount(dep, weights=_found(written_key, written, key), minlength=len(deps))
+    return made.astype(np.float64)
 
 
 def _found(keys: IntColumn, values: FloatColumn, wanted: IntColumn) -> FloatColumn:
@@ -129,7 +130,8 @@ def _bytes_by_tensor(graph: TaskGraph, moved: FloatColumn, mode: int) -> tuple[I
     keys = (_access_tasks(graph) * len(graph.program.tensors) + graph.access_tensor)[chosen]
     share = np.where(graph.access_mode == 3, 0.5, 1.0)[chosen] * moved[chosen]
     distinct, group = np.unique(keys, return_inverse=True)
-    return distinct, np.bincount(group.reshape(-1), weights=share, minlength=len(distinct))
+    total = np.bincount(group.reshape(-1), weights=share, minlength=len(distinct))
+    return distinct.astype(np.int64), total.astype(np.float64)
 
 
 def _kept_in_cache(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
