@@ -131,6 +131,12 @@ class ProgramOrderError(ScheduleError):
     code = "program-order"
 
 
+class ReuseError(ScheduleError):
+    """Two local tensors with common bytes, neither of which is done with before the other begins."""
+
+    code = "reuse"
+
+
 class DeadlockError(ScheduleError):
     """Steps that can never run because each waits for another."""
 

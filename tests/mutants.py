@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from mpmd.errors import DeadlockError, ProgramOrderError, RaceError, ScheduleCapacityError, ScheduleError
+from mpmd.errors import (
+    DeadlockError,
+    ProgramOrderError,
+    RaceError,
+    ReuseError,
+    ScheduleCapacityError,
+    ScheduleError,
+)
 from mpmd.machine import Machine
 from mpmd.schedule.check import check
 from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Sections, Step
@@ -66,19 +74,13 @@ def corruption_mutants(tables: bytes) -> Iterator[Mutant]:
                 mutated = original.copy()
                 mutated.cores[core][at : at + 2] = [second, first]
                 what = f"swap steps {at} and {at + 1} of core {core}: {names[first[0], second[0]]}"
-                yield what, mutated.store(), (*REFUSALS, ProgramOrderError)
+                yield what, mutated.store(), (*REFUSALS, ProgramOrderError, ReuseError)
 
 
-def overlapped(tables: bytes, offset_from: int, offset_to: int) -> bytes:
-    """The tables with everything at one place of the arena moved onto another place."""
+def overlapped(tables: bytes, tensor: int, place: int) -> bytes:
+    """The tables with a local tensor moved to another place of the arena."""
     mutated = Sections.load(tables)
-    arena = next(i for i, (kind, _) in enumerate(mutated.bases.tolist()) if kind == 1)
-    for row, function in enumerate(mutated.row_function):
-        first, end = mutated.function_ptr[function : function + 2]
-        for _, _, base, offset, _, _ in mutated.params[first:end].tolist():
-            words = mutated.row_words[row]
-            if words[base] == arena and words[offset] == offset_from:
-                words[offset] = offset_to
+    mutated.bases[np.flatnonzero(mutated.bases[:, 0] == 1)[tensor], 2] = place
     return mutated.store()
 
 

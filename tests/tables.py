@@ -18,7 +18,7 @@ Step = tuple[int, int, int, int]
 """op, a, b, reason."""
 
 _WIDTHS = (
-    ("params", "<i4", 6), ("axes", "<i8", 4), ("bases", "<i8", 2), ("derived", "<i8", 7),
+    ("params", "<i4", 6), ("axes", "<i8", 4), ("bases", "<i8", 3), ("derived", "<i8", 7),
     ("terms", "<i8", 2), ("guards", "<i8", 5), ("patches", "<i8", 3),
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ class Sections:
     arena: int = 0
     params: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(6))
     axes: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(4))
-    bases: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(2))
+    bases: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(3))
     derived: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(7))
     terms: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(2))
     guards: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(5))
@@ -103,7 +103,7 @@ class Sections:
             *(_bytes(getattr(self, name), dtype) for name, dtype, _ in _WIDTHS),
         ]
         header = [
-            0x4D504D44, 1, len(self.cores), len(steps), self.events, barriers,
+            0x4D504D44, 2, len(self.cores), len(steps), self.events, barriers,
             len(self.row_words), len(words), len(self.function_ptr) - 1, len(self.params), len(self.axes),
             len(self.bases), self.scalars, len(self.derived), len(self.terms), len(self.guards),
             len(self.patches), self.arena,

@@ -7,7 +7,7 @@ itself from the description below).
 Little-endian. A header of 24 int64, then the sections in this order, each padded with zeros to a
 multiple of 8 bytes:
 
-    header   0 magic 0x4D504D44  1 version 1   2 cores      3 steps    4 events   5 barriers
+    header   0 magic 0x4D504D44  1 version 2   2 cores      3 steps    4 events   5 barriers
              6 rows  7 words     8 functions   9 params    10 axes    11 bases   12 scalars
             13 derived          14 terms      15 guards    16 patches 17 arena bytes
             18 total bytes of the table       19.. zero
@@ -28,7 +28,8 @@ multiple of 8 bytes:
                                          OFFSET (both within the row), first axis, end axis
     axes           i64[axes][4]          word of the extent or −1, extent, word of the stride or −1, stride
                                          (elements; the extent is the largest one where a word holds it)
-    bases          i64[bases][2]         kind (0 launch argument, 1 arena), bytes
+    bases          i64[bases][3]         kind (0 launch argument, 1 local tensor), bytes, and where it starts
+                                         within the arena (0 for an argument)
     derived        i64[derived][7]       op (0 floordiv 1 mod 2 min 3 max 4 mul), lhs const, first term,
                                          end term, rhs const, first term, end term
     terms          i64[terms][2]         launch scalar, coefficient
@@ -37,7 +38,10 @@ multiple of 8 bytes:
                                          word = value in the table + Σ coefficient × scalar
 
 `scalars` counts the program's own; launch scalar s ≥ scalars is derived[s − scalars]. Bases are the
-arguments in order, then the arena if there is one. Float scalars travel as the bits of an f64.
+arguments in order, then the local tensors in order, reshaped views going by the tensor that they view.
+An OFFSET is within its base. A local tensor of which no row touches a byte has no place: it keeps its
+number, at 0, with 0 bytes. Local tensors may share bytes of the arena, one after the other. Float
+scalars travel as the bits of an f64.
 """
 
 from __future__ import annotations
@@ -45,11 +49,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mpmd.lang.program import Tensor
 from mpmd.partition.graph import Linear, TaskGraph, WordKind
 from mpmd.schedule.steps import Schedule
 
 MAGIC = 0x4D504D44
-VERSION = 1
+VERSION = 2
 HEADER_WORDS = 24
 
 _DERIVED_OPS = {"floordiv": 0, "mod": 1, "min": 2, "max": 3, "mul": 4}
@@ -76,7 +81,7 @@ def pack(schedule: Schedule) -> bytes:
         _bytes(event_total, np.int32),
         _bytes(graph.word_ptr, np.int64),
         _bytes(functions, np.int32),
-        _bytes(_words(schedule), np.int64),
+        _bytes(_words(graph), np.int64),
         _bytes(function_ptr, np.int32),
         _bytes(params, np.int32),
         _bytes(axes, np.int64),
@@ -133,35 +138,37 @@ def _functions(
     return params, axes, function_ptr
 
 
-def _base_of_tensor(schedule: Schedule) -> npt.NDArray[np.int64]:
-    tensors = schedule.graph.program.tensors
-    arguments = [t.id for t in tensors if t.is_argument and t.base is None]
-    index = {tensor: i for i, tensor in enumerate(arguments)}
-    return np.array([index.get(t.id, len(arguments)) for t in tensors], np.int64)
+def _roots(graph: TaskGraph) -> list[Tensor]:
+    """The tensors that are bases, in their order."""
+    roots = [t for t in graph.program.tensors if t.base is None]
+    return sorted(roots, key=lambda t: (not t.is_argument, t.id))
 
 
-def _bases(schedule: Schedule) -> list[tuple[int, int]]:
-    tensors = schedule.graph.program.tensors
-    bases = [(0, t.size_bytes) for t in tensors if t.is_argument and t.base is None]
-    if schedule.memory.arena_bytes:
-        bases.append((1, schedule.memory.arena_bytes))
+def _bases(schedule: Schedule) -> list[tuple[int, int, int]]:
+    graph = schedule.graph
+    touched = set(graph.access_tensor[graph.access_hi > graph.access_lo].tolist())
+    bases = []
+    for tensor in _roots(graph):
+        if tensor.is_argument:
+            bases.append((0, tensor.size_bytes, 0))
+        elif tensor.id in touched:
+            bases.append((1, tensor.size_bytes, int(schedule.memory.offset[tensor.id])))
+        else:
+            bases.append((1, 0, 0))
     return bases
 
 
-def _words(schedule: Schedule) -> npt.NDArray[np.int64]:
-    """The rows with tensor ids replaced by bases, and arena offsets added."""
-    graph = schedule.graph
+def _words(graph: TaskGraph) -> npt.NDArray[np.int64]:
+    """The rows with tensor ids replaced by bases."""
     words = graph.words.copy()
-    base_of = _base_of_tensor(schedule)
-    offset_of = np.maximum(schedule.memory.offset, 0)
+    base_of = np.full(len(graph.program.tensors), -1, np.int64)
+    base_of[[t.id for t in _roots(graph)]] = np.arange(len(_roots(graph)))
     functions = np.array([s.function for s in graph.sites], np.int64)[graph.site]
     for index, function in enumerate(graph.functions):
         starts = graph.word_ptr[:-1][functions == index]
         for at, word in enumerate(function.words):
-            if word.kind is WordKind.BASE:  # OFFSET follows it
-                tensor = graph.words[starts + at]
-                words[starts + at] = base_of[tensor]
-                words[starts + at + 1] += offset_of[tensor]
+            if word.kind is WordKind.BASE:
+                words[starts + at] = base_of[graph.words[starts + at]]
     return words
 
 

@@ -8,8 +8,10 @@ The laws, in the order in which they are checked; each part of `proof` says how:
   capacity   the machine has the cores, memory and counters; every access lies within its base
   matching   every wait can be satisfied, every event that is signalled is waited for
   liveness   the steps can all happen
-  order      every two accesses to the same bytes, one of them a write, are ordered in all executions,
-             and those to an argument as the program orders them
+  order      every two accesses to the same bytes of an argument or of a local tensor, one of them a
+             write, are ordered in all executions, as the program orders them
+  turns      of every two local tensors that share bytes, all accesses of one come before those of the
+             other, wherever they conflict
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmd.machine import Machine
-from mpmd.schedule.proof import capacity, clocks, events, execute, footprints, overlap, races
+from mpmd.schedule.proof import capacity, clocks, events, execute, footprints, overlap, races, turns
 from mpmd.schedule.proof.decode import WAIT, decode
 from mpmd.schedule.proof.scalars import Bounds
 from mpmd.schedule.proof.witness import Places, StepNote, StepNotes
@@ -55,7 +57,9 @@ def check(
     written = np.zeros(len(prints), np.bool_)
     written[accesses.footprint[accesses.writes]] = True
     pairs = overlap.overlapping(prints, written, bounds)
-    races.ordered(decoded, order, clocks.guarantees(decoded, order), accesses, prints, pairs, places)
+    guarantees = clocks.guarantees(decoded, order)
+    happened = races.ordered(decoded, order, guarantees, accesses, prints, pairs, places)
+    turns.taken(decoded, accesses, prints, written, happened, bounds, places)
     return Certificate(
         sha256=hashlib.sha256(tables).hexdigest(),
         machine=machine.name,

@@ -34,9 +34,13 @@ def tables(
     derived: Sequence[tuple[int, Linear, Linear]] = (),
     guards: Sequence[tuple[Linear, int, int]] = (),
     patches: Sequence[tuple[int, int, int]] = (),
+    local: Sequence[tuple[int, int]] = (),
     arena: int = 0,
 ) -> bytes:
-    """`params[f]` is how many tensors function f takes: (base, offset) pairs that open its rows."""
+    """`params[f]` is how many tensors function f takes: (base, offset) pairs that open its rows.
+
+    `local` are local tensors as (place in the arena, bytes); without any the arena is one.
+    """
     terms: list[tuple[int, int]] = []
 
     def linear(value: Linear) -> tuple[int, int, int]:
@@ -50,7 +54,8 @@ def tables(
     param_rows = [(3, 4, 2 * i, 2 * i + 1, 0, 0) for count in params for i in range(count)]
     derived_rows = [(op, *linear(lhs), *linear(rhs)) for op, lhs, rhs in derived]
     guard_rows = [(*linear(value), lo, hi) for value, lo, hi in guards]
-    base_rows = [(0, size) for size in bases] + ([(1, arena)] if arena else [])
+    local = local or ([(0, arena)] if arena else [])
+    base_rows = [(0, size, 0) for size in bases] + [(1, size, place) for place, size in local]
     barriers = sum(step[0] == BARRIER for step in cores[0])
     sections = [
         section(np.cumsum([0, *map(len, cores)]), "<i4"),

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from mpmd.codegen.source import ScalarInfo
+from mpmd.codegen.source import KernelSource, ScalarInfo
 from mpmd.errors import (
     AliasError,
     ArgumentError,
@@ -744,6 +744,35 @@ def test_text_that_does_not_compile_is_explained():
     with pytest.raises(ToolchainError, match="refused the generated text") as caught:
         build(source)
     assert "wrong" in caught.value.label
+
+
+def through_local_tensors(**description) -> KernelSource:
+    """x → the first local tensor → the second → y, adding one each time."""
+    rows = [(0, (0, 0, 2, 0)), (0, (2, 0, 3, 4)), (0, (3, 4, 1, 0))]
+    table = tables([[(RUN, r, 0) for r in range(3)]], rows, params=[2], bases=[4, 4], **description)
+    return kernel(ADD_ONE, ["add_one"], table, [argument("x", 1), argument("y", 1, direction=Direction.OUT)])
+
+
+@pytest.mark.parametrize("local", [[(0, 4), (64, 8)], [(64, 4), (0, 8)], [(8, 4), (0, 8)]])
+def test_local_tensors_lie_where_the_tables_say(local):
+    run = load(through_local_tensors(local=local, arena=128))
+    y = one()
+    run(np.full(1, 5, np.float32), y)
+    assert y[0] == 8
+
+
+@pytest.mark.parametrize(
+    ("local", "text"),
+    [
+        ([(0, 4), (121, 8)], "a local tensor leaves the arena"),
+        ([(129, 0), (0, 8)], "a local tensor leaves the arena"),
+        ([(0, 2**62), (0, 8)], "a local tensor leaves the arena"),
+        ([(-8, 4), (0, 8)], "a base is malformed"),
+    ],
+)
+def test_local_tensors_outside_the_arena_are_refused(local, text):
+    with pytest.raises(MalformedTableError, match=text):
+        load(through_local_tensors(local=local, arena=128))
 
 
 def test_broken_tables_are_refused_not_run():

@@ -12,8 +12,10 @@ import numpy as np
 
 from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Sections, Step
 
-ARENA = -1
-"""As the base of an access: the arena, whatever its number."""
+
+def local(number: int) -> int:
+    """As the base of an access: a local tensor, whatever the number of arguments."""
+    return -1 - number
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,17 @@ def sections(
     cores: Sequence[Sequence[Step]],
     rows: Sequence[Sequence[Access]],
     arguments: Sequence[int] = (),
-    arena: int = 0,
+    tensors: Sequence[tuple[int, int]] = (),
+    arena: int | None = None,
     scalars: int = 0,
     derived: Sequence[tuple[int, Sum, Sum]] = (),
     guards: Sequence[tuple[Sum, int, int]] = (),
 ) -> Sections:
-    """The sections; every row has a function of its own, with fixed strides and extents in the function."""
+    """The sections; every row has a function of its own, with fixed strides and extents in the function.
+
+    `tensors` are the local ones as (place in the arena, bytes); without `arena` that is just large enough.
+    """
+    local_bases = [(1, size, place) for place, size in tensors]
     events = 1 + max((a for core in cores for op, a, _, _ in core if op in (SIGNAL, WAIT)), default=-1)
     result = Sections(
         cores=[list(core) for core in cores],
@@ -87,8 +94,8 @@ def sections(
         function_ptr=[0],
         events=events,
         scalars=scalars,
-        arena=arena,
-        bases=np.array([*((0, size) for size in arguments), *[(1, arena)] * (arena > 0)]).reshape(-1, 2),
+        arena=max((place + size for place, size in tensors), default=0) if arena is None else arena,
+        bases=np.array([*((0, size, 0) for size in arguments), *local_bases], np.int64).reshape(-1, 3),
     )
     params: list[tuple[int, ...]] = []
     axes: list[tuple[int, ...]] = []
@@ -98,7 +105,7 @@ def sections(
         words: list[Number] = []
         for access in row:
             first = len(axes)
-            base = len(arguments) if access.base == ARENA else access.base
+            base = access.base if access.base >= 0 else len(arguments) - 1 - access.base
             params.append((access.mode, access.item, len(words), len(words) + 1))
             words += [base, access.offset]
             for extent, stride, tile in zip(*_axes(access), strict=True):

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 
 import pytest
-from table_builder import ARENA, Sum, barrier, build, reads, run, sections, signal, updates, wait, writes
+from table_builder import Sum, barrier, build, local, reads, run, sections, signal, updates, wait, writes
 
 from mpmd.errors import (
     DeadlockError,
@@ -14,13 +14,14 @@ from mpmd.errors import (
     OrphanSignalError,
     ProgramOrderError,
     RaceError,
+    ReuseError,
     ScheduleCapacityError,
     Span,
     UnmatchedWaitError,
 )
 from mpmd.machine import Machine, Primitive
 from mpmd.schedule.check import check
-from tests.mutants import REFUSALS, assert_irredundant, corruption_mutants, overlapped, sync_mutants
+from tests.mutants import REFUSALS, assert_irredundant, corruption_mutants, sync_mutants
 
 COUNTER = Primitive("counter", 8, 100, 1e-7, 1e-7)
 MACHINE = Machine("test", 4, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**20, 1e-7, 32, COUNTER)
@@ -130,43 +131,29 @@ def test_column_tiles_are_disjoint() -> None:
                 check(tables, MACHINE)
 
 
-def test_buffers_that_take_turns_in_the_arena_need_order() -> None:
-    """Reuse of arena bytes is a conflict like any other."""
-    ordered = build(
-        cores=[[run(0), run(1), signal(0)], [wait(0), run(2), run(3)]],
-        rows=[[writes(ARENA, 0, 64)], [reads(ARENA, 0, 64)], [writes(ARENA, 0, 64)], [reads(ARENA, 0, 64)]],
-        arena=64,
-    )
-    check(ordered, MACHINE)
-    unordered = build(
-        cores=[[run(0), run(1)], [run(2), run(3)]],
-        rows=[[writes(ARENA, 0, 64)], [reads(ARENA, 0, 64)], [writes(ARENA, 64, 64)], [reads(ARENA, 64, 64)]],
-        arena=128,
-    )
-    check(unordered, MACHINE)
-    with pytest.raises(RaceError, match="both use the arena unordered"):
-        check(overlapped(unordered, 64, 0), MACHINE)
-
-
-def test_program_order_on_arguments() -> None:
+@pytest.mark.parametrize("tensor", ["argument 0", "local tensor 0"])
+def test_program_order(tensor: str) -> None:
     """A reader that the program calls after the writer may not come before it, sync or no sync."""
+    base = 0 if tensor == "argument 0" else local(0)
     tables = build(
         cores=[[run(1), signal(0)], [wait(0), run(0)]],
-        rows=[[writes(0, 0, 8)], [reads(0, 0, 8)]],
+        rows=[[writes(base, 0, 8)], [reads(base, 0, 8)]],
         arguments=[8],
+        tensors=[(0, 8)],
     )
     with pytest.raises(ProgramOrderError) as error:
         check(tables, MACHINE)
     assert str(error.value) == (
         "error[program-order]: row 1 (core 0, step 0) comes before row 0 (core 1, step 1), which the program "
         "calls first\n"
-        "  note: writes bytes 0 to 8 of argument 0\n"
-        "  related: row 1 (core 0, step 0) reads bytes 0 to 8 of argument 0"
+        f"  note: writes bytes 0 to 8 of {tensor}\n"
+        f"  related: row 1 (core 0, step 0) reads bytes 0 to 8 of {tensor}"
     )
 
 
 def test_threshold_below_the_total_guarantees_no_one_signal() -> None:
     """Two signals, a wait for one: either may have come, so neither producer is known to be done."""
+
     def tables(count: int) -> bytes:
         return build(
             cores=[[run(0), signal(0)], [run(1), signal(0)], [wait(0, count), run(2)]],
@@ -181,6 +168,7 @@ def test_threshold_below_the_total_guarantees_no_one_signal() -> None:
 
 def test_counter_of_one_core_guarantees_a_prefix() -> None:
     """A wait for the n-th signal of one core knows that core's steps up to there, and no further."""
+
     def tables(count: int) -> bytes:
         return build(
             cores=[[run(0), signal(0), run(1), signal(0)], [wait(0, count), run(2)], [wait(0, 2), run(3)]],
@@ -283,7 +271,7 @@ def test_signal_that_nothing_waits_for() -> None:
     [
         ({"cores": [[]] * 5, "rows": []}, "the schedule needs 5 cores, 'test' has 4"),
         (
-            {"cores": [[]], "rows": [], "arena": 2**21},
+            {"cores": [[]], "rows": [], "tensors": [(2**20, 2**20)]},
             "the schedule needs 2097152 bytes of memory for local tensors, 'test' has 1048576",
         ),
         (
@@ -299,8 +287,8 @@ def test_signal_that_nothing_waits_for() -> None:
             "row 0 (core 0, step 0) may reach bytes 60 to 68, outside the 64 bytes of argument 0",
         ),
         (
-            {"cores": [[run(0)]], "rows": [[reads(ARENA, -4, 8)]], "arena": 64},
-            "row 0 (core 0, step 0) may reach bytes -4 to 4, outside the 64 bytes of the arena",
+            {"cores": [[run(0)]], "rows": [[reads(local(1), -4, 8)]], "tensors": [(0, 64), (64, 64)]},
+            "row 0 (core 0, step 0) may reach bytes -4 to 4, outside the 64 bytes of local tensor 1",
         ),
         (
             {"cores": [[run(0)]], "rows": [[reads(0, 0, 2**40, 2**40)]], "arguments": [64]},
@@ -360,35 +348,52 @@ def test_every_mutant_of_a_pipeline_is_refused() -> None:
             [wait(0, 2), run(3), signal(1)],
         ],
         rows=[
-            [writes(ARENA, 0, 8)],
-            [writes(ARENA, 8, 8)],
-            [reads(ARENA, 0, 8), writes(0, 0, 8)],
-            [reads(ARENA, 8, 8), writes(0, 8, 8)],
-            [writes(ARENA, 8, 8)],
-            [reads(0, 0, 16), reads(ARENA, 8, 8), writes(1, 0, 8)],
+            [writes(local(0), 0, 8)],
+            [writes(local(0), 8, 8)],
+            [reads(local(0), 0, 8), writes(0, 0, 8)],
+            [reads(local(0), 8, 8), writes(0, 8, 8)],
+            [writes(local(1), 0, 8)],
+            [reads(0, 0, 16), reads(local(1), 0, 8), writes(1, 0, 8)],
         ],
         arguments=[16, 8],
-        arena=16,
+        tensors=[(0, 16), (8, 8)],
     )
     assert assert_irredundant(tables, MACHINE) == 9
-    for what, mutated, expected in corruption_mutants(tables):
-        if "two runs" not in what:
-            with pytest.raises(expected):
-                check(mutated, MACHINE)
+    for _, mutated, expected in corruption_mutants(tables):
+        with pytest.raises(expected):
+            check(mutated, MACHINE)
     assert all(expected == REFUSALS for _, _, expected in sync_mutants(tables))
 
 
-def test_swapped_dependent_runs_of_one_core_are_refused() -> None:
-    """The order of two runs on one core is the program's, where both use an argument."""
+@pytest.mark.parametrize("base", [0, local(0)])
+def test_swapped_dependent_runs_of_one_core_are_refused(base: int) -> None:
+    """The order of two runs on one core is the program's, where both use one tensor."""
     tables = build(
         cores=[[run(0), run(1)]],
-        rows=[[writes(0, 0, 8)], [reads(0, 0, 8), writes(1, 0, 8)]],
+        rows=[[writes(base, 0, 8)], [reads(base, 0, 8), writes(1, 0, 8)]],
         arguments=[8, 8],
+        tensors=[(0, 8)],
     )
-    ((what, mutated, expected),) = corruption_mutants(tables)
+    check(tables, MACHINE)
+    ((what, mutated, _),) = corruption_mutants(tables)
     assert what == "swap steps 0 and 1 of core 0: two runs"
-    with pytest.raises(expected):
+    with pytest.raises(ProgramOrderError):
         check(mutated, MACHINE)
+
+
+def test_swapped_runs_on_tensors_in_one_place_are_refused() -> None:
+    """A tensor that takes the place of another one before the last use of that."""
+    h, g = local(0), local(1)
+    tables = build(
+        cores=[[run(0), run(1), run(2), run(3)]],
+        rows=[[writes(h, 0, 8)], [reads(h, 0, 8)], [writes(g, 0, 8)], [reads(g, 0, 8)]],
+        tensors=[(0, 8), (0, 8)],
+    )
+    check(tables, MACHINE)
+    first, middle, last = (mutated for _, mutated, _ in corruption_mutants(tables))
+    for mutated, refusal in ((first, ProgramOrderError), (middle, ReuseError), (last, ProgramOrderError)):
+        with pytest.raises(refusal):
+            check(mutated, MACHINE)
 
 
 def test_redundant_sync_is_found() -> None:
@@ -408,7 +413,7 @@ def test_sections_round_trip() -> None:
         cores=[[run(0), barrier(0)], [barrier(0)]],
         rows=[[reads(0, Sum(4, {0: 8}), Sum(0, {0: 1}), tile=(4,))]],
         arguments=[64],
-        arena=8,
+        tensors=[(0, 8)],
         scalars=1,
         derived=[(2, Sum(1, {0: 1}), Sum(4))],
         guards=[(Sum(0, {0: 1}), 0, 4)],

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from table_builder import ARENA, Sum, barrier, reads, run, sections, signal, wait, writes
+from table_builder import Sum, barrier, local, reads, run, sections, signal, wait, writes
 
 from mpmd.errors import MalformedTableError, ScheduleError
 from mpmd.machine import Machine, Primitive
@@ -24,11 +24,11 @@ def whole() -> Sections:
     return sections(
         cores=[[run(0), signal(0), barrier(0)], [wait(0), run(1), barrier(0)]],
         rows=[
-            [reads(0, Sum(0, {0: 8}), Sum(0, {1: 1}), 2, tile=(4, 2)), writes(ARENA, 0, 8)],
-            [reads(ARENA, 0, 8), writes(1, 0, 8)],
+            [reads(0, Sum(0, {0: 8}), Sum(0, {1: 1}), 2, tile=(4, 2)), writes(local(0), 0, 8)],
+            [reads(local(0), 0, 8), writes(1, 0, 8)],
         ],
         arguments=[64, 8],
-        arena=8,
+        tensors=[(0, 8)],
         scalars=1,
         derived=[(2, Sum(0, {0: 1}), Sum(4))],
         guards=[(Sum(0, {0: 1}), 0, 7)],
@@ -48,16 +48,16 @@ def test_the_tables_of_these_tests_are_right() -> None:
     ("tables", "text"),
     [
         (b"", "the tables end after 0 bytes, within their header"),
-        (patched(whole().store(), 0, 7), "not tables of version 1: magic 0x7, version 1"),
-        (patched(whole().store(), 1, 2), "not tables of version 1: magic 0x4d504d44, version 2"),
+        (patched(whole().store(), 0, 7), "not tables of version 2: magic 0x7, version 2"),
+        (patched(whole().store(), 1, 1), "not tables of version 2: magic 0x4d504d44, version 1"),
         (patched(whole().store(), 23, 1), "the reserved words of the header are not zero"),
-        (patched(whole().store(), 2, -1), "the header counts -1 cores, in 912 bytes"),
+        (patched(whole().store(), 2, -1), "the header counts -1 cores, in 936 bytes"),
         (patched(whole().store(), 2, 0), "the tables are for no core"),
-        (patched(whole().store(), 3, 99), "section 'steps' needs 1792 bytes of tables, there are 912"),
+        (patched(whole().store(), 3, 99), "section 'steps' needs 1792 bytes of tables, there are 936"),
         (patched(whole().store(), 5, 2), "core 0 has 1 barriers, the header says 2"),
         (patched(whole().store(), 12, 2**40), "the header has 1099511627776 scalars and an arena of 8 bytes"),
-        (patched(whole().store(), 17, 9), "the arena is 8 bytes as a base and 9 in the header"),
-        (whole().store() + b"\0" * 8, "the sections take 912 bytes, the header says 912, there are 920"),
+        (patched(whole().store(), 17, 7), "base 2 ends 8 bytes into the arena of 7"),
+        (whole().store() + b"\0" * 8, "the sections take 936 bytes, the header says 936, there are 944"),
     ],
 )
 def test_headers(tables: bytes, text: str) -> None:
@@ -85,7 +85,11 @@ def edited(name: str, index: tuple[int, ...], value: int) -> bytes:
         (edited("axes", (0, 0), 7), "an EXTENT word in function 0, axis 0 is 7, outside -1 to 4"),
         (edited("axes", (0, 1), -1), "the extent of axis 0 is -1, outside 0 to 4503599627370495"),
         (edited("bases", (0, 0), 2), "the kind of base 0 is 2, outside 0 to 1"),
-        (edited("bases", (0, 0), 1), "the arena is not one base, the last"),
+        (edited("bases", (0, 0), 1), "base 1 is an argument and follows a local tensor"),
+        (edited("bases", (1, 2), 8), "base 1 is an argument and has a place in the arena"),
+        (edited("bases", (2, 1), 9), "base 2 ends 9 bytes into the arena of 8"),
+        (edited("bases", (2, 2), 1), "base 2 ends 9 bytes into the arena of 8"),
+        (edited("bases", (2, 2), -1), "the place of base 2 is -1, outside 0 to 4503599627370495"),
         (edited("derived", (0, 0), 5), "the op of derived scalar 0 is 5, outside 0 to 4"),
         (edited("terms", (0, 0), 1), "derived scalar 0 is computed from a later one"),
         (edited("terms", (0, 0), 2), "the scalar of term 0 is 2, outside 0 to 1"),

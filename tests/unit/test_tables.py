@@ -83,11 +83,12 @@ def test_steps(both: tuple[Schedule, Tables, bytes]) -> None:
 
 
 def test_rows(both: tuple[Schedule, Tables, bytes]) -> None:
-    """Rows are the graph's, with tensors turned into bases, and places in the arena added."""
+    """Rows are the graph's, with tensors turned into bases: the arguments, then the local tensors."""
     made, tables, _ = both
     graph = made.graph
     assert tables.row_ptr.tolist() == graph.word_ptr.tolist()
-    names = [t.name for t in graph.program.tensors if t.is_argument and t.base is None]
+    tensors = [t for t in graph.program.tensors if t.base is None]
+    bases = [t.id for t in tensors if t.is_argument] + [t.id for t in tensors if not t.is_argument]
     for row in range(len(graph)):
         view = graph.task(row)
         words = tables.words[tables.row_ptr[row] : tables.row_ptr[row + 1]].tolist()
@@ -96,14 +97,9 @@ def test_rows(both: tuple[Schedule, Tables, bytes]) -> None:
         for layout, (_, item, base, offset, first, end) in zip(
             view.function.layouts, tables.params[low:high].tolist(), strict=True
         ):
-            tensor = graph.program.tensors[view.words[base]]
             assert item == 4
-            if tensor.name in names:
-                assert words[base] == names.index(tensor.name)
-                assert words[offset] == view.words[offset]
-            else:
-                assert words[base] == len(names)
-                assert words[offset] == view.words[offset] + made.memory.offset[tensor.id]
+            assert words[base] == bases.index(view.words[base])
+            assert words[offset] == view.words[offset]
             axes = tables.axes[first:end].tolist()
             for extent, bound, (word, most, _, _) in zip(layout.extents, layout.bounds, axes, strict=True):
                 assert most == bound
@@ -111,9 +107,15 @@ def test_rows(both: tuple[Schedule, Tables, bytes]) -> None:
 
 
 def test_bases_and_symbols(both: tuple[Schedule, Tables, bytes]) -> None:
-    """Sizes of arguments and arena; the launch's scalars, guards and patches."""
+    """Sizes of tensors and places of the local ones; the launch's scalars, guards and patches."""
     made, tables, _ = both
-    assert tables.bases.tolist() == [[0, 512], [0, 16384], [0, 8192], [0, 512], [1, made.memory.arena_bytes]]
+    local = [t for t in made.graph.program.tensors if not t.is_argument]
+    assert [t.name for t in local] == ["h", "g"]
+    assert tables.bases.tolist() == [
+        *([0, size, 0] for size in (512, 16384, 8192, 512)),
+        *([1, 512, made.memory.offset[t.id]] for t in local),
+    ]
+    assert tables.arena_bytes == made.memory.arena_bytes == 1024
     assert tables.scalars == len(made.graph.program.scalars) == 2
     assert len(tables.guards) == len(made.graph.guards) > 0
     scale, pos = range(2)

@@ -345,8 +345,8 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
   if (result.guard >= 0) return FAILED_GUARD;
   if (!grow_pool(static_cast<int>(t.cores) - 1)) return NO_THREADS;
   patch(kernel, kernel.incoming);
-  const long long count = mpmd_argument_count(&kernel);
-  if (memcmp(kernel.base, arguments, count * sizeof(void*))) memcpy(kernel.base, arguments, count * sizeof(void*));
+  const long long bytes = t.arguments * sizeof(void*);
+  if (memcmp(kernel.base, arguments, bytes)) memcpy(kernel.base, arguments, bytes);
   if (t.cores == 1) {
     run(kernel);
   } else {
@@ -406,7 +406,7 @@ const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
   if (t.arena_bytes && !kernel.arena.map(t.arena_bytes)) return full;
   if (scratch && !kernel.scratch.map(scratch * t.cores)) return full;
   memcpy(kernel.words, t.word, t.words * sizeof(Word));
-  if (t.bases && t.base[t.bases - 1][0] == 1) kernel.base[t.bases - 1] = kernel.arena.start;
+  for (long long b = t.arguments; b < t.bases; ++b) kernel.base[b] = kernel.arena.start + t.base[b][2];
   for (int c = 0; c < t.cores; ++c) {
     kernel.core[c] = Core{kernel.base, kernel.scratch.start + c * scratch, c, static_cast<int>(t.cores), &kernel};
   }
@@ -470,10 +470,7 @@ EXPORT void mpmd_close(MpmdKernel* kernel) {
   free(kernel);
 }
 
-EXPORT long long mpmd_argument_count(const MpmdKernel* kernel) {
-  const Tables& t = kernel->tables;
-  return t.bases && t.base[t.bases - 1][0] == 1 ? t.bases - 1 : t.bases;
-}
+EXPORT long long mpmd_argument_count(const MpmdKernel* kernel) { return kernel->tables.arguments; }
 
 EXPORT long long mpmd_argument_bytes(const MpmdKernel* kernel, long long argument) {
   return kernel->tables.base[argument][1];

@@ -12,6 +12,7 @@ namespace mpmd {
 struct Tables {
   long long cores, steps, events, barriers, rows, words, functions, params, axes, bases, scalars;
   long long derived, terms, guards, patches, arena_bytes, total_bytes;
+  long long arguments;  // the bases before the local tensors
 
   const int* core_ptr;
   const int (*step)[4];
@@ -22,7 +23,7 @@ struct Tables {
   const int* function_ptr;
   const int (*param)[6];
   const Word (*axis)[4];
-  const Word (*base)[2];
+  const Word (*base)[3];
   const Word (*derive)[7];
   const Word (*term)[2];
   const Word (*guard)[5];
@@ -30,7 +31,7 @@ struct Tables {
 };
 
 const long long MAGIC = 0x4D504D44;
-const long long VERSION = 1;
+const long long VERSION = 2;
 const long long HEADER_WORDS = 24;
 const long long MOST = 1LL << 40;  // no section of honest tables has more entries
 const int MOST_CORES = 1024;
@@ -137,10 +138,17 @@ inline const char* check_launch(const Tables& t) {
   for (long long p = 0; p < t.patches; ++p) {
     if (!within(t.patch[p][0], t.words) || !within(t.patch[p][1], scalars)) return "a patch names no word or scalar";
   }
+  return nullptr;
+}
+
+inline const char* check_bases(Tables& t) {
+  t.arguments = 0;
+  while (t.arguments < t.bases && t.base[t.arguments][0] == 0) ++t.arguments;
   for (long long b = 0; b < t.bases; ++b) {
-    const bool arena = t.base[b][0] == 1;
-    if (!within(t.base[b][0], 2) || t.base[b][1] < 0) return "a base is malformed";
-    if (arena && (b != t.bases - 1 || t.base[b][1] != t.arena_bytes)) return "the arena is not the last base";
+    const Word kind = t.base[b][0], size = t.base[b][1], start = t.base[b][2];
+    if (!within(kind, 2) || size < 0 || start < 0 || (kind == 0 && start != 0)) return "a base is malformed";
+    if (b >= t.arguments && kind == 0) return "an argument follows a local tensor";
+    if (kind == 1 && (start > t.arena_bytes || size > t.arena_bytes - start)) return "a local tensor leaves the arena";
   }
   return nullptr;
 }
@@ -172,7 +180,7 @@ inline const char* decode(const char* bytes, long long size, Tables& t) {
   t.function_ptr = reader.take<int>(t.functions + 1);
   t.param = reader.take<int[6]>(t.params);
   t.axis = reader.take<Word[4]>(t.axes);
-  t.base = reader.take<Word[2]>(t.bases);
+  t.base = reader.take<Word[3]>(t.bases);
   t.derive = reader.take<Word[7]>(t.derived);
   t.term = reader.take<Word[2]>(t.terms);
   t.guard = reader.take<Word[5]>(t.guards);
@@ -182,6 +190,7 @@ inline const char* decode(const char* bytes, long long size, Tables& t) {
   if (!ascending(t.core_ptr, t.cores, t.steps)) return "the cores' steps are out of order";
   if (const char* wrong = check_steps(t)) return wrong;
   if (const char* wrong = check_rows(t)) return wrong;
+  if (const char* wrong = check_bases(t)) return wrong;
   return check_launch(t);
 }
 

@@ -20,6 +20,7 @@ Column = npt.NDArray[np.int64]
 RUN, SIGNAL, WAIT, BARRIER = range(4)
 
 _MAGIC = 0x4D504D44
+_VERSION = 2
 _HEADER = 24
 _LARGEST = 2**52
 """Offsets, extents and strides above this are refused: no memory has them, and sums stay exact."""
@@ -41,7 +42,7 @@ _SECTIONS = (
     ("function_ptr", 4, 1, "functions", 1),
     ("params", 4, 6, "params", 0),
     ("axes", 8, 4, "axes", 0),
-    ("bases", 8, 2, "bases", 0),
+    ("bases", 8, 3, "bases", 0),
     ("derived", 8, 7, "derived", 0),
     ("terms", 8, 2, "terms", 0),
     ("guards", 8, 5, "guards", 0),
@@ -78,6 +79,11 @@ class Tables:
     @property
     def rows(self) -> int:
         return len(self.row_function)
+
+    @property
+    def arguments(self) -> int:
+        """How many bases are arguments: the first ones."""
+        return int((self.bases[:, 0] == 0).sum())
 
     @property
     def step_core(self) -> Column:
@@ -118,8 +124,8 @@ def _split(tables: bytes) -> tuple[dict[str, int], dict[str, Any]]:
     if len(tables) < _HEADER * 8:
         _malformed(f"the tables end after {len(tables)} bytes, within their header")
     header = [int(word) for word in np.frombuffer(tables, "<i8", _HEADER)]
-    if header[0] != _MAGIC or header[1] != 1:
-        _malformed(f"not tables of version 1: magic {header[0]:#x}, version {header[1]}")
+    if header[0] != _MAGIC or header[1] != _VERSION:
+        _malformed(f"not tables of version {_VERSION}: magic {header[0]:#x}, version {header[1]}")
     counts: dict[str, int] = dict(zip(_COUNTS, header[2:], strict=False))
     if any(header[2 + len(_COUNTS) :]):
         _malformed("the reserved words of the header are not zero")
@@ -225,12 +231,15 @@ def _check_functions(t: Tables) -> None:
 def _check_bases(t: Tables) -> None:
     _check_range("the kind of base", t.bases[:, 0], 0, 2)
     _check_range("the bytes of base", t.bases[:, 1], 0, _LARGEST)
-    arenas = np.flatnonzero(t.bases[:, 0] == 1)
-    if len(arenas) > 1 or (len(arenas) and arenas[0] != len(t.bases) - 1):
-        _malformed("the arena is not one base, the last")
-    size = int(t.bases[arenas, 1].sum())
-    if size != t.arena_bytes:
-        _malformed(f"the arena is {size} bytes as a base and {t.arena_bytes} in the header")
+    _check_range("the place of base", t.bases[:, 2], 0, _LARGEST)
+    kind, size, start = t.bases.T
+    if (np.diff(kind) < 0).any():
+        _malformed(f"base {int(np.argmin(np.diff(kind))) + 1} is an argument and follows a local tensor")
+    for bad in np.flatnonzero((kind == 0) & (start != 0))[:1]:
+        _malformed(f"base {int(bad)} is an argument and has a place in the arena")
+    for bad in np.flatnonzero((kind == 1) & (start + size > t.arena_bytes))[:1]:
+        ends = int(start[bad] + size[bad])
+        _malformed(f"base {int(bad)} ends {ends} bytes into the arena of {t.arena_bytes}")
 
 
 def _check_symbols(t: Tables) -> None:

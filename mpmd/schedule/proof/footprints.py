@@ -48,6 +48,18 @@ class Footprints:
     def __len__(self) -> int:
         return len(self.base)
 
+    def together(self, index: Column, by: Column) -> Footprints:
+        """The chosen ones, each moved by so many bytes, as if they were in one base."""
+        relative, absolute = (boxes.take(index) for boxes in (self.relative, self.absolute))
+        return replace(
+            self,
+            base=np.zeros_like(index),
+            relation=self.relation[index],
+            shape=self.shape[index],
+            relative=replace(relative, offset=relative.offset + by),
+            absolute=replace(absolute, offset=absolute.offset + by),
+        )
+
     def place(self, index: int) -> Place:
         """The footprint as forms in the launch scalars."""
         offset = Form(int(self.relative.offset[index]), self.relations[self.relation[index]])
@@ -65,6 +77,15 @@ class Accesses:
     footprint: Column
     reads: Mask
     writes: Mask
+
+    def text(self, access: int, prints: Footprints, places: Places) -> str:
+        """`writes bytes 0 to 64 of argument 1`."""
+        verbs = {(True, False): "reads", (False, True): "writes", (True, True): "reads and writes"}
+        verb = verbs[bool(self.reads[access]), bool(self.writes[access])]
+        box = prints.absolute.take(self.footprint[[access]])
+        base = places.base(int(prints.base[self.footprint[access]]))
+        strided = " (strided)" if (box.extents[0, 1:] > 1).any() else ""
+        return f"{verb} bytes {int(box.offset[0])} to {int(box.end[0])} of {base}{strided}"
 
 
 @dataclass(frozen=True, eq=False)

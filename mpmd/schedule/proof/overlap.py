@@ -9,7 +9,7 @@ matrix's columns would all overlap, over their places modulo the row pitch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -25,11 +25,15 @@ _FEW = 100_000
 """Candidates below this are not worth a search for fewer."""
 
 Pairs = tuple[Column, Column]
+Filter = Callable[[Column, Column], Mask]
 
 
-def overlapping(prints: Footprints, written: Mask, bounds: Bounds) -> Pairs:
-    """All pairs of different footprints that may share a byte and of which one is written."""
-    a, b = _overlapping_boxes(prints, written)
+def overlapping(prints: Footprints, written: Mask, bounds: Bounds, wanted: Filter | None = None) -> Pairs:
+    """All pairs of different footprints of one base that may share a byte and of which one is written.
+
+    `wanted` tells which pairs are asked for, if not all.
+    """
+    a, b = _overlapping_boxes(prints, written, wanted)
     kept = np.ones(len(a), np.bool_)
     open_ = (prints.relation != 0) | (prints.shape != 0)
     known: dict[tuple[Place, Place], bool] = {}
@@ -46,17 +50,17 @@ def _from_origin(a: Place, b: Place) -> tuple[Place, Place]:
     return replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
 
 
-def _overlapping_boxes(prints: Footprints, written: Mask) -> Pairs:
+def _overlapping_boxes(prints: Footprints, written: Mask, wanted: Filter | None) -> Pairs:
     found: list[Pairs] = []
     for members in _runs(prints.base):
         relation = prints.relation[members]
         for alike in _runs(relation):
             index = members[alike]
-            found += _of_group(prints.relative.take(index), written[index], index)
+            found += _of_group(prints.relative.take(index), written[index], index, wanted)
         if (relation != relation[0]).any():
             found += [
                 (a[unlike], b[unlike])
-                for a, b in _of_group(prints.absolute.take(members), written[members], members)
+                for a, b in _of_group(prints.absolute.take(members), written[members], members, wanted)
                 for unlike in [prints.relation[a] != prints.relation[b]]
             ]
     if not found:
@@ -72,12 +76,15 @@ def _runs(values: Column) -> list[Column]:
     return np.split(order, np.flatnonzero(np.diff(values[order])) + 1)
 
 
-def _of_group(boxes: Boxes, written: Mask, index: Column) -> list[Pairs]:
+def _of_group(boxes: Boxes, written: Mask, index: Column, wanted: Filter | None) -> list[Pairs]:
     """The overlapping pairs of some boxes, as footprints (`index` is theirs)."""
     if not written.any():
         return []
     found: list[Pairs] = []
     for a, b in _candidates(boxes, written):
+        if wanted is not None:
+            kept = wanted(index[a], index[b])
+            a, b = a[kept], b[kept]
         met = meet(boxes, a, b)
         found.append((index[a[met]], index[b[met]]))
     return found

@@ -1,10 +1,10 @@
 """The laws that every two conflicting accesses are ordered, and as the program orders them.
 
-In:  the linear extension, what waits guarantee, all accesses, and which footprints overlap.
-Out: nothing; raises `RaceError` with the two steps, what they use, and what is known instead, or
-`ProgramOrderError`: rows are numbered in program order, so on an argument the later row comes later.
-Not here: the order itself (`execute`, `clocks`), the overlaps (`overlap`). In the arena, where tensors
-take turns, the tables do not say whose turn it is, so the direction there is not checked.
+In:  the linear extension, what waits guarantee, all accesses, and which footprints of a tensor overlap.
+Out: per row how many steps of each core have happened before it in all executions. Raises `RaceError`
+with the two steps, what they use, and what is known instead, or `ProgramOrderError`: rows are numbered
+in program order, so of two conflicting rows the later one comes later.
+Not here: the order itself (`execute`, `clocks`), overlaps (`overlap`), tensors that share bytes (`turns`).
 
 One sweep along the extension, in the manner of FastTrack (Flanagan and Freund, PLDI 2009) but with
 overlaps pushed when an access is made, so that a check reads only the footprints of its own row: for
@@ -48,7 +48,6 @@ class _Rows:
     checks: _Lists
     lists: _Lists
     marks: _Lists
-    is_argument: list[bool]  # per list of marks
 
 
 def ordered(
@@ -59,8 +58,8 @@ def ordered(
     prints: Footprints,
     pairs: Pairs,
     places: Places,
-) -> None:
-    """Raise unless happens-before orders every conflict, and as the rows are numbered."""
+) -> npt.NDArray[np.int32]:
+    """What has happened before each row; raise unless every conflict is ordered as the rows are numbered."""
     rows = _rows(tables, accesses, prints, pairs)
     op, a, b = tables.op.tolist(), tables.a.tolist(), tables.b.tolist()
     core_of, ptr = tables.step_core.tolist(), tables.core_ptr.tolist()
@@ -68,13 +67,16 @@ def ordered(
     limits = np.zeros((cores, cores + 1), np.int32)
     clock = limits[:, :cores]
     seen = np.zeros((rows.slots, cores + 1), np.int32)
+    happened = np.zeros((tables.rows, cores), np.int32)
     barrier = -1
     for position, step in enumerate(order):
         if op[step] == RUN:
+            core = core_of[step]
+            limit = limits[core]
+            limit[core] = step - ptr[core]
+            happened[a[step]] = clock[core]
             checks = rows.checks[a[step]]
             if len(checks):
-                core = core_of[step]
-                limit = limits[core]
                 limit[core], limit[cores] = step - ptr[core] + 1, a[step] + 1
                 before = seen[checks]
                 if (before > limit).any():
@@ -82,14 +84,14 @@ def ordered(
                 for number in rows.lists[a[step]].tolist():
                     marks = rows.marks[number]
                     seen[marks, core] = limit[core]
-                    if rows.is_argument[number]:
-                        seen[marks, cores] = np.maximum(seen[marks, cores], limit[cores])
+                    seen[marks, cores] = np.maximum(seen[marks, cores], limit[cores])
         elif op[step] == WAIT:
             row = clock[core_of[step]]
             np.maximum(row, promised.clock[a[step], b[step]], out=row)
         elif op[step] == BARRIER and a[step] != barrier:
             barrier = a[step]
             join_barrier(clock, tables, order[position : position + cores])
+    return happened
 
 
 def _rows(tables: Tables, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _Rows:
@@ -123,7 +125,6 @@ def _rows(tables: Tables, accesses: Accesses, prints: Footprints, pairs: Pairs) 
         checks=_lists(tables.rows, check_row[must], check_slot[must]),
         lists=_lists(tables.rows, list_row[some], list_of[some]),
         marks=marks,
-        is_argument=np.tile(tables.bases[prints.base, 0] == 0, 2).tolist(),
     )
 
 
@@ -164,7 +165,7 @@ def _broken(
         other = places.step_of_row(int(before[:, core].max() - 1))
     mine, theirs = _conflict(tables, step, other, accesses, pairs)
     base = places.base(int(prints.base[accesses.footprint[mine]]))
-    label, note = (_use(access, accesses, prints, base) for access in (mine, theirs))
+    label, note = (accesses.text(access, prints, places) for access in (mine, theirs))
     span, related = places.span(step), (Note(places.span(other), f"{places.step(other)} {note}"),)
     if core == tables.cores:
         return ProgramOrderError(
@@ -182,15 +183,6 @@ def _broken(
         related=related,
         hints=(f"what precedes {here} proves {known} steps of core {core} done, {needed} are needed",),
     )
-
-
-def _use(access: int, accesses: Accesses, prints: Footprints, base: str) -> str:
-    """`writes bytes 0 to 64 of argument 1`."""
-    verbs = {(True, False): "reads", (False, True): "writes", (True, True): "reads and writes"}
-    verb = verbs[bool(accesses.reads[access]), bool(accesses.writes[access])]
-    box = prints.absolute.take(accesses.footprint[[access]])
-    strided = " (strided)" if (box.extents[0, 1:] > 1).any() else ""
-    return f"{verb} bytes {int(box.offset[0])} to {int(box.end[0])} of {base}{strided}"
 
 
 def _conflict(tables: Tables, step: int, other: int, accesses: Accesses, pairs: Pairs) -> tuple[int, int]:

@@ -78,4 +78,5 @@ class Places:
         return self.span(self.step_of_row(row))
 
     def base(self, base: int) -> str:
-        return "the arena" if self._tables.bases[base, 0] == 1 else f"argument {base}"
+        arguments = self._tables.arguments
+        return f"argument {base}" if base < arguments else f"local tensor {base - arguments}"

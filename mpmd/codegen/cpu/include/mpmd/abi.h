@@ -16,7 +16,7 @@ typedef long long Word;  // one word of a row: 64 bits
 
 struct Launch;
 
-// What one core has of its own. `base` holds the kernel's arguments in order, then the arena.
+// What one core has of its own. `base` holds the kernel's arguments in order, then its local tensors.
 struct Core {
   void* const* base;
   char* scratch;  // aligned to 64 bytes
