@@ -7,7 +7,8 @@ Not here: bounds (`guards.py`), overlap (`regions.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -21,15 +22,15 @@ from mpmd.partition.expand import SiteInstances
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisSpan:
-    """`extent` elements from `start`, `step` apart, of one axis of a tensor, for every instance."""
+    """`extent` elements from `start` to `last`, `step` apart, of one axis of a tensor, for every instance."""
 
     start: Affine
     extent: Affine
     step: int
+    last: Affine = field(init=False)
 
-    @property
-    def last(self) -> Affine:
-        return self.start + self.extent.shifted(-1) * self.step
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "last", self.start + self.extent.shifted(-1) * self.step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,14 @@ class Access:
         direction = self.param.direction
         assert direction is not None, "a tensor parameter has a direction"
         return direction.reads + 2 * direction.writes
+
+    @cached_property
+    def byte_offset(self) -> Affine:
+        """Bytes from the start of the root tensor to the region's first element."""
+        total, item = Affine(0), self.tensor.dtype.itemsize
+        for span, stride in zip(self.spans, self.tensor.strides, strict=True):
+            total = total + span.start * (stride * item)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +98,23 @@ def _access(
     span: Span,
 ) -> Access:
     tensor = program.tensors[view.tensor]
-    spans = tuple(
-        AxisSpan(launch.split(axis.start, columns, span), launch.split(axis.extent, columns, span), axis.step)
-        for axis in view.region
-    )
+    spans = tuple([_span(axis, columns, launch, span) for axis in view.region])
     kept = [number for number, axis in enumerate(view.region) if axis.keep]
     axes = tuple(kept[position] for position in view.order)
     return Access(param, tensor, root_of(tensor, program), view.region, spans, axes)
+
+
+def _span(axis: Axis, columns: Mapping[str, Column], launch: LaunchScalars, span: Span) -> AxisSpan:
+    if axis.start.is_const and axis.extent.is_const:
+        return _constant_span(axis.start.const, axis.extent.const, axis.step)
+    start, extent = launch.split(axis.start, columns, span), launch.split(axis.extent, columns, span)
+    return AxisSpan(start, extent, axis.step)
+
+
+@lru_cache(maxsize=4096)
+def _constant_span(start: int, extent: int, step: int) -> AxisSpan:
+    """A program has few of these, and each very often: whole axes, the rows of a layer."""
+    return AxisSpan(Affine(start), Affine(extent), step)
 
 
 def _scalar(

@@ -7,7 +7,7 @@ Not here: what values the scalars may take (`guards.py`), the loops' columns (`e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mpmd.errors import LanguageError, Span
 from mpmd.lang.index import Atom, Index, Opaque, Sym
 from mpmd.lang.program import Scalar
-from mpmd.partition.graph import Derived, Linear
+from mpmd.partition.graph import Derived, IntColumn, Linear
 
 Column = Union[int, npt.NDArray[np.int64]]
 """One integer per instance; an `int` where all instances have the same."""
@@ -37,9 +37,12 @@ class Affine:
         return Affine(self.const + other.const, add_terms(self.terms, other.terms))
 
     def __mul__(self, factor: int) -> Affine:
+        if factor == 1:
+            return self
         if not factor:
             return Affine(0)
-        return Affine(self.const * factor, tuple((s, c * factor) for s, c in self.terms))
+        terms = tuple((s, c * factor) for s, c in self.terms) if self.terms else ()
+        return Affine(self.const * factor, terms)
 
     def shifted(self, by: Column) -> Affine:
         return Affine(self.const + by, self.terms)
@@ -72,6 +75,17 @@ def same_everywhere(column: Column) -> int | None:
         return column
     first = int(column[0])
     return first if (column == first).all() else None
+
+
+def side_by_side(columns: Sequence[Column], rows: int) -> IntColumn:
+    """A matrix of so many rows from its columns."""
+    matrix = np.empty((rows, len(columns)), np.int64)
+    if all(isinstance(c, int) for c in columns):
+        matrix[:] = columns
+        return matrix
+    for number, values in enumerate(columns):
+        matrix[:, number] = values
+    return matrix
 
 
 @dataclass(slots=True)

@@ -18,13 +18,14 @@ import numpy as np
 from mpmd.lang.program import Program
 from mpmd.machine import Machine
 from mpmd.partition.accesses import Access, SiteArguments, arguments_of
-from mpmd.partition.affine import LaunchScalars
+from mpmd.partition.affine import Column, LaunchScalars, side_by_side
 from mpmd.partition.conflicts import conflicts
 from mpmd.partition.cost import Costs, Work
 from mpmd.partition.expand import expand
 from mpmd.partition.graph import Guard, IntColumn, Site, TaskGraph, column
 from mpmd.partition.guards import Intervals, interval_of, prove
-from mpmd.partition.specialise import byte_offset, specialise
+from mpmd.partition.regions import Mask
+from mpmd.partition.specialise import specialise
 from mpmd.partition.tile import choose_sizes, fixed_sizes
 
 
@@ -72,7 +73,7 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
         moved[a.site.ids] = work.bytes
     word_ptr, words = _scatter(arguments, [r.words for r in rows], site)
     accesses = [_accesses(a, expansion.intervals) for a in arguments]
-    access_ptr, flat = _scatter(arguments, [a.reshape(len(a), -1) for a in accesses], site)
+    access_ptr, flat = _scatter(arguments, accesses, site)
     access = flat.reshape(-1, 4)
     return TaskGraph(
         program=program,
@@ -111,26 +112,24 @@ def _scatter(
 
 
 def _accesses(arguments: SiteArguments, intervals: Intervals) -> IntColumn:
-    """[instances, parameters, (root tensor, mode, first byte, past the last byte)]."""
-    result = np.empty((len(arguments.site.ids), len(arguments.accesses), 4), np.int64)
-    for number, access in enumerate(arguments.accesses):
-        result[:, number, 0] = access.root.id
-        result[:, number, 1] = access.mode
-        result[:, number, 2], result[:, number, 3] = _byte_hull(access, intervals)
-    return result
+    """[instances, parameters × (root tensor, mode, first byte, past the last byte)]."""
+    columns: list[Column] = []
+    for access in arguments.accesses:
+        columns += [access.root.id, access.mode, *_byte_hull(access, intervals)]
+    return side_by_side(columns, len(arguments.site.ids))
 
 
-def _byte_hull(access: Access, intervals: Intervals) -> tuple[np.ndarray, np.ndarray]:
+def _byte_hull(access: Access, intervals: Intervals) -> tuple[Column, Column]:
     """Per instance [first byte, past the last) that it may touch; equal where its region is empty."""
     item = access.tensor.dtype.itemsize
     if not any(span.start.terms or span.extent.terms for span in access.spans):
-        low = np.asarray(byte_offset(access).const)
-        high, empty = low + item, np.bool_(False)
+        low = access.byte_offset.const
+        high, empty = low + item, False
         for span, stride in zip(access.spans, access.tensor.strides, strict=True):
-            high = high + (np.asarray(span.extent.const) - 1) * (span.step * stride * item)
-            empty = empty | (np.asarray(span.extent.const) <= 0)
-        return low, np.where(empty, low, high)
-    low, high, empty = np.asarray(0), np.asarray(item), np.bool_(False)
+            high = high + (span.extent.const - 1) * (span.step * stride * item)
+            empty = empty | (span.extent.const <= 0)
+        return low, _where(empty, low, high)
+    low, high, empty = 0, item, False
     for span, stride, extent in zip(access.spans, access.tensor.strides, access.tensor.shape, strict=True):
         first, last = span.start, span.last
         least = np.maximum(0, first.const + interval_of(first.terms, intervals).lo)
@@ -138,7 +137,14 @@ def _byte_hull(access: Access, intervals: Intervals) -> tuple[np.ndarray, np.nda
         low = low + least * (stride * item)
         high = high + most * (stride * item)
         empty = empty | (most < least)
-    return low, np.where(empty, low, high)
+    return low, _where(empty, low, high)
+
+
+def _where(condition: bool | np.bool_ | Mask, yes: Column, no: Column) -> Column:
+    """`np.where` that leaves one integer for all instances one integer."""
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, yes, no)
+    return yes if condition else no
 
 
 def _ordinals(arguments: Sequence[SiteArguments], site: np.ndarray) -> IntColumn:

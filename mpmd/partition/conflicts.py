@@ -15,12 +15,12 @@ from itertools import pairwise
 import numpy as np
 
 from mpmd.partition.accesses import Access, SiteArguments
-from mpmd.partition.affine import Terms, lowest
+from mpmd.partition.affine import Column, Terms, lowest, side_by_side
 from mpmd.partition.dependences import Accesses, dependences
-from mpmd.partition.frame import Frame, frame_of
+from mpmd.partition.frame import Frame, Shape, frame_of
 from mpmd.partition.graph import Deps, IntColumn
 from mpmd.partition.guards import Intervals, interval_of
-from mpmd.partition.regions import FIRST, FIRST_PART, LAST, LAST_PART, STEP, Mask, RegionTable, region_table
+from mpmd.partition.regions import Mask, RegionTable, region_table
 
 TASK, PLACE, MODE, REGION = range(4)
 """Of an access: its task, the parameter's number, 1 reads 2 writes 3 both, its region."""
@@ -50,6 +50,7 @@ def conflicts(sites: Sequence[SiteArguments], tasks: int, intervals: Intervals) 
     tensor_of_region: list[int] = []
     overlaps: list[list[int]] = []
     covers: list[list[int]] = []
+    tables: dict[tuple[bytes, bytes, Shape], RegionTable] = {}
     for root, uses in _written_tensors(sites).items():
         frame = frame_of(arguments.accesses[number].tensor.shape for arguments, number in uses)
         blocks = [_block(arguments, number, frame, parts, intervals) for arguments, number in uses]
@@ -57,7 +58,12 @@ def conflicts(sites: Sequence[SiteArguments], tasks: int, intervals: Intervals) 
         if not len(heads):
             continue
         boxes = np.concatenate([box for _, box in blocks])
-        table = region_table(boxes, heads[:, MODE] >= 2, frame.shape, *parts.bounds(intervals))
+        written = heads[:, MODE] >= 2
+        used_alike = (boxes.tobytes(), written.tobytes(), frame.shape)  # as the buffers of another layer
+        table = tables.get(used_alike)
+        if table is None:
+            table = region_table(boxes, written, frame.shape, *parts.bounds(intervals))
+            tables[used_alike] = table
         heads[:, REGION] = table.of_access + len(overlaps)
         accesses.append(heads)
         tensor_of_region += [root] * table.count
@@ -95,16 +101,12 @@ def _block(
     access = arguments.accesses[number]
     tasks = arguments.site.ids
     runs = frame.project(access, intervals)
-    boxes = np.empty((len(tasks), 5 * len(runs)), np.int64)
-    for axis, run in enumerate(runs):
-        at = 5 * axis
-        boxes[:, at + FIRST] = run.first.const
-        boxes[:, at + FIRST_PART] = parts.number(run.first.terms)
-        boxes[:, at + LAST] = run.last.const
-        boxes[:, at + LAST_PART] = parts.number(run.last.terms)
-        boxes[:, at + STEP] = run.step
-    heads = np.empty((len(tasks), 4), np.int64)
-    heads[:, TASK], heads[:, PLACE], heads[:, MODE] = tasks, number, access.mode
+    ends: list[Column] = []
+    for run in runs:  # in the order of FIRST, FIRST_PART, LAST, LAST_PART, STEP
+        first, last = run.first, run.last
+        ends += [first.const, parts.number(first.terms), last.const, parts.number(last.terms), run.step]
+    boxes = side_by_side(ends, len(tasks))
+    heads = side_by_side([tasks, number, access.mode, 0], len(tasks))
     filled = _filled(access, len(tasks))
     return (heads, boxes) if filled is None else (heads[filled], boxes[filled])
 

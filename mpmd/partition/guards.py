@@ -18,8 +18,7 @@ import numpy as np
 from mpmd.errors import BoundsError, Note, Span
 from mpmd.lang.index import INT_MAX, UNBOUNDED, Index, Interval, Opaque, symbol
 from mpmd.lang.program import Scalar
-from mpmd.lang.tile import Axis
-from mpmd.partition.accesses import Access, SiteArguments
+from mpmd.partition.accesses import Access, AxisSpan, SiteArguments
 from mpmd.partition.affine import Affine, LaunchScalars, Terms, highest, lowest
 from mpmd.partition.graph import Derived, Guard, Linear
 
@@ -29,13 +28,26 @@ Intervals = tuple[Interval, ...]
 ROUNDS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Law:
-    """What must hold, in the user's terms, and what to say where it never can."""
+    """What must hold of `what` (text, or an axis of an access), and what to say where it never can."""
 
     span: Span
-    text: str
-    failure: str
+    what: str | tuple[Access, int]
+    rule: str
+    breach: str
+
+    @property
+    def text(self) -> str:
+        return f"{self._what} {self.rule}"
+
+    @property
+    def failure(self) -> str:
+        return f"{self._what} {self.breach}"
+
+    @property
+    def _what(self) -> str:
+        return self.what if isinstance(self.what, str) else _axis_text(*self.what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +102,28 @@ def _conditions(sites: Iterable[SiteArguments], launch: LaunchScalars) -> Iterat
     for arguments in sites:
         span = arguments.site.call.span
         for access in arguments.accesses:
-            for number in range(len(access.spans)):
+            for number, (axis, size) in enumerate(zip(access.spans, access.tensor.shape, strict=True)):
+                if _lies_within(axis, size):
+                    continue
                 yield from _axis_conditions(access, number, span)
     for divisor, span, text in launch.divisors:
-        law = _Law(span, f"{text} is positive", f"{text} is not positive")
+        law = _Law(span, text, "is positive", "is not positive")
         value = Affine(divisor.const, divisor.terms)
         yield from _between(value, 1, value, INT_MAX, law)
 
 
 def _axis_conditions(access: Access, number: int, span: Span) -> Iterator[_Condition]:
     """The region of an axis has no negative extent, and what it has lies inside."""
-    axis, instances = access.region[number], access.spans[number]
-    size = access.tensor.shape[number]
+    instances, size = access.spans[number], access.tensor.shape[number]
     start, extent, last = instances.start, instances.extent, instances.last
     if not extent.terms and lowest(extent.const) == 0:  # an empty region may lie anywhere
         if highest(extent.const) == 0:
             return
         filled = np.asarray(extent.const) > 0
         start, last = start[filled], last[filled]
-    constant = not start.terms and not extent.terms and lowest(extent.const) >= 0
-    if constant and lowest(start.const) >= 0 and highest(last.const) < size:
-        return
-    what = _axis_text(access, number, axis)
-    law = _Law(span, f"{what} stays within {size}", f"{what} leaves its {size} elements")
-    yield from _between(extent, 0, extent, INT_MAX, _Law(span, law.text, f"{what} has a negative extent"))
+    what, rule = (access, number), f"stays within {size}"
+    law = _Law(span, what, rule, f"leaves its {size} elements")
+    yield from _between(extent, 0, extent, INT_MAX, _Law(span, what, rule, "has a negative extent"))
     if start.terms == last.terms:
         yield from _between(start, 0, last, size - 1, law)
     else:
@@ -121,8 +131,16 @@ def _axis_conditions(access: Access, number: int, span: Span) -> Iterator[_Condi
         yield from _between(last, -INT_MAX, last, size - 1, law)
 
 
-def _axis_text(access: Access, number: int, axis: Axis) -> str:
-    name = access.tensor.name
+def _lies_within(axis: AxisSpan, size: int) -> bool:
+    """Whether the region of an axis is known, and inside, in every instance."""
+    if axis.start.terms or axis.extent.terms:
+        return False
+    start, extent, last = axis.start.const, axis.extent.const, axis.last.const
+    return lowest(extent) >= 0 and lowest(start) >= 0 and highest(last) < size
+
+
+def _axis_text(access: Access, number: int) -> str:
+    name, axis = access.tensor.name, access.region[number]
     if not axis.keep:
         return f"index {axis.start} of axis {number} of '{name}'"
     stop = axis.start + axis.extent * axis.step

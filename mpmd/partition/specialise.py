@@ -14,13 +14,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from mpmd.lang.index import INT_MAX, Index
 from mpmd.lang.program import Program
 from mpmd.lang.tile import TaskDef
 from mpmd.partition.accesses import Access, SiteArguments
-from mpmd.partition.affine import Affine, highest, same_everywhere
+from mpmd.partition.affine import Affine, highest, same_everywhere, side_by_side
 from mpmd.partition.graph import Function, IntColumn, Layout, Word, WordKind
 from mpmd.partition.guards import Intervals, interval_of
 
@@ -164,25 +162,18 @@ def _is_fixed(access: Access, axis: int, bound: int) -> bool:
 def _rows(number: int, function: Function, arguments: SiteArguments) -> SiteRows:
     values: list[Affine] = []
     for access, layout in zip(arguments.accesses, function.layouts, strict=True):
-        values += [Affine(access.root.id), byte_offset(access)]
+        values += [Affine(access.root.id), access.byte_offset]
         values += [
             access.spans[access.axes[axis]].extent for axis, e in enumerate(layout.extents) if e is None
         ]
     values += arguments.scalars
-    words = np.empty((len(arguments.site.ids), len(values)), np.int64)
-    symbolic: list[tuple[int, int, int]] = []
-    for word, value in enumerate(values):
-        words[:, word] = value.const
-        symbolic += [(word, scalar, coefficient) for scalar, coefficient in value.terms]
+    words = side_by_side([value.const for value in values], len(arguments.site.ids))
+    symbolic = [
+        (word, scalar, coefficient)
+        for word, value in enumerate(values)
+        for scalar, coefficient in value.terms
+    ]
     return SiteRows(number, words, tuple(symbolic))
-
-
-def byte_offset(access: Access) -> Affine:
-    """Bytes from the start of the root tensor to the region's first element."""
-    total = Affine(0)
-    for span, stride in zip(access.spans, access.tensor.strides, strict=True):
-        total = total + span.start * (stride * access.tensor.dtype.itemsize)
-    return total
 
 
 class _Names:
