@@ -54,30 +54,31 @@ class Costs:
     def __init__(self, intervals: Intervals) -> None:
         self._intervals = intervals
         self._tasks = TaskNumbers()
+        self._axes: dict[int, tuple[tuple[str, int, int], ...]] = {}  # by task: `_named_axes`
         self._known: dict[tuple[object, ...], Work] = {}
 
     def of(self, arguments: SiteArguments) -> Work:
         """The work of each instance of a call."""
         task = arguments.site.call.task
-        values = self._values(arguments)
+        number = self._tasks.number(task)
+        if number not in self._axes:
+            self._axes[number] = _named_axes(task)
+        values = self._values(arguments, self._axes[number])
         key = (
-            self._tasks.number(task),
+            number,
             *((name, v if isinstance(v, int) else v.tobytes()) for name, v in values.items()),
         )
         if key not in self._known:
             self._known[key] = work_of(task, values)
         return self._known[key]
 
-    def _values(self, arguments: SiteArguments) -> dict[str, Column]:
-        task = arguments.site.call.task
-        dims = task.dims
+    def _values(self, arguments: SiteArguments, named: tuple[tuple[str, int, int], ...]) -> dict[str, Column]:
         values: dict[str, Column] = {}
-        for param, access in zip(task.tensors, arguments.accesses, strict=True):
-            for index, axis in zip(param.shape, access.axes, strict=True):
-                name = str(index)
-                if name in dims and name not in values:
-                    values[name] = self._typical(access.spans[axis].extent, access.tensor.shape[axis])
-        for param, value in zip(task.scalars, arguments.scalars, strict=True):
+        for name, tensor, position in named:
+            access = arguments.accesses[tensor]
+            axis = access.axes[position]
+            values[name] = self._typical(access.spans[axis].extent, access.tensor.shape[axis])
+        for param, value in zip(arguments.site.call.task.scalars, arguments.scalars, strict=True):
             if param.dtype.is_integer:
                 values[param.name] = self._typical(value, 0)
         return values
@@ -90,6 +91,16 @@ class Costs:
         if max(-bound.lo, bound.hi) >= 2**31 - 1:  # no more than the type says
             return otherwise
         return value.const + (bound.lo + bound.hi) // 2
+
+
+def _named_axes(task: TaskDef) -> tuple[tuple[str, int, int], ...]:
+    """For each dim that is an extent by itself, the first tensor parameter that has it, and which axis."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, param in enumerate(task.tensors):
+        for position, extent in enumerate(param.shape):
+            if str(extent) in task.dims:
+                found.setdefault(str(extent), (number, position))
+    return tuple((name, *place) for name, place in found.items())
 
 
 def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:

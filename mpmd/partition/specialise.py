@@ -58,8 +58,13 @@ def specialise(
     """The functions of a program, in order of first use, and the rows of every call."""
     numbering = TaskNumbers()
     members: dict[_Form, list[int]] = {}
+    extents: dict[int, tuple[tuple[int, ...], ...]] = {}  # by task
     for index, arguments in enumerate(sites):
-        form = _form(numbering.number(arguments.site.call.task), arguments, intervals)
+        task = arguments.site.call.task
+        number = numbering.number(task)
+        if number not in extents:
+            extents[number] = _extent_numbers(task)
+        form = _form(number, extents[number], arguments, intervals)
         members.setdefault(form, []).append(index)
     names = _Names({task.name for task in numbering.tasks})
     functions: list[Function] = []
@@ -100,13 +105,23 @@ def _bound(access: Access, axis: int, intervals: Intervals) -> int:
     return max(0, min(room, proved))
 
 
-def _form(task: int, arguments: SiteArguments, intervals: Intervals) -> _Form:
+def _extent_numbers(task: TaskDef) -> tuple[tuple[int, ...], ...]:
+    """Per tensor parameter, a number for the extent of each axis: equal ones have equal numbers."""
+    numbers: dict[Index, int] = {}
+    return tuple(
+        tuple([numbers.setdefault(extent, len(numbers)) for extent in param.shape]) for param in task.tensors
+    )
+
+
+def _form(
+    task: int, extents: tuple[tuple[int, ...], ...], arguments: SiteArguments, intervals: Intervals
+) -> _Form:
     """A dim has one extent, so the least bound among the axes that have it holds for all of them."""
-    least: dict[Index, int] = {}
-    for access in arguments.accesses:
-        for index, axis in zip(access.param.shape, access.axes, strict=True):
-            least[index] = min(least.get(index, INT_MAX), _bound(access, axis, intervals))
-    bounds = tuple(tuple(least[index] for index in access.param.shape) for access in arguments.accesses)
+    least: dict[int, int] = {}
+    for access, numbers in zip(arguments.accesses, extents, strict=True):
+        for number, axis in zip(numbers, access.axes, strict=True):
+            least[number] = min(least.get(number, INT_MAX), _bound(access, axis, intervals))
+    bounds = tuple([tuple([least[number] for number in numbers]) for numbers in extents])
     strides = tuple(map(_strides, arguments.accesses, bounds))
     return _Form(task, bounds, strides)
 

@@ -77,11 +77,14 @@ def choose_sizes(
 ) -> dict[str, int]:
     """A size for every tile loop; `sites` and `work` are of the expansion with open loops whole."""
     chosen = {name: size for name, size in sizes.items() if size is not None}
-    loads = [_load(arguments.site, amount, machine) for arguments, amount in zip(sites, work, strict=True)]
-    for index in sorted(range(len(sites)), key=lambda i: -loads[i].seconds):
-        site = sites[index].site
+    loads = [
+        (arguments.site, _load(arguments.site, amount, machine))
+        for arguments, amount in zip(sites, work, strict=True)
+        if any(sizes.get(loop.name, 0) is None for loop in arguments.site.loops)
+    ]
+    for site, load in sorted(loads, key=lambda pair: -pair[1].seconds):
         independent = [loop for loop in site.loops if _separates(loop, site.call)]
-        _share_out(site, independent, loads[index], machine, chosen)
+        _share_out(site, independent, load, machine, chosen)
     for loop in _tile_loops(program.body):  # loops without instances
         chosen.setdefault(loop.name, 1)
     return {name: chosen[name] for name in sizes}
@@ -162,8 +165,9 @@ def _pieces(load: _Load, machine: Machine) -> int:
         return 1
     lengths = round(load.seconds / machine.cores / LONG) if machine.cores > 1 else 1
     per_core = min(MOST_PER_CORE, max(1, lengths))
-    fitting = ceil(load.value_bytes / (CACHE_SHARE * machine.cache_bytes))
-    wanted = max(machine.cores * per_core, fitting)
+    wanted = machine.cores * per_core
+    if machine.cache_bytes:  # without a cache, no size fits better than another
+        wanted = max(wanted, ceil(load.value_bytes / (CACHE_SHARE * machine.cache_bytes)))
     wanted = machine.cores * ceil(wanted / machine.cores)
     if wanted <= most:
         return wanted

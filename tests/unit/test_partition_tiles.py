@@ -57,6 +57,12 @@ def sizes(of: Program, machine: Machine = MACHINE, **tiles: int) -> dict[str, in
     return dict(partition(of, machine, tiles=tiles).tiles)
 
 
+def test_a_machine_without_a_cache_asks_for_no_size_that_fits_one() -> None:
+    uncached = replace(MACHINE, cache_bytes=0)
+    assert sizes(columns(1, 576, 576), uncached) == sizes(columns(1, 576, 576))
+    assert sizes(blocks(512, 512, 512), uncached)
+
+
 def test_576_rows_on_two_cores_are_288_each() -> None:
     assert sizes(columns(1, 576, 576)) == {"f": 288}
 
