@@ -77,6 +77,17 @@ def corruption_mutants(tables: bytes) -> Iterator[Mutant]:
                 yield what, mutated.store(), (*REFUSALS, ProgramOrderError, ReuseError)
 
 
+def swapped_runs(tables: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Every two runs with nothing between them, as (earlier row, later row, tables with the later first)."""
+    original = Sections.load(tables)
+    for core, steps in enumerate(original.cores):
+        for at, (first, second) in enumerate(pairwise(steps)):
+            if first[0] == second[0] == RUN:
+                mutated = original.copy()
+                mutated.cores[core][at : at + 2] = [second, first]
+                yield first[1], second[1], mutated.store()
+
+
 def overlapped(tables: bytes, tensor: int, place: int) -> bytes:
     """The tables with a local tensor moved to another place of the arena."""
     mutated = Sections.load(tables)
