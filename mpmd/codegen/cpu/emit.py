@@ -10,6 +10,7 @@ from importlib import resources
 
 from mpmd.codegen.cpu.function import RESTORE, write_function
 from mpmd.codegen.cpu.names import comment, quoted
+from mpmd.codegen.cpu.storage import DOT_SCRATCH
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.notes import guard_notes, step_notes
 from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarInfo, StepNote
@@ -64,6 +65,7 @@ def _kernel_text(schedule: Schedule) -> tuple[str, int, tuple[StepNote, ...]]:
     lines(comment(f"Kernel '{program.name}'. Which core runs which function on which data is in the tables."))
     for header in HEADERS:
         lines(f'#include "{header}"')
+    lines(f"static_assert(mpmd::dot_scratch_bytes <= {DOT_SCRATCH});")
     scratch_bytes, checks = 0, list[StepNote]()
     for function in schedule.graph.functions:
         written = write_function(function, len(checks))

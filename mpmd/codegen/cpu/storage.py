@@ -19,7 +19,7 @@ from mpmd.lang.tile import Carry, Gather, Result, TileType, ValueId
 
 ALIGNMENT = 64
 LIMIT = 1 << 30
-DOT_SCRATCH = 1536 * (4 * 64 + 240)
+DOT_SCRATCH = 1536 * 4 * 64 + (1536 + 64) * 240
 """`dot_scratch_bytes` of dot.h for the widest vectors."""
 
 

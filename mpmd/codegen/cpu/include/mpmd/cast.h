@@ -41,8 +41,8 @@ template <class To, class From, int N>
 MPMD_INLINE Raw<To, N> saturate(Raw<From, N> x) {
   typedef Raw<Signed<From>, N> Mask;
   constexpr From low = static_cast<From>(smallest<To>);
-  constexpr From high = sizeof(To) < 4 ? static_cast<From>(largest<To>) + 1
-                                       : 2 * static_cast<From>(static_cast<Unsigned<To>>(1) << (sizeof(To) * 8 - 2));
+  constexpr From half = static_cast<From>(static_cast<Unsigned<To>>(1) << (sizeof(To) * 8 - 2));
+  constexpr From high = sizeof(To) < 4 ? static_cast<From>(largest<To>) + 1 : 2 * half;
   // Bytes go by way of i32, whose conversion is exact wherever the result is kept.
   typedef typename IntegerOf<(sizeof(To) < 4 ? 4 : sizeof(To))>::type Middle;
   const Mask below = x <= low, above = x >= high, inside = ~(below | above) & (x == x);
