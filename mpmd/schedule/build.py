@@ -26,8 +26,8 @@ def schedule(
     graph: TaskGraph, machine: Machine, *, policy: str = "heft", cores: int | None = None
 ) -> Schedule:
     """Who runs what, when, where it lies, and what keeps it in order."""
-    used = _cores(graph, machine, cores)
-    placement = order.place(graph, dataclasses.replace(machine, cores=used), policy)
+    allowed = dataclasses.replace(machine, cores=_cores(graph, machine, cores))
+    placement = order.place(graph, allowed, policy)
     plan, reuse = memory.plan(graph, placement, machine)
     deps = Deps.concatenate(graph.deps, reuse)
     inserted = insert(deps, placement)
@@ -44,7 +44,7 @@ def schedule(
         machine=machine,
         deps=deps,
         memory=plan,
-        cores=used,
+        cores=placement.cores,
         core=placement.core,
         start=placement.start,
         finish=placement.finish,

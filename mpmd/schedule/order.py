@@ -64,7 +64,7 @@ def _heft(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     weight = cost.durations(per_byte=cost.near)
     state = _Simulation(graph, machine, cost, links, weight.tolist(), _ranks(links, weight.tolist()))
     state.run()
-    return _placement(machine.cores, state.core, state.start, state.finish, state.sequence)
+    return _placement(state.core, state.start, state.finish, state.sequence)
 
 
 def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
@@ -84,7 +84,7 @@ def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
         finish[task] = free[core[task]] = end = begin + duration[task]
         for dep in produced:
             ready[dep] = max(ready[dep], end + latency)
-    return _placement(machine.cores, core, start, finish, list(range(len(graph))))
+    return _placement(core, start, finish, list(range(len(graph))))
 
 
 def _wave(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
@@ -106,7 +106,7 @@ def _wave(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
         start[task], core[task] = heappop(loads)
         finish[task] = start[task] + duration[task]
         heappush(loads, (finish[task], core[task]))
-    return _placement(machine.cores, core, start, finish, sequence, wave=level)
+    return _placement(core, start, finish, sequence, wave=level)
 
 
 POLICIES: dict[str, Callable[[TaskGraph, Machine, Costs], Placement]] = {
@@ -117,7 +117,6 @@ POLICIES: dict[str, Callable[[TaskGraph, Machine, Costs], Placement]] = {
 
 
 def _placement(
-    cores: int,
     core: list[int],
     start: list[float],
     finish: list[float],
@@ -125,13 +124,17 @@ def _placement(
     wave: IntColumn | None = None,
 ) -> Placement:
     """`sequence` respects the dependences and has each core's tasks by start, so that the order
-    (start, sequence) respects them too, even where tasks take no time."""
+    (start, sequence) respects them too, even where tasks take no time.
+
+    Cores after the last one with a task take no part in a launch: waking one costs microseconds.
+    """
     tasks = len(core)
     chosen = np.array(sequence, np.int64)
     order = chosen[np.argsort(np.array(start)[chosen], kind="stable")]
     place = np.empty(tasks, np.int64)
     place[order] = np.arange(tasks)
     on = np.array(core, np.int64)
+    cores = 1 + int(on.max(initial=0))
     by_core = order[np.argsort(on[order], kind="stable")]
     core_ptr = np.concatenate([[0], np.cumsum(np.bincount(on, minlength=cores))])
     position = np.empty(tasks, np.int64)

@@ -54,6 +54,7 @@ class Schedule:
     """Per core `c` its steps `core_ptr[c]:core_ptr[c+1]` of the columns `op`, `a`, `b`, `reason`.
 
     `deps` are the graph's and after them the REUSE ones of the memory plan; `reason` indexes them.
+    `cores` take part: those of the machine up to the last one that has a task.
     `events` is the number of counters; `core`, `start`, `finish` are per task (seconds, predicted).
     `waits_before_pruning` counts the waits that insertion alone would have made.
     """

@@ -193,7 +193,13 @@ def test_one_core_needs_no_sync_under_any_policy() -> None:
 def test_an_empty_graph_has_an_empty_schedule() -> None:
     for policy in POLICIES:
         result = schedule(graph([], {}), MACHINE, policy=policy)
-        assert len(result.op) == 0 and result.makespan == 0.0 and result.core_ptr.tolist() == [0, 0, 0, 0]
+        assert len(result.op) == 0 and result.makespan == 0.0 and result.core_ptr.tolist() == [0, 0]
+
+
+def test_cores_for_which_there_is_no_task_take_no_part() -> None:
+    for policy in POLICIES:
+        assert schedule(all_to_all(1, 3), machine(4), policy=policy).cores == 1
+        assert schedule(all_to_all(2, 1), machine(4), policy=policy).cores == 2
 
 
 def test_the_same_graph_gives_the_same_schedule() -> None:
