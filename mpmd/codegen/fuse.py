@@ -358,7 +358,9 @@ class _Listing:
     def _steps_of(self, stmt: Stmt) -> list[Step]:
         if isinstance(stmt, Loop):
             starts = tuple(Move(c.inside, c.init) for c in stmt.carried)
-            return [Iterate(stmt, starts, self.steps(stmt.body), _updates(stmt.carried, self.values, self.kept))]
+            return [
+                Iterate(stmt, starts, self.steps(stmt.body), _updates(stmt.carried, self.values, self.kept))
+            ]
         if isinstance(stmt, Branch):
             then = self.steps(stmt.then) + _results(stmt.results, then=True)
             otherwise = self.steps(stmt.otherwise) + _results(stmt.results, then=False)
@@ -376,9 +378,7 @@ def _results(results: tuple[Result, ...], *, then: bool) -> tuple[Move, ...]:
     return tuple(Move(r.out, r.then if then else r.otherwise) for r in results)
 
 
-def _updates(
-    carried: tuple[Carry, ...], values: Definitions, kept: set[ValueId]
-) -> tuple[Move, ...]:
+def _updates(carried: tuple[Carry, ...], values: Definitions, kept: set[ValueId]) -> tuple[Move, ...]:
     """What one iteration leaves for the next. A value that reads another carried one, or its own out of
     step, is staged: it is computed before any of them changes."""
     buffers = {c.inside for c in carried}

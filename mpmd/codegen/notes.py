@@ -30,11 +30,17 @@ def step_notes(schedule: Schedule) -> tuple[StepNote, ...]:
         return dep.reason, graph.sites[graph.site[tasks[0]]].call.span if tasks else NO_SPAN
 
     notes = []
-    for op, a, b, reason in zip(*(c.tolist() for c in (schedule.op, schedule.a, schedule.b, schedule.reason)), strict=True):
+    for op, a, b, reason in zip(
+        *(c.tolist() for c in (schedule.op, schedule.a, schedule.b, schedule.reason)), strict=True
+    ):
         if op == StepOp.RUN:
             notes.append(StepNote(f"run {graph.task_name(a)}", graph.sites[graph.site[a]].call.span))
             continue
         why, span = served(reason)
-        what = {StepOp.SIGNAL: f"signal e{a} += {b}", StepOp.WAIT: f"wait e{a} ≥ {b}", StepOp.BARRIER: f"barrier {a}"}
+        what = {
+            StepOp.SIGNAL: f"signal e{a} += {b}",
+            StepOp.WAIT: f"wait e{a} ≥ {b}",
+            StepOp.BARRIER: f"barrier {a}",
+        }
         notes.append(StepNote(f"{what[StepOp(op)]}: {why}", span))
     return tuple(notes)

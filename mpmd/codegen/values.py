@@ -8,7 +8,7 @@ where it ends (a branch also one between its arms); its statements lie between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -89,7 +89,7 @@ class Definitions:
             return all(self.is_trivial(arg) for arg in stmt.args)
         return isinstance(stmt, (Load, Gather))
 
-    def reads_in_place(self, value: ValueId, kept: set[ValueId]) -> set[tuple[ValueId, bool]]:
+    def reads_in_place(self, value: ValueId, kept: Set[ValueId]) -> set[tuple[ValueId, bool]]:
         """The kept values that computing `value` in place reads; True: not at the element's own place."""
         found: set[tuple[ValueId, bool]] = set()
         todo, done = [(value, False)], set[tuple[ValueId, bool]]()

@@ -46,7 +46,8 @@ class OpProgram:
         """The result of every case, from one kernel in which a task does `group` cases."""
         for first in range(0, len(cases), group):
             self._task(f"cases_{first}", cases[first : first + group])
-        program = Program("ops", tuple(self.tensors), (), tuple(t.name for t in self.tensors), tuple(self.calls), NO_SPAN)
+        names = tuple(t.name for t in self.tensors)
+        program = Program("ops", tuple(self.tensors), (), names, tuple(self.calls), NO_SPAN)
         machine = this_cpu(1)
         executable = build(emit(schedule(partition(program, machine), machine)), strict=True).load()
         executable(*self.arrays)
@@ -56,7 +57,8 @@ class OpProgram:
         dtype = next(d for d in DTYPES.values() if d.numpy == array.dtype)
         strides = tuple(s // array.itemsize for s in array.strides)
         number = len(self.tensors)
-        self.tensors.append(Tensor(number, f"t{number}", dtype, array.shape, strides, direction, None, NO_SPAN))
+        name = f"t{number}"
+        self.tensors.append(Tensor(number, name, dtype, array.shape, strides, direction, None, NO_SPAN))
         self.arrays.append(array)
         return number
 
@@ -76,7 +78,8 @@ class OpProgram:
                 if tensor not in loaded:
                     loaded[tensor] = len(body)
                     params[tensor] = self._param(tensor)
-                    body.append(Load(len(body), _type(params[tensor]), f"p{tensor}", _whole(array.shape), NO_SPAN))
+                    type_, region = _type(params[tensor]), _whole(array.shape)
+                    body.append(Load(len(body), type_, f"p{tensor}", region, NO_SPAN))
                 args.append(loaded[tensor])
             result = OPS[case.op].reference(case.args, _plain(case.attrs), case.out.numpy)
             out = np.zeros(result.shape, result.dtype)
@@ -91,7 +94,6 @@ class OpProgram:
     def _param(self, tensor: int) -> Param:
         t = self.tensors[tensor]
         return Param(f"p{tensor}", t.direction, t.dtype, tuple(map(Index, t.shape)), NO_SPAN)
-
 
 
 def _plain(attrs: Attrs) -> dict[str, object]:

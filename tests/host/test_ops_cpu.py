@@ -41,7 +41,23 @@ def numbers(dtype: DType, seed: int, *, small: bool = False) -> Array:
         return some
     some = random.standard_normal(N) * 10.0 ** random.integers(-3, 3, N)
     some[::4] = np.rint(some[::4])
-    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-40, -1e-40, 1e30, -1e30, 0.5, 1.5, 2.5, -0.5, 88.0, -104.0]
+    special = [
+        np.nan,
+        np.inf,
+        -np.inf,
+        0.0,
+        -0.0,
+        1e-40,
+        -1e-40,
+        1e30,
+        -1e30,
+        0.5,
+        1.5,
+        2.5,
+        -0.5,
+        88.0,
+        -104.0,
+    ]
     with np.errstate(all="ignore"):
         some[: len(special)] = random.permutation(np.array(special))
         return some.astype(np.float32).astype(dtype.numpy) if dtype != f64 else some
@@ -147,9 +163,11 @@ def test_exact_ops_equal_their_definition(outcome: tuple[list[Case], dict[str, A
             continue
         wanted = expected(case)
         if not np.array_equal(results[case.name], wanted, equal_nan=case.out.is_float):
-            at = np.flatnonzero(~((results[case.name] == wanted) | ((wanted != wanted) & (results[case.name] != results[case.name]))))[:3]
+            actual = results[case.name]
+            equal = (actual == wanted) | ((wanted != wanted) & (actual != actual))
+            at = np.flatnonzero(~equal)[:3]
             given = [arg.ravel()[at] for arg in case.args if arg.size == wanted.size]
-            wrong.append(f"{case.name}: {given} gave {results[case.name].ravel()[at]}, not {wanted.ravel()[at]}")
+            wrong.append(f"{case.name}: {given} gave {actual.ravel()[at]}, not {wanted.ravel()[at]}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -169,7 +187,8 @@ def test_functions_are_within_4_ulp(outcome: tuple[list[Case], dict[str, Array]]
         if apart.max() > (4 if case.out.itemsize >= 4 else 1):
             at = int(apart.argmax())
             given = [float(arg[at]) for arg in case.args]
-            wrong.append(f"{case.name}: {given} gave {results[case.name][at]!r}, not {wanted[at]!r} ({apart[at]} ulp)")
+            text = f"{results[case.name][at]!r}, not {wanted[at]!r} ({apart[at]} ulp)"
+            wrong.append(f"{case.name}: {given} gave {text}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -188,7 +207,9 @@ def test_functions_are_within_4_ulp_everywhere() -> None:
             if op == "erf":
                 wanted = OPS[op].reference((x,), {}, np.dtype(np.float32))
             else:
-                wanted = OPS[op].reference((x.astype(np.float64),), {}, np.dtype(np.float64)).astype(np.float32)
+                wanted = (
+                    OPS[op].reference((x.astype(np.float64),), {}, np.dtype(np.float64)).astype(np.float32)
+                )
         apart = ulps(results[op], wanted)
         if op == "sigmoid":  # 1 / (1 + e^−x) has no bits left where e^−x overflows
             apart = np.where(x < -87, 0, apart)

@@ -171,7 +171,9 @@ class Elements:
         terms = tuple(
             (coord, self.scope.stride(layout, axis)) for axis, coord in enumerate(coords[1:], start=1)
         )
-        table = Address(self.scope.names[stmt.param], stmt.type.dtype, tuple(t for t in terms if t[0] != ZERO))
+        table = Address(
+            self.scope.names[stmt.param], stmt.type.dtype, tuple(t for t in terms if t[0] != ZERO)
+        )
         return Pick(stmt.out, stmt.type.dtype, table, self.scope.stride(layout, 0), ids.address)
 
     def _leaf(self, stmt: Apply, coords: Coords) -> Element:
@@ -210,7 +212,9 @@ class Elements:
 
     def _shape(self, stmt: Apply, coords: Coords) -> Element:
         (arg,) = stmt.args
-        return self.at(arg, self.through(stmt, coords)) if not self._is_flat(stmt) else self._flat(stmt, coords)
+        return (
+            self.at(arg, self.through(stmt, coords)) if not self._is_flat(stmt) else self._flat(stmt, coords)
+        )
 
     def _is_flat(self, stmt: Apply) -> bool:
         shape = self.fusion.values.type[stmt.args[0]].shape

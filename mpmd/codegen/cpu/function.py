@@ -40,7 +40,9 @@ def write_function(function: Function, first_check: int) -> FunctionText:
     storage = plan(scope, fusion)
     body = StepText(scope, fusion, storage, first_check)
     body.write(fusion.steps)
-    varying = tuple(name for name, _ in function.dims if name not in function.fixed and _used(scope, name, body))
+    varying = tuple(
+        name for name, _ in function.dims if name not in function.fixed and _used(scope, name, body)
+    )
     lines = Lines()
     for line in _signature(function):
         lines(comment(line))
@@ -85,7 +87,8 @@ def _signature(function: Function) -> list[str]:
     task = function.task
     params = ", ".join(map(_param_text, task.params))
     extents = "  ".join(
-        f"{name} = {extent}" if name in function.fixed else f"{name} ≤ {extent}" for name, extent in function.dims
+        f"{name} = {extent}" if name in function.fixed else f"{name} ≤ {extent}"
+        for name, extent in function.dims
     )
     where = f"{task.span.file}:{task.span.line}  " if task.span.line else ""
     return [f"{task.name}({params})", f"{where}{extents}".rstrip()] if where or extents else [

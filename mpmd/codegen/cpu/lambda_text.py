@@ -173,7 +173,11 @@ class LambdaText:
         pointer = f"{table} + {row}"
         if step == ZERO:
             return f"mpmd::splat(L, *({pointer}))"
-        return f"mpmd::load(L, {pointer})" if step == ONE else f"mpmd::load(L, {pointer}, {self.scope.text(step)})"
+        return (
+            f"mpmd::load(L, {pointer})"
+            if step == ONE
+            else f"mpmd::load(L, {pointer}, {self.scope.text(step)})"
+        )
 
     def _bind(self, value: int, text: str) -> str:
         name, count = f"v{value}", 1
@@ -183,5 +187,3 @@ class LambdaText:
         self._taken.add(name)
         self.lines(f"const auto {name} = {text};")
         return name
-
-

@@ -123,5 +123,3 @@ class Scope:
                     extent = self.settle(axis.extent)
                     most = -(-limit // axis.step)
                     self.extents[extent] = min(most, self.extents.get(extent, INT_MAX))
-
-

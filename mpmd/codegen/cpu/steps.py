@@ -24,7 +24,7 @@ from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index, symbol
 from mpmd.lang.tile import Apply, Loop, Store, TileType, ValueId
-from mpmd.lang.types import promote
+from mpmd.lang.types import DType, promote
 
 REDUCED = "$9"
 """The loop variable of a reduced axis."""
@@ -99,7 +99,7 @@ class StepText:
             return f"*({pointer})"
         text = LambdaText(self.scope, NO_AXIS)
         result = text.value(element)
-        inside = "".join(f"{line}\n" for line in text.lines.text().splitlines())
+        inside = text.lines.text()
         return f"mpmd::scalar<{width(element)}>([&](auto L) MPMD_BODY {{\n{inside}return {result};\n}})"
 
     # -- elementwise -------------------------------------------------------------------------------
@@ -126,7 +126,9 @@ class StepText:
         self._line(store.span)
 
         def writes(at: Coords) -> Writes:
-            return [(self.elements.in_region(store.param, store.region, at), self.elements.at(store.value, at))]
+            return [
+                (self.elements.in_region(store.param, store.region, at), self.elements.at(store.value, at))
+            ]
 
         self._map(type_, writes, accumulate=store.accumulate)
 
@@ -149,7 +151,7 @@ class StepText:
                 text.store(address, element)
         self._nest_of_vectors(loops, widest, text.lines)
 
-    def _add_to(self, text: LambdaText, address: Address, element: Element) -> object:
+    def _add_to(self, text: LambdaText, address: Address, element: Element) -> DType:
         common = promote(address.dtype, element.dtype)
         value = text.converted(text.value(element), element.dtype, common)
         there = text.converted(text.load(address), address.dtype, common)
@@ -164,7 +166,9 @@ class StepText:
             extents = ", ".join(self.scope.text(n) for n in loops.extents[outer:]) or "1"
             names = [self.scope.names[v] for v in loops.variables[outer:]] or ["i0"]
             params = ", ".join(f"mpmd::Word {n}" if body.mentions(n) else "mpmd::Word" for n in names)
-            with self.lines.block(f"mpmd::map<{widest}>({extents}, [&](auto L, {params}) MPMD_BODY {{", "});"):
+            with self.lines.block(
+                f"mpmd::map<{widest}>({extents}, [&](auto L, {params}) MPMD_BODY {{", "});"
+            ):
                 self.lines.extend(body)
 
     @contextmanager
@@ -312,25 +316,31 @@ class StepText:
         type_ = self.fusion.values.type[target]
         self._map(type_, lambda at: [(self.elements.place(buffer, at), self.elements.at(value, at))])
 
+    @contextmanager
+    def _apart(self) -> Iterator[Lines]:
+        """Lines that are collected for later, so that what goes before them can look at them."""
+        outside, self.lines = self.lines, Lines()
+        yield self.lines
+        self.lines = outside
+
     def _iterate(self, step: Iterate) -> None:
         loop = step.loop
         self._line(loop.span)
         for carry, start in zip(loop.carried, step.starts, strict=True):
             self._place_of(carry.inside)
             self._move(start.target, start.value)
-        body = StepTextInside(self)
-        with body:
+        with self._apart() as body:
             self.write(step.body)
             self._line(loop.span)
             self._update(step.updates)
-        self._loop_head(loop, body.lines)
+        self._loop_around(loop, body)
         for carry in loop.carried:
             if carry.inside in self.elements.scalars:
                 self._name_scalar(carry.out, self.elements.scalars[carry.inside])
             else:
                 self._hold(carry.out, self.elements.buffers[carry.inside])
 
-    def _loop_head(self, loop: Loop, body: Lines) -> None:
+    def _loop_around(self, loop: Loop, body: Lines) -> None:
         if loop.tile is None:
             name = self.scope.names[loop.name]
             bounds = f"{name} = {self.scope.text(loop.start)}; {name} < {self.scope.text(loop.stop)}"
@@ -392,19 +402,3 @@ class StepText:
         if step.otherwise:
             with self.lines.block("else {"):
                 self.write(step.otherwise)
-
-
-class StepTextInside:
-    """Collects the lines that a `StepText` writes meanwhile."""
-
-    def __init__(self, text: StepText) -> None:
-        self._text = text
-        self.lines = Lines()
-
-    def __enter__(self) -> None:
-        self._text.lines, self.lines = self.lines, self._text.lines
-
-    def __exit__(self, *_: object) -> None:
-        self._text.lines, self.lines = self.lines, self._text.lines
-
-

@@ -155,7 +155,9 @@ def plan(scope: Scope, fusion: Fusion) -> Storage:
     top = dot
     for key, life in sorted(lives.lives.items(), key=lambda item: (item[1].first, item[0])):
         size = -(-life.bytes // ALIGNMENT) * ALIGNMENT
-        busy = sorted((b, e) for b, e, other in placed if other.last >= life.first and other.first <= life.last)
+        busy = sorted(
+            (b, e) for b, e, other in placed if other.last >= life.first and other.first <= life.last
+        )
         offset = dot
         for begin, end in busy:
             if offset + size <= begin:
@@ -165,9 +167,9 @@ def plan(scope: Scope, fusion: Fusion) -> Storage:
         offsets[key] = offset
         top = max(top, offset + size)
     _check_size(top, scope.function.task.name, scope.function.task.span)
-    slots = {k: {v: Slot(offsets[kind, v], life.strides) for (kind, v), life in lives.lives.items() if kind == k}
-             for k in ("tile", "staged")}  # fmt: skip
-    return Storage(slots["tile"], slots["staged"], 0, top)
+    tiles = {v: Slot(offsets[k, v], life.strides) for (k, v), life in lives.lives.items() if k == "tile"}
+    staged = {v: Slot(offsets[k, v], life.strides) for (k, v), life in lives.lives.items() if k == "staged"}
+    return Storage(tiles, staged, 0, top)
 
 
 def _check_size(size: int, task: str, span: Span) -> None:
