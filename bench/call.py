@@ -1,4 +1,8 @@
-"""What one call costs beside its work: a kernel of one tiny task, from Python, warm and after a sleep."""
+"""What one call costs beside its work: one tiny task a core, called from Python, warm and after a sleep.
+
+Calls are timed one by one, and a row's value is a p50: now and then the host takes a CPU away for
+milliseconds, which would be most of a mean. The mean is in the note; the clock's 50 ns are in both.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from bench.rows import Row, spread
 from mpmd import In, Out, f32
 
 (N,) = mpmd.dims("N")
-BATCHES, CALLS = 15, 2000
+BATCHES, CALLS = 15, 2000  # warm
 IDLE_SECONDS, IDLE_CALLS = 0.05, 25
 
 
@@ -33,36 +37,42 @@ def rows() -> Iterator[Row]:
         a, b, y = np.ones((3, size), np.float32)
         compiled = mpmd.compile(trivial, a, b, y, cores=cores)
         case = f"three arrays, {cores} core{'s' if cores > 1 else ''}"
-        yield _row(case, "call of a compiled kernel", _batches(lambda c=compiled, v=(a, b, y): c(*v)))
+        assert compiled.schedule.cores == cores, "a core without a task takes no part"
+        yield _warm(case, "call of a compiled kernel", lambda c=compiled, v=(a, b, y): c(*v))
         if cores == 1:
-            yield _row(case, "call of @mpmd.kernel", _batches(lambda v=(a, b, y): trivial(*v)))
+            yield _warm(case, "call of @mpmd.kernel", lambda v=(a, b, y): trivial(*v))
         else:
-            asleep = _asleep(lambda c=compiled, v=(a, b, y): c(*v))
-            yield _row(case, "call after 50 ms idle", asleep)
+            yield _asleep(case, lambda c=compiled, v=(a, b, y): c(*v))
 
 
-def _row(case: str, metric: str, seconds: list[float]) -> Row:
-    value = statistics.median(seconds)
-    around = spread(seconds)
-    return Row(case, metric, "us", value * 1e6, spread=around, noisy=around > 0.3)
+def _warm(case: str, metric: str, call: Callable[[], object]) -> Row:
+    """The median over batches of each batch's p50; the spread is that of the p50s."""
+    call()
+    batches = [[_seconds(call) for _ in range(CALLS)] for _ in range(BATCHES)]
+    halves = [statistics.median(batch) for batch in batches]
+    around = spread(halves)
+    return Row(
+        case,
+        metric,
+        "us",
+        statistics.median(halves) * 1e6,
+        spread=around,
+        noisy=around > 0.3,
+        note=f"p50; mean {statistics.fmean(map(statistics.fmean, batches)) * 1e6:.2f} us",
+    )
 
 
-def _batches(call: Callable[[], object]) -> list[float]:
-    samples = []
-    for _ in range(BATCHES):
-        call()
-        started = time.perf_counter()
-        for _ in range(CALLS):
-            call()
-        samples.append((time.perf_counter() - started) / CALLS)
-    return samples
-
-
-def _asleep(call: Callable[[], object]) -> list[float]:
+def _asleep(case: str, call: Callable[[], object]) -> Row:
     samples = []
     for _ in range(IDLE_CALLS):
         time.sleep(IDLE_SECONDS)
-        started = time.perf_counter()
-        call()
-        samples.append(time.perf_counter() - started)
-    return samples
+        samples.append(_seconds(call))
+    fast, middle, slow = statistics.quantiles(samples, n=4)
+    note = f"p50 of {IDLE_CALLS} calls; quartiles {fast * 1e6:.0f} and {slow * 1e6:.0f} us"
+    return Row(case, "call after 50 ms idle", "us", middle * 1e6, note=note)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

@@ -1,7 +1,9 @@
 """Compile time of the SmolLM2 decode kernel: cold, by number of layers, and in a second process.
 
-Each measurement is a fresh process with a cache directory of its own. No weights are read: shapes
-compile, and the second process launches on zeros.
+Each measurement is a fresh process with a cache directory of its own. No weights are read: the kernel
+is compiled for, and launched on, arrays of ones, which are in memory (and with them NumPy) before the
+clock starts. The second process is the best of a few, as the machine is shared; Python's bytecode is
+kept, as it is for a user.
 """
 
 from __future__ import annotations
@@ -19,90 +21,101 @@ import numpy as np
 from bench.rows import Row
 
 LAYERS = 30
+SECOND_PROCESSES = 5
 FEW_LAYERS = 2
 COLD_LIMIT, WARM_LIMIT = 60.0, 1.0  # seconds
 CASE = "smollm2-135m decode f32"
 
 
 def rows() -> Iterator[Row]:
-    cold = {}
-    for layers in (FEW_LAYERS, LAYERS):
-        with tempfile.TemporaryDirectory() as cache:
-            cold[layers] = _child(layers, cache)
-            yield Row(
-                case=f"{CASE}, {layers} layers",
-                metric="cold compile",
-                unit="s",
-                ours=cold[layers]["compile"],
-                limit=COLD_LIMIT,
-                share=cold[layers]["compile"] / COLD_LIMIT,
-                note=f"{cold[layers]['text']:.0f} bytes of text, {cold[layers]['tables']:.0f} of tables",
-            )
-            if layers == LAYERS:
-                warm = _child(layers, cache)
-    yield Row(
-        case=CASE,
-        metric="text bytes, 30 layers over 2",
-        unit="ratio",
-        ours=cold[LAYERS]["text"] / cold[FEW_LAYERS]["text"],
-    )
+    with tempfile.TemporaryDirectory() as cache:
+        few = _child(FEW_LAYERS, cache)
+    yield _cold_row(FEW_LAYERS, few)
+    with tempfile.TemporaryDirectory() as cache:
+        cold = _child(LAYERS, cache)
+        yield _cold_row(LAYERS, cold)
+        warm = min((_child(LAYERS, cache) for _ in range(SECOND_PROCESSES)), key=_until_launch)
+    yield Row(case=CASE, metric="text bytes, 30 layers over 2", unit="ratio", ours=cold["text"] / few["text"])
     yield Row(
         case=CASE,
         metric="second process, import to first launch",
         unit="s",
-        ours=warm["import"] + warm["compile"] + warm["launch"],
+        ours=_until_launch(warm),
         limit=WARM_LIMIT,
-        share=(warm["import"] + warm["compile"] + warm["launch"]) / WARM_LIMIT,
-        note=f"import {warm['import']:.2f} s, compile {warm['compile']:.2f} s, launch {warm['launch']:.2f} s",
+        share=_until_launch(warm) / WARM_LIMIT,
+        note=f"import {warm['import']:.2f} s, compile {warm['compile']:.2f} s, launch {warm['launch']:.2f} s;"
+        f" best of {SECOND_PROCESSES}",
     )
+
+
+def _cold_row(layers: int, cold: dict[str, float]) -> Row:
+    return Row(
+        case=f"{CASE}, {layers} layers",
+        metric="cold compile",
+        unit="s",
+        ours=cold["compile"],
+        limit=COLD_LIMIT,
+        share=cold["compile"] / COLD_LIMIT,
+        note=f"{cold['text']:.0f} bytes of text, {cold['tables']:.0f} of tables",
+    )
+
+
+def _until_launch(seconds: dict[str, float]) -> float:
+    return seconds["import"] + seconds["compile"] + seconds["launch"]
 
 
 def _child(layers: int, cache: str) -> dict[str, float]:
     environment = dict(os.environ, MPMD_CACHE_DIR=cache)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "bench.compile", str(layers)]
     child = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(child.stdout)
 
 
 def _measure(layers: int) -> dict[str, float]:
+    arrays = _arrays(layers)
     started = time.perf_counter()
     import mpmd
     from examples.smollm2 import kernels
 
-    imported = time.perf_counter()
-    hidden, wide, vocabulary, capacity, head = 576, 1536, 49152, 2048, kernels.HEAD
-    cache = (layers, kernels.KV, capacity, head)
-    f32 = np.float32
-    arrays = {
-        "table": np.zeros((vocabulary, hidden), f32),
-        "attention_norm": np.zeros((layers, hidden), f32),
-        "qkv": np.zeros((layers, 960, hidden), f32),
-        "out": np.zeros((layers, hidden, hidden), f32),
-        "mlp_norm": np.zeros((layers, hidden), f32),
-        "gate": np.zeros((layers, wide, hidden), f32),
-        "up": np.zeros((layers, wide, hidden), f32),
-        "down": np.zeros((layers, hidden, wide), f32),
-        "cos": np.zeros((capacity, head // 2), f32),
-        "sin": np.zeros((capacity, head // 2), f32),
-        "final_norm": np.zeros(hidden, f32),
-        "keys": np.zeros(cache, f32),
-        "values": np.zeros(cache, f32),
-        "token": np.zeros(1, np.int32),
-        "logits": np.zeros((1, vocabulary), f32),
-        "successor": np.zeros(1, np.int32),
-    }
     ready = time.perf_counter()
     compiled = mpmd.compile(kernels.decode, *arrays.values(), 0)
     built = time.perf_counter()
     compiled(*arrays.values(), 0)
     launched = time.perf_counter()
     return {
-        "import": imported - started,
+        "import": ready - started,
         "compile": built - ready,
         "launch": launched - built,
         "text": float(sum(len(text) for _, text in compiled.source.files)),
         "tables": float(len(compiled.source.tables)),
     }
+
+
+def _arrays(layers: int) -> dict[str, np.ndarray]:
+    """The kernel's arguments but the last, in order: every page of them has been touched."""
+    hidden, wide, vocabulary, capacity, heads, head = 576, 1536, 49152, 2048, 3, 64
+    cache = (layers, heads, capacity, head)
+    shapes = {
+        "table": (vocabulary, hidden),
+        "attention_norm": (layers, hidden),
+        "qkv": (layers, 960, hidden),
+        "out": (layers, hidden, hidden),
+        "mlp_norm": (layers, hidden),
+        "gate": (layers, wide, hidden),
+        "up": (layers, wide, hidden),
+        "down": (layers, hidden, wide),
+        "cos": (capacity, head // 2),
+        "sin": (capacity, head // 2),
+        "final_norm": (hidden,),
+        "keys": cache,
+        "values": cache,
+        "token": (1,),
+        "logits": (1, vocabulary),
+        "successor": (1,),
+    }
+    integers = ("token", "successor")
+    return {n: np.ones(s, np.int32 if n in integers else np.float32) for n, s in shapes.items()}
 
 
 if __name__ == "__main__":
