@@ -15,11 +15,13 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gguf
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import gguf
 
 Array = npt.NDArray[np.float32]
 ROWS_AT_ONCE = 1024
@@ -88,6 +90,8 @@ class File:
 
 def read(path: Path) -> File:
     """The metadata are copied: the library's own objects for them take 150 MB."""
+    import gguf  # here and below: the kernels can be compiled without it
+
     reader = gguf.GGUFReader(path)
     metadata = {
         key: field.contents()
@@ -99,6 +103,8 @@ def read(path: Path) -> File:
 
 def load(file: File, progress: Callable[[float], None] = lambda share: None) -> Model:
     """Dequantise every tensor; `progress` is told the share done, from 0 to 1."""
+    import gguf
+
     number, tensors = file.metadata, file.tensors
     done = 0
 

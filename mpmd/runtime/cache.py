@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import filelock
 import platformdirs
 
 log = logging.getLogger(__name__)
@@ -63,6 +62,8 @@ def _obtain(root: Path, key: str, make: Callable[[], bytes]) -> Path:
     if _intact(path):
         log.debug("cache hit %s", path)
         return path
+    import filelock  # takes as long to load as a whole back end, and a hit does not need it
+
     with filelock.FileLock(root / f"{key}.lock", mode=0o600):
         if _intact(path):
             log.debug("cache hit %s, made by another process", path)
