@@ -359,37 +359,35 @@ class StepText:
 
     def _update(self, updates: tuple[Move, ...]) -> None:
         """New values into the carried places: the staged ones are computed first and copied last."""
-        copies: list[tuple[ValueId, ValueId]] = []
-        for move in updates:
-            if not move.staged:
-                continue
-            type_ = self.fusion.values.type[move.target]
-            self.elements.begin()
-            if type_.rank == 0:
-                name = f"n{move.target}"
-                self._statement(f"const {ctype(type_.dtype)} {name} = {self._scalar(move.value)};")
-                self.elements.scalars[-move.target - 1] = name
-            else:
-                buffer = self._declare(move.target, self.storage.staged[move.target], prefix="n")
-                value = move.value
-                self._map(
-                    type_,
-                    lambda at, buffer=buffer, value=value: [
-                        (self.elements.place(buffer, at), self.elements.at(value, at))
-                    ],
-                )
-                self.elements.buffers[-move.target - 1] = buffer
-            copies.append((move.target, -move.target - 1))
+        waiting = [(move.target, self._stage(move)) for move in updates if move.staged]
         for move in updates:
             if not move.staged:
                 self._move(move.target, move.value)
-        for target, held in copies:
+        for target, held in waiting:
             self._copy(target, held)
 
-    def _copy(self, target: ValueId, held: ValueId) -> None:
-        """A staged value (known by a negative number) into its place."""
-        self.fusion.values.type[held] = self.fusion.values.type[target]
-        self._move(target, held)
+    def _stage(self, move: Move) -> Buffer | None:
+        """A new value beside the place that it will take; None for a scalar, whose name says it."""
+        self.elements.begin()
+        type_ = self.fusion.values.type[move.target]
+        if type_.rank == 0:
+            self._statement(f"const {ctype(type_.dtype)} n{move.target} = {self._scalar(move.value)};")
+            return None
+        buffer = self._declare(move.target, self.storage.staged[move.target], prefix="n")
+        self._map(type_, lambda at: [(self.elements.place(buffer, at), self.elements.at(move.value, at))])
+        return buffer
+
+    def _copy(self, target: ValueId, held: Buffer | None) -> None:
+        if held is None:
+            self.lines(f"{self.elements.scalars[target]} = n{target};")
+            return
+        place, type_ = self.elements.buffers[target], self.fusion.values.type[target]
+
+        def writes(at: Coords) -> Writes:
+            read = Read(target, type_.dtype, self.elements.place(held, at))
+            return [(self.elements.place(place, at), read)]
+
+        self._map(type_, writes)
 
     def _choose(self, step: Choose) -> None:
         branch = step.branch
