@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Union, cast
+from typing import Any, Union, cast
 
-from mpmd.codegen.cpu.names import literal
+import numpy as np
+
+from mpmd.codegen.cpu.names import ctype, literal
 from mpmd.codegen.cpu.scope import Scope
 from mpmd.codegen.fuse import Fusion
 from mpmd.codegen.values import is_unit_reshape
@@ -195,14 +197,27 @@ class Elements:
         return Operation(stmt.out, stmt.type.dtype, stmt, args)
 
     def _converted(self, stmt: Apply, arg: Element) -> Element | None:
-        """A cast of a constant, done now."""
-        source = self.fusion.values.definition[stmt.args[0]]
-        if not isinstance(arg, Number) or not isinstance(source, Apply) or source.op != "const":
+        """A cast of a number, done once: now where the number is known, else outside of the vectors."""
+        if not isinstance(arg, Number):
             return None
-        first = OPS["const"].reference((), dict(source.attrs), source.type.dtype.numpy)
-        number = OPS["cast"].reference((first,), {}, stmt.type.dtype.numpy)
-        plain = float(number) if stmt.type.dtype.is_float else int(number)
-        return Number(stmt.type.dtype, literal(plain, stmt.type.dtype))
+        target, known = stmt.type.dtype, self._known(stmt.args[0])
+        if known is None:
+            return Number(target, f"mpmd::converted<{ctype(target)}, {ctype(arg.dtype)}>({arg.text})")
+        number = OPS["cast"].reference((known,), {}, target.numpy)
+        return Number(target, literal(float(number) if target.is_float else int(number), target))
+
+    def _known(self, value: ValueId) -> np.ndarray[Any, Any] | None:
+        """A constant as an array of its type."""
+        stmt = self.fusion.values.definition[value]
+        if not isinstance(stmt, Apply) or stmt.op not in ("const", "index"):
+            return None
+        number = stmt.attr("value")
+        if isinstance(number, Index):
+            settled = self.scope.settle(number)
+            if not settled.is_const:
+                return None
+            number = settled.const
+        return OPS["const"].reference((), {"value": number}, stmt.type.dtype.numpy)
 
     def _broadcast(self, arg: ValueId, coords: Coords) -> Coords:
         """The coordinates of an operand that an op stretches to the coordinates' shape."""

@@ -352,7 +352,7 @@ class StepText:
         head = f"for (mpmd::Word {start} = 0; {start} < {stop}; {start} += {loop.tile}) {{"
         with self.lines.block(head):
             if body.mentions(size):
-                self.lines(f"const mpmd::Word {size} = mpmd::least({loop.tile}, {stop} - ({start}));")
+                self.lines(f"const mpmd::Word {size} = mpmd::least({loop.tile}, {stop} - {start});")
             if body.mentions(index):
                 self.lines(f"const mpmd::Word {index} = {start} / {loop.tile};")
             self.lines.extend(body)

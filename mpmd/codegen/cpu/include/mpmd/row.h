@@ -32,6 +32,12 @@ MPMD_INLINE T number(Word word) {
   }
 }
 
+// One number in another type.
+template <class To, class From>
+MPMD_INLINE To converted(From x) {
+  return first_lane(cast<To>(splat(Full<2>{}, x)));
+}
+
 template <class T>
 MPMD_INLINE T* scratch(Core& core, Word bytes) {
   return reinterpret_cast<T*>(core.scratch + bytes);
