@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 
@@ -90,10 +91,10 @@ def frame_of(shapes: Iterable[Shape]) -> Frame:
     return Frame(tuple(dict.fromkeys([*finest, *axes])), tuple(finest))
 
 
-def _axes(shape: Shape) -> list[Coordinate]:
+@lru_cache(maxsize=1024)
+def _axes(shape: Shape) -> tuple[Coordinate, ...]:
     """The axes of a shape as coordinates; of a 0-d tensor, its one element's."""
-    cuts = _cuts(shape)
-    return [(inner, outer) for inner, outer in reversed(list(pairwise(cuts)))] or [(1, 1)]
+    return tuple(reversed(list(pairwise(_cuts(shape))))) or ((1, 1),)
 
 
 def _cuts(shape: Shape) -> list[int]:
