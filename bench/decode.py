@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.measure import Probe, Sample, median_seconds
+from bench.measure import Probe, Sample, median_seconds, timed
+from bench.peer import Peer
 from bench.rows import Row, spread
 from examples.smollm2 import weights
 from examples.smollm2.kernels import Session
@@ -36,18 +37,17 @@ def rows() -> Iterator[Row]:
         session.position = POSITION
         session.step(1)
 
-    calls: dict[str, Callable[[], object]] = {"ours": ours}
-    peer = None
-    if importlib.util.find_spec("torch") is not None:
-        from bench.peer_torch import decoder
-
-        step = decoder(model, position=POSITION, capacity=CAPACITY, threads=threads)
-        calls["peer"] = lambda: step(1)
+    measures: dict[str, Callable[[], float]] = {"ours": lambda: timed(ours, STEPS)}
+    process, peer = _torch(threads), None
+    if process is not None:
+        measures["peer"] = lambda: process.seconds(STEPS)
         peer = "torch eager"
-    samples: dict[str, list[Sample]] = {name: [] for name in calls}
+    samples: dict[str, list[Sample]] = {name: [] for name in measures}
     for _ in range(SAMPLES):
-        for name, call in calls.items():
-            samples[name].append(probe.sample(call, STEPS))
+        for name, measure in measures.items():
+            samples[name].append(probe.sample(measure))
+    if process is not None:
+        process.close()
     quiet = {name: probe.quiet(taken) for name, taken in samples.items()}
     mine = quiet["ours"]
     cache = 2 * model.layers * model.kv_heads * (POSITION + 1) * model.head_size * 4
@@ -79,6 +79,15 @@ def rows() -> Iterator[Row]:
         note=None if peer else "no peer: torch is not installed",
     )
     yield _memory()
+
+
+def _torch(threads: int) -> Peer | None:
+    """The peer, warm; None where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    process = Peer("bench.peer_torch", position=POSITION, capacity=CAPACITY, threads=threads)
+    process.seconds(1)
+    return process
 
 
 def _memory() -> Row:

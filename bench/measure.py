@@ -74,14 +74,10 @@ class Probe:
         self.best_fma = max(self.best_fma, fma)
         return Limits(dram, fma, library.limits_flag(self._cpus) if count > 1 else 0.0)
 
-    def sample(self, call: Callable[[], object], inner: int) -> Sample:
-        """The mean time of `inner` calls, between two probes."""
+    def sample(self, measure: Callable[[], float]) -> Sample:
+        """What `measure` returns, seconds, between two probes."""
         before = self.limits()
-        call()
-        started = time.perf_counter()
-        for _ in range(inner):
-            call()
-        seconds = (time.perf_counter() - started) / inner
+        seconds = measure()
         return Sample(seconds, before, self.limits())
 
     def quiet(self, samples: Sequence[Sample]) -> list[Sample]:
@@ -94,6 +90,15 @@ class Probe:
         seconds = [s.seconds for s in chosen]
         spread = (max(seconds) - min(seconds)) / statistics.median(seconds)
         return spread > NOISY_SPREAD or any(s.fma < NOISY_SHARE * self.best_fma for s in chosen)
+
+
+def timed(call: Callable[[], object], inner: int) -> float:
+    """The mean time of `inner` calls, after one that warms up."""
+    call()
+    started = time.perf_counter()
+    for _ in range(inner):
+        call()
+    return (time.perf_counter() - started) / inner
 
 
 def median_seconds(samples: Sequence[Sample]) -> float:

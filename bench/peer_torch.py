@@ -1,19 +1,21 @@
 """The peer of the decode benchmark: the same model and weights in torch eager, as a user writes it.
 
-In:  the model's arrays (shared with torch, not copied). Out: a function that runs one decode step.
-Peer's best settings: inference mode, one thread per core, fused SDPA and rms_norm, a preallocated
-cache, logits and argmax in the step.
+In:  lines on stdin, each a number of decode steps. Out: a line for each, the mean seconds of a step.
+It is a process of its own, so that no thread of ours is in its way. Its best settings: inference mode,
+one bound thread per core, fused SDPA and rms_norm, a preallocated cache, argmax in the step.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as nn  # pyright: ignore[reportMissingImports]
 
-from examples.smollm2.weights import Model, rope_tables
+from bench.measure import timed
+from examples.smollm2.weights import Model, find_gguf, load, read, rope_tables
 
 
 def decoder(model: Model, *, position: int, capacity: int, threads: int) -> Callable[[int], int]:
@@ -52,3 +54,15 @@ def decoder(model: Model, *, position: int, capacity: int, threads: int) -> Call
         return int(logits.argmax())
 
     return step
+
+
+def main() -> None:
+    position, capacity, threads = map(int, sys.argv[1:])
+    model = load(read(find_gguf()))
+    step = decoder(model, position=position, capacity=capacity, threads=threads)
+    for line in sys.stdin:
+        print(timed(lambda: step(1), int(line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
