@@ -17,8 +17,8 @@
 
 namespace mpmd {
 
-constexpr Word small_b = 1 << 15;    // bytes that stay in the first cache without being packed
-constexpr Word large_b = 1 << 18;    // bytes that come from memory
+constexpr Word small_b = 1 << 15;  // bytes that stay in the first cache without being packed
+constexpr Word large_b = 1 << 18;  // bytes that come from memory
 constexpr Word dot_scratch_bytes = most(panel_scratch_bytes, stream_bytes);
 
 template <class C>

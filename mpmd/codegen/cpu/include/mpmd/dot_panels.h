@@ -247,7 +247,8 @@ void dot_direct(Word m, Word n, Word k, Matrix<const TA> a, Matrix<const TB> b, 
   const Word whole = n / width * width;
   for (Word j = 0; j < whole; j += width) {
     const Matrix<C> part = matrix(c.data + j * c.col, c.row, c.col);
-    micro_rows<panel_vectors>(m, k, a.data, a.row, b.data + j, b.row, part, static_cast<int>(width), accumulate, Fetch{});
+    constexpr int count = static_cast<int>(width);
+    micro_rows<panel_vectors>(m, k, a.data, a.row, b.data + j, b.row, part, count, accumulate, Fetch{});
   }
   if (whole < n) {
     const Matrix<C> part = matrix(c.data + whole * c.col, c.row, c.col);

@@ -11,18 +11,20 @@ namespace mpmd {
 constexpr int stream_most = 16;
 constexpr Word stream_bytes = 1 << 19;  // of A, interleaved, within a block along k
 
-// A run through memory that fetches the next rows of B while the present ones are used: a piece for each
-// of them at every step, in the order in which they lie where rows follow each other without a gap.
+// A run through memory that fetches what comes next of B: a piece for each row in hand at every step. One row
+// is followed a little way ahead. Several are followed by those after them, in the order in which they lie
+// where rows follow each other without a gap.
 struct Ahead {
   const char* at;
   Word between;  // bytes between the pieces of one step
   Word step;     // bytes from step to step
 };
 
-template <class T>
-MPMD_INLINE Ahead ahead_of(const T* next, Word k, Word row, int rows, Word piece) {
-  if (row == k) return {reinterpret_cast<const char*>(next), piece, piece * rows};
-  return {reinterpret_cast<const char*>(next), row * static_cast<Word>(sizeof(T)), piece};
+template <int R, class T>
+MPMD_INLINE Ahead ahead_of(const T* b, Word k, Word row, Word piece) {
+  const char* next = reinterpret_cast<const char*>(b + R * row);
+  if (row != k) return {next, row * static_cast<Word>(sizeof(T)), piece};
+  return {R == 1 ? reinterpret_cast<const char*>(b) + 4096 : next, piece, piece * R};
 }
 
 // R rows of B against M rows of A, which is interleaved: to a[k / N][M][N].
@@ -30,7 +32,7 @@ template <int M, int R, class C, class TB>
 MPMD_INLINE void stream_block(Word k, const C* a, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
   typedef typename SumOf<C>::type S;
   constexpr int N = vector_bytes / static_cast<int>(sizeof(C));
-  Ahead ahead = ahead_of(b + R * b_row, k, b_row, R, N * sizeof(TB));
+  Ahead ahead = ahead_of<R>(b, k, b_row, N * sizeof(TB));
   Raw<S, N> sum[R][M] = {};
   Word at = 0;
   for (; at + N <= k; at += N) {
@@ -72,18 +74,22 @@ MPMD_INLINE void stream_block(Word k, const C* a, const TB* b, Word b_row, Matri
 template <int M>
 constexpr int streams = accumulators < 24 ? most(1, 8 / M) : M <= 2 ? 8 : M <= 6 ? 4 : 3;
 
+template <int M, int R, class C, class TB>
+MPMD_INLINE Word stream_groups(Word j, Word n, Word k, const C* a, const TB* b, Word b_row, Matrix<C> c,
+                               bool accumulate) {
+  for (; j + R <= n; j += R) {
+    const Matrix<C> part = matrix(c.data + j * c.col, c.row, c.col);
+    stream_block<M, R>(k, a, b + j * b_row, b_row, part, accumulate);
+  }
+  return j;
+}
+
 template <int M, class C, class TB>
 MPMD_APART void stream(Word n, Word k, const C* a, const TB* b, Word b_row, Matrix<C> c, bool accumulate) {
-  constexpr int R = streams<M>;
-  Word j = 0;
-  for (; j + R <= n; j += R) {
-    stream_block<M, R>(k, a, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
-  }
-  if constexpr (R > 1) {
-    for (; j < n; ++j) {
-      stream_block<M, 1>(k, a, b + j * b_row, b_row, matrix(c.data + j * c.col, c.row, c.col), accumulate);
-    }
-  }
+  // One short row of A stays in the first cache by itself: then a single run through B is fastest.
+  const bool single = M == 1 && k * static_cast<Word>(sizeof(C)) <= 8192;
+  const Word j = single ? 0 : stream_groups<M, streams<M>>(0, n, k, a, b, b_row, c, accumulate);
+  stream_groups<M, 1>(j, n, k, a, b, b_row, c, accumulate);
 }
 
 template <class C, class TB>
