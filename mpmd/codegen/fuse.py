@@ -129,6 +129,7 @@ def fuse(task: TaskDef, *, fixed: Mapping[str, int]) -> Fusion:
 # -- which values are kept ------------------------------------------------------------------------
 
 Path = tuple[int, ...]
+"""The blocks around a statement: loops by their positions, the arms of branches by negative numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,8 @@ class _Decision:
 
     def _branch(self, branch: Branch, position: int, path: Path) -> None:
         for arm, body, end in (
-            (position, branch.then, self.values.middle(branch)),
-            (-position - 1, branch.otherwise, self.values.end(branch)),
+            (-2 * position, branch.then, self.values.middle(branch)),
+            (-2 * position - 1, branch.otherwise, self.values.end(branch)),
         ):
             inner = (*path, arm)
             for result in branch.results:
@@ -282,7 +283,7 @@ class _Decision:
 
     def _overtaken(self, stmt: Load | Gather, position: int, site: _Site) -> bool:
         """Whether a store could change what is loaded before (or while) the step at `site` reads it."""
-        loops = [p for p in site.path if p >= 0 and p > position]
+        loops = [p for p in site.path if p > position]
         first_loop = min(loops, default=None)
         for store in self.values.stores.get(stmt.param, ()):
             at = self.values.position(store)

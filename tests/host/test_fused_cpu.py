@@ -138,6 +138,19 @@ def branches(x: In[f32, N], flag: i32, y: Out[f32, N]):
 
 
 @mpmd.task
+def loads_and_branches(x: InOut[f32, N], flag: i32):
+    old = x[:]
+    if flag > 0:
+        x[:] = old + 1.0
+        x[1:] = old[: N - 1] * x[1:]
+    else:
+        x[0] = old[N - 1]
+    for _ in range(2):
+        if flag > 1:
+            x[:] = x[:] + old
+
+
+@mpmd.task
 def gathers(
     table: In[f32, R, D],
     ids: In[i32, N],
@@ -245,6 +258,7 @@ def everything(
     permuted: Out[f32, 18, 2, 7, 3],
     reduced: Out[f32, 2, 3, 18],
     prefix: InOut[f32, 53],
+    guarded: InOut[f32, 53],
     flag: i32,
     pos: i32,
 ):
@@ -266,6 +280,7 @@ def everything(
     for t in mpmd.tiles(37, 30):
         mixed_product(short[t], weight, mixed[t])
     branches(line, flag, branched)
+    loads_and_branches(guarded, flag)
     for t in mpmd.tiles(53, 24):
         gathers(table, ids[t], rows[t], line, picked[t], found[t])
     gather_from_its_target(shuffled, ids)
