@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import multiprocessing
 import os
+import resource
+import signal
 import stat
+import tempfile
 from pathlib import Path
 
+import filelock  # noqa: F401  (a child without privileges may not be able to)
 import pytest
 
-from mpmd.runtime import cache
+from mpmd.errors import ToolchainError
+from mpmd.runtime import cache, entries
+
+KEY = cache.key_of("an entry")
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -43,7 +52,7 @@ def test_hit_and_miss_are_logged_with_the_reason(root, caplog):
     assert messages == [
         f"cache miss {path}: not there",
         f"cache hit {path}",
-        f"cache miss {path}: damaged",
+        f"cache miss {path}: its content does not match its hash",
     ]
 
 
@@ -112,6 +121,142 @@ def test_processes_make_one_entry_once(root, tmp_path):
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
     assert made.read_text() == "made\n"
+
+
+@pytest.mark.parametrize("step", ["hash", "library"])
+def test_a_process_killed_in_a_write_leaves_no_broken_entry(root, step):
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_killed_maker, args=(str(root), 1 if step == "hash" else 2))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert list(root.glob(".*.part")) and not (root / f"{KEY}.so").exists()
+    assert cache.obtain(KEY, lambda: b"other").read_bytes() == b"other"
+    assert cache.obtain(KEY, never).read_bytes() == b"other"
+    assert sorted(path.suffix for path in root.iterdir()) == [".lock", ".sha256", ".so"]
+
+
+def _killed_maker(directory: str, write: int) -> None:
+    os.environ["MPMD_CACHE_DIR"] = directory
+    count = itertools.count(1)
+
+    def fsync(handle: int) -> None:
+        if next(count) == write:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.fsync = fsync
+    cache.obtain(KEY, lambda: b"content")
+
+
+def test_a_write_cut_short_leaves_nothing_and_is_explained(root):
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    process = context.Process(target=_limited_maker, args=(str(root), answers))
+    process.start()
+    text, private, made = answers.get(timeout=30)
+    process.join()
+    assert text == "\n".join(
+        [
+            "error[toolchain]: there is no directory to keep the compiled kernel in: "
+            "[Errno 27] File too large",
+            f"  note: tried {root} and {private}",
+            "  hint: make room there",
+            "  hint: or set MPMD_CACHE_DIR to a directory that you may write to",
+        ]
+    )
+    assert made == 1, "what was made is made again"
+    assert [path.suffix for path in root.iterdir() if path.suffix != ".lock"] == [".sha256"]
+    assert cache.obtain(KEY, lambda: b"content").read_bytes() == b"content"
+
+
+def _limited_maker(directory: str, answers: multiprocessing.Queue) -> None:
+    os.environ["MPMD_CACHE_DIR"] = directory
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    made = []
+    try:
+        cache.obtain(KEY, lambda: made.append(1) or b"x" * 10_000)
+    except ToolchainError as error:
+        answers.put((str(error), str(cache._private_directory()), len(made)))
+
+
+def test_a_read_only_directory_is_not_used():
+    root = Path(tempfile.mkdtemp(prefix="mpmd-test-"))
+    if os.geteuid() == 0:
+        os.chown(root, NOBODY, NOBODY)
+    root.chmod(0o500)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_unprivileged_maker, args=(str(root),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0 and not list(root.iterdir())
+    root.rmdir()
+
+
+def _unprivileged_maker(directory: str) -> None:
+    if os.geteuid() == 0:
+        os.setuid(NOBODY)
+    os.environ["MPMD_CACHE_DIR"] = directory
+    assert cache.problem(Path(directory)) == "it is read-only"
+    path = cache.obtain(KEY, lambda: b"content")
+    assert path.read_bytes() == b"content" and path.parent == cache._private_directory()
+
+
+def _others_may_write(path: Path) -> str:
+    path.chmod(0o666)
+    return "others may write to it"
+
+
+def _link(path: Path) -> str:
+    target = path.with_name("target")
+    path.rename(target)
+    path.symlink_to(target)
+    return f"[Errno 40] Too many levels of symbolic links: '{path}'"
+
+
+def _pipe(path: Path) -> str:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    return "it is no plain file"
+
+
+def _foreign(path: Path) -> str:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(path, NOBODY, NOBODY)
+    return "it belongs to another user"
+
+
+@pytest.mark.parametrize("spoil", [_others_may_write, _link, _pipe, _foreign])
+@pytest.mark.parametrize("suffix", [".so", ".sha256"])
+def test_an_entry_that_others_may_have_written_is_refused_and_made_again(root, caplog, spoil, suffix):
+    path = cache.obtain(KEY, lambda: b"content")
+    reason = spoil(path.with_suffix(suffix))
+    assert cache.obtain(KEY, lambda: b"other").read_bytes() == b"other"
+    prefix = "" if suffix == ".so" else "its hash cannot be used: "
+    assert caplog.messages == [f"cache miss {path}: {prefix}{reason}"]
+    assert cache.obtain(KEY, never).read_bytes() == b"other"
+
+
+def test_an_entry_without_its_hash_is_refused(root, caplog):
+    path = cache.obtain(KEY, lambda: b"content")
+    path.with_suffix(".sha256").unlink()
+    cache.obtain(KEY, lambda: b"content")
+    assert f"cache miss {path}: its hash cannot be used: [Errno 2] No such file" in caplog.text
+
+
+def test_a_hit_renews_the_entry_and_asks_for_no_lock(root, monkeypatch):
+    path = cache.obtain(KEY, lambda: b"content")
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(entries, "lock", never)
+    assert cache.obtain(KEY, never) == path and path.stat().st_mtime > 1
+
+
+def test_what_does_not_fit_is_evicted_when_an_entry_is_made(root, monkeypatch):
+    old = cache.obtain(KEY, lambda: b"x" * 1000)
+    os.utime(old, (1, 1))
+    monkeypatch.setenv("MPMD_CACHE_BYTES", "1000")
+    new = cache.obtain(cache.key_of("new"), lambda: b"y" * 1000)
+    assert new.exists() and not old.exists(), "the newest stays although it alone is too large"
 
 
 def test_keys_tell_sequences_apart():
