@@ -791,7 +791,7 @@ def test_scalars_are_passed_in_every_form():
 
 
 def test_an_element_is_a_tensor_without_axes():
-    def kernel(x: In[f32, N], y: Out[f32, N]):
+    def kernel(x: In[f32, N], y: InOut[f32, N]):
         element(x[3], y[N - 1])
 
     assert [region(v) for v in views(traced(kernel, (8,), (8,)))] == ["3", "7"]
