@@ -3,6 +3,7 @@
 In:  nothing. Out: the names that users import. Not here: any definition, or types (`__init__.pyi`).
 """
 
+from mpmd.doctor import doctor as doctor
 from mpmd.errors import Diagnostic as Diagnostic
 from mpmd.lang.debug import debug as debug
 from mpmd.lang.functions import abs as abs

@@ -14,6 +14,7 @@ from typing import Annotated as Out
 from typing import Any, ClassVar, SupportsIndex, TypeAlias
 
 from mpmd.codegen.source import KernelSource
+from mpmd.doctor import Report
 from mpmd.errors import Diagnostic as Diagnostic
 from mpmd.lang.program import Program
 from mpmd.partition.graph import TaskGraph
@@ -196,6 +197,9 @@ def debug(kernel: Kernel | Callable[..., None], *, tile_size: int = 64) -> Calla
 
     `tile_size` is that of the tile loops that leave theirs open.
     """
+
+def doctor() -> Report:
+    """What this machine has of what mpmd needs; `print(mpmd.doctor())` says how to mend the rest."""
 
 def abs(x: Operand, /) -> Tile: ...
 def exp(x: Operand, /) -> Tile: ...

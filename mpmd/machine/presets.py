@@ -73,12 +73,16 @@ def this_cpu(cores: int | None = None) -> Machine:
 
 def available_cores() -> int:
     """Cores that this process may use: its affinity, and the quota of its control group."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
+    count = allowed_cores()
     quota = _quota(Path("/sys/fs/cgroup"))
     return max(1, count if quota is None else min(count, ceil(quota)))
+
+
+def allowed_cores() -> int:
+    """Cores that this process may be run on, whatever share of their time it gets."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _quota(root: Path) -> float | None:

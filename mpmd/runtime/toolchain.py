@@ -59,19 +59,38 @@ def find() -> Toolchain:
     return _find(os.environ.get("CXX", ""), os.environ.get("PATH", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A compiler that may be there. Without a `command` it is not installed."""
+
+    name: str
+    command: tuple[str, ...] | None
+
+
+def candidates(cxx: str, path: str) -> tuple[Candidate, ...]:
+    """Where a compiler is looked for, first choice first. A compiler named by `$CXX` is the only one."""
+    if cxx:
+        return (Candidate(cxx, tuple(shlex.split(cxx))),)
+    found = [(name, shutil.which(name, path=path)) for name in ("g++", "clang++")]
+    wheel = importlib.util.find_spec("ziglang") is not None
+    return (
+        *(Candidate(name, (program,) if program else None) for name, program in found),
+        Candidate("zig c++", (sys.executable, "-m", "ziglang", "c++") if wheel else None),
+    )
+
+
 @functools.cache
 def _find(cxx: str, path: str) -> Toolchain:
+    for candidate in candidates(cxx, path):
+        toolchain = probe(candidate)
+        if toolchain is not None:
+            return toolchain
     if cxx:
-        return _chosen(cxx)
-    for name in ("g++", "clang++"):
-        found = shutil.which(name, path=path)
-        toolchain = _probe(name, (found,)) if found else None
-        if toolchain is not None:
-            return toolchain
-    if importlib.util.find_spec("ziglang") is not None:
-        toolchain = _probe("zig c++", (sys.executable, "-m", "ziglang", "c++"))
-        if toolchain is not None:
-            return toolchain
+        raise ToolchainError(
+            f"the compiler named by CXX does not run: {cxx}",
+            span=NO_SPAN,
+            hints=("unset CXX to let mpmd look for one", "or set it to a C++ compiler's command"),
+        )
     raise ToolchainError(
         "no C++ compiler was found",
         span=NO_SPAN,
@@ -80,18 +99,11 @@ def _find(cxx: str, path: str) -> Toolchain:
     )
 
 
-def _chosen(cxx: str) -> Toolchain:
-    toolchain = _probe(cxx, tuple(shlex.split(cxx)))
-    if toolchain is None:
-        raise ToolchainError(
-            f"the compiler named by CXX does not run: {cxx}",
-            span=NO_SPAN,
-            hints=("unset CXX to let mpmd look for one", "or set it to a C++ compiler's command"),
-        )
-    return toolchain
-
-
-def _probe(name: str, command: tuple[str, ...]) -> Toolchain | None:
+def probe(candidate: Candidate) -> Toolchain | None:
+    """The candidate as a compiler, if it runs and tells its version."""
+    command = candidate.command
+    if not command:
+        return None
     try:
         answer = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -103,7 +115,7 @@ def _probe(name: str, command: tuple[str, ...]) -> Toolchain | None:
         kind = "zig"
     else:
         kind = "clang" if "clang" in version.lower() else "gnu"
-    return Toolchain(name, command, version, kind)
+    return Toolchain(candidate.name, command, version, kind)
 
 
 @functools.cache

@@ -10,28 +10,13 @@ import pytest
 
 from mpmd.errors import ToolchainError
 from mpmd.runtime import toolchain
-
-
-def fake(path: Path, version: str, *, status: int = 0, stderr: str = "") -> Path:
-    """A compiler that knows its version and otherwise fails as told."""
-    path.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in *--version*) echo "{version}"; exit 0;; esac\n'
-        f"printf '%b' '{stderr}' >&2\nexit {status}\n"
-    )
-    path.chmod(0o755)
-    return path
+from tests.unit.compilers import fake, hide_compilers
 
 
 @pytest.fixture
 def nothing(tmp_path, monkeypatch) -> Path:
     """No compiler anywhere; returns the one directory that is searched."""
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "ziglang" else find_spec(name)
-    )
+    hide_compilers(tmp_path, monkeypatch)
     toolchain._find.cache_clear()
     yield tmp_path
     toolchain._find.cache_clear()
