@@ -62,6 +62,8 @@ from mpmd.lang.types import i64 as i64
 from mpmd.lang.types import u8 as u8
 from mpmd.pipeline import CompiledKernel as CompiledKernel
 from mpmd.pipeline import Kernel as Kernel
+from mpmd.pipeline import LoadedKernel as LoadedKernel
 from mpmd.pipeline import compile as compile
 from mpmd.pipeline import kernel as kernel
+from mpmd.pipeline import load as load
 from mpmd.specs import spec as spec

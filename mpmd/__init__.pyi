@@ -5,6 +5,8 @@ class with everything that tensors, views, tiles and scalars can do. The operati
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from types import EllipsisType
 from typing import Annotated as Accum
 from typing import Annotated as Const
@@ -13,7 +15,7 @@ from typing import Annotated as InOut
 from typing import Annotated as Out
 from typing import Any, ClassVar, SupportsIndex, TypeAlias
 
-from mpmd.codegen.source import KernelSource
+from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.doctor import Report
 from mpmd.errors import Diagnostic as Diagnostic
 from mpmd.lang.program import Program
@@ -159,6 +161,30 @@ class CompiledKernel:
     def __call__(self, *args: Any) -> None: ...
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
+
+class LoadedKernel:
+    """A kernel from a file."""
+
+    @property
+    def launch(self) -> LaunchInfo:
+        """The parameters, and what a launch needs."""
+        ...
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def executable(self) -> Executable: ...
+    def __call__(self, *args: Any) -> None: ...
+    def bind(self, **consts: Any) -> LoadedKernel:
+        """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+        ...
+    def unpack(self, directory: str | PathLike[str]) -> Path:
+        """Writes what a C program needs to launch this kernel (see `mpmd.h` there) into `directory`."""
+        ...
+
+def load(path: str | PathLike[str]) -> LoadedKernel:
+    """The kernel that `CompiledKernel.save` wrote. It is machine code: load what you trust."""
 
 class Kernel:
     """A sequential function. A call compiles it, once for each signature, and launches it."""

@@ -173,6 +173,12 @@ class ToolchainError(Diagnostic):
     code = "toolchain"
 
 
+class ArtifactError(Diagnostic):
+    """A saved kernel that is none, is damaged, is for another machine, or cannot be written."""
+
+    code = "artifact"
+
+
 class LaunchError(Diagnostic):
     """A launch that ended early: a hang, a runtime index out of range, an abort."""
 

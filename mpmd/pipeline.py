@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
-from mpmd.errors import ArgumentError, UnsupportedOp
+from mpmd.errors import ArgumentError, ArtifactError, UnsupportedOp
 from mpmd.lang.binding import match_arguments
-from mpmd.lang.frames import caller_span, user_frame
+from mpmd.lang.frames import caller_span, function_span, placed, user_frame
 from mpmd.lang.guards import Guards
 from mpmd.lang.kernel_signature import KernelParam, kernel_params
 from mpmd.lang.program import Program
@@ -30,8 +30,10 @@ from mpmd.machine import Machine
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.partition.graph import TaskGraph
+from mpmd.runtime import loaded
 from mpmd.runtime.build import build
 from mpmd.runtime.load import Executable
+from mpmd.runtime.loaded import LoadedKernel
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
@@ -70,6 +72,17 @@ class CompiledKernel:
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
         return replace(self, executable=self.executable.bind(**consts))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
+        if self.executable.bound:
+            raise ArtifactError(
+                f"'{self.source.launch.kernel}' has bound arguments, and arrays are not saved",
+                span=caller_span(),
+                label=f"bound: {', '.join(self.executable.bound)}",
+                hints=("save the kernel before bind, and bind after mpmd.load",),
+            )
+        loaded.save(build(self.source), self.certificate, Path(path), caller_span())
 
 
 class Kernel:
@@ -192,6 +205,11 @@ class _Observers:
         for told in self._told:
             told(stage, value)
         return value
+
+
+def load(path: str | os.PathLike[str]) -> LoadedKernel:
+    """The kernel that `CompiledKernel.save` wrote. It is machine code: load what you trust."""
+    return loaded.load(Path(path), caller_span())
 
 
 def arguments(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from mpmd.lang.types import Direction
 from mpmd.runtime import arrays, pool, report
 from mpmd.runtime.signature import sign
 
-_ABI = 1
+ABI = 1
+"""The layouts that a kernel's library shares with the pool (`MPMD_ABI` of abi.h)."""
 
 
 class OpenKernel:
@@ -46,7 +47,7 @@ def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
         abi = ctypes.c_int.in_dll(library, "mpmd_abi").value
     except (OSError, AttributeError, ValueError) as error:
         raise ToolchainError(f"'{info.kernel}' cannot be loaded: {error}", span=NO_SPAN) from None
-    if abi != _ABI:
+    if abi != ABI:
         raise ToolchainError(
             f"'{info.kernel}' was built by another version of mpmd", span=NO_SPAN, hints=("build it again",)
         )
@@ -143,6 +144,11 @@ class Executable:
                 )
             bound[name] = arrays.adapt(self.info.kernel, argument, value)
         return Executable(self._kernel, bound)
+
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """The parameters that are fixed."""
+        return tuple(self._bound)
 
     # -- what the fast path refused ---------------------------------------------------------
 

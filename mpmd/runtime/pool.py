@@ -7,8 +7,9 @@ Not here: what a launch means (`load.py`), the threads themselves (`native/pool.
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +73,37 @@ class Native:
     call: ctypes.PyDLL
 
 
-@functools.cache
+_opening = threading.Lock()
+_opened: list[Native] = []
+
+
 def native() -> Native:
     """The pool of this process."""
-    path = str(_library())
-    code, call = ctypes.CDLL(path), ctypes.PyDLL(path)
+    return _opened[0] if _opened else _open_once(library)
+
+
+def adopt(path: Path) -> Native:
+    """The pool of this process; if there is none yet, the library at `path` becomes it."""
+    return _open_once(lambda: path)
+
+
+def _open_once(path: Callable[[], Path]) -> Native:
+    """Two pools would pin their workers to the same CPUs: the first is the only one."""
+    with _opening:
+        if not _opened:
+            _opened.append(_open(path()))
+        return _opened[0]
+
+
+def _open(path: Path) -> Native:
+    try:
+        code, call = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
+    except OSError as error:
+        raise ToolchainError(
+            f"the pool cannot be loaded: {error}",
+            span=NO_SPAN,
+            hints=("set TMPDIR and MPMD_CACHE_DIR to directories from which programs may run",),
+        ) from None
     _declare(code, call)
     api = (ctypes.c_void_p * len(_PYTHON_FUNCTIONS))(
         *(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _PYTHON_FUNCTIONS)
@@ -114,7 +141,8 @@ def _seconds(variable: str, default: float) -> float:
         ) from None
 
 
-def _library() -> Path:
+def library() -> Path:
+    """The pool's shared library, as this installation compiles it."""
     compiler = toolchain.find()
     files = native_files()
     headers = header_text()

@@ -21,6 +21,9 @@ from mpmd.runtime import toolchain
 from mpmd.runtime.arrays import Array
 from mpmd.runtime.pool import INCLUDE, native_files
 
+_LIBRARY_ONLY = ("call.cpp", "saved.cpp")
+"""Ways into the pool that the program does not take."""
+
 _SANITIZERS: Mapping[str | None, tuple[str, ...]] = {
     None: (),
     "thread": ("-fsanitize=thread", "-g"),
@@ -35,7 +38,7 @@ def build_standalone(
     files = (
         *source.files,
         ("main.cpp", driver_text(source)),
-        *((name, text) for name, text in native_files() if name != "call.cpp"),
+        *((name, text) for name, text in native_files() if name not in _LIBRARY_ONLY),
     )
     program = directory / f"program-{sanitize or 'plain'}"
     strict = () if sanitize else toolchain.STRICT  # g++ warns of its own instrumentation
