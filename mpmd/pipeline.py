@@ -19,7 +19,7 @@ from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, ArtifactError, UnsupportedOp
 from mpmd.lang.binding import match_arguments
-from mpmd.lang.frames import caller_span, function_span, placed, user_frame
+from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.guards import Guards
 from mpmd.lang.kernel_signature import KernelParam, kernel_params
 from mpmd.lang.program import Program
