@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _X86_INSTRUCTIONS = re.compile(
-    r"(sse|ssse|avx|amx|bmi|aes|vaes|sha|gfni|pclmul|vpclmul|fma|f16c|pni|abm|popcnt|movbe|cx16|lahf)"
+    r"(sse|ssse|pni|avx|amx|apx|fma|f16c|xop|bmi|tbm|abm|popcnt|movbe|aes|vaes|sha|gfni|pclmul|vpclmul|cx16|lahf)"
 )
 """The flags for which a compiler chooses instructions; the others are of privileges, bugs and clocks."""
 

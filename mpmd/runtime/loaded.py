@@ -22,6 +22,7 @@ from mpmd.runtime.manifest import Manifest
 from mpmd.runtime.saved import Saved
 from mpmd.schedule.check import Certificate
 
+TARGET = "cpu"
 HEADER, LAUNCH = "mpmd.h", "launch"
 
 
@@ -81,6 +82,13 @@ def load(path: Path, span: Span) -> LoadedKernel:
     """The kernel in the file `path`. Its pool is this process's, unless there is one already."""
     content = saved.read(path, span)
     described = content.manifest
+    if (described.target, described.abi) != (TARGET, ABI):  # before its pool becomes this process's
+        raise ArtifactError(
+            f"'{path}' was saved by another version of mpmd: target {described.target}, ABI {described.abi}",
+            span=span,
+            label=f"this version has target {TARGET}, ABI {ABI}",
+            hints=("compile and save the kernel again",),
+        )
     source = KernelSource(described.target, (), content.tables, described.entry, described.launch)
     with tempfile.TemporaryDirectory(prefix="mpmd-") as folder:  # what is open stays when its file goes
         library, kernel = Path(folder) / saved.POOL, Path(folder) / saved.KERNEL

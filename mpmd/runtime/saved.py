@@ -96,7 +96,10 @@ def _flush_directory(directory: Path) -> None:
 def read(path: Path, span: Span) -> Saved:
     """The kernel in the file at `path`, for this machine and undamaged."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_LOCAL_HEADER + len(_MARK))
+            if is_saved_kernel(data):  # else it may be of any size
+                data += file.read()
     except OSError as error:
         raise ArtifactError(f"'{path}' cannot be read: {error.strerror}", span=span) from None
     return decode(data, path, span, this_cpu())
@@ -104,7 +107,7 @@ def read(path: Path, span: Span) -> Saved:
 
 def decode(data: bytes, path: Path, span: Span, cpu: Cpu) -> Saved:
     """The kernel in `data`, the content of `path`, for a machine with `cpu`."""
-    if not _is_saved_kernel(data):
+    if not is_saved_kernel(data):
         raise ArtifactError(
             f"'{path}' is not a saved kernel", span=span, hints=("save one: mpmd.compile(…).save(path)",)
         )
@@ -119,7 +122,8 @@ def decode(data: bytes, path: Path, span: Span, cpu: Cpu) -> Saved:
     return saved
 
 
-def _is_saved_kernel(data: bytes) -> bool:
+def is_saved_kernel(data: bytes) -> bool:
+    """Whether `data` begins as files of any format do."""
     return data[:4] == b"PK\3\4" and data[_LOCAL_HEADER:].startswith(_MARK.encode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 import mpmd
 from examples.hello import hello
 from examples.mlp import mlp
-from mpmd import Const, In, Out, f32
+from mpmd import Const, In, Out, f32, i32
 from mpmd.errors import NO_SPAN, ArgumentError, ArtifactError
 from mpmd.runtime import saved
 from mpmd.runtime.cpu import Cpu
@@ -41,7 +42,7 @@ kernel(*arrays)
 np.save("result.npy", arrays[-1])
 """
 
-(N,) = mpmd.dims("N")
+N, M, D = mpmd.dims("N M D")
 
 
 @mpmd.task
@@ -53,6 +54,16 @@ def weigh(x: In[f32, N], w: Const[f32, N], y: Out[f32, N]):
 def weighted(x: In[f32, N], w: Const[f32, N], y: Out[f32, N]):
     for t in mpmd.tiles(N, 64):
         weigh(x[t], w[t], y[t])
+
+
+@mpmd.task
+def pick(x: In[f32, N, D], row: In[i32, M], y: Out[f32, M, D]):
+    y[:] = x[row[:]]
+
+
+@mpmd.kernel
+def picked(x: In[f32, N, D], row: In[i32, M], y: Out[f32, M, D]):
+    pick(x, row, y)
 
 
 def example_arrays() -> list[np.ndarray]:
@@ -216,3 +227,52 @@ def test_a_file_of_another_machine_is_not_opened(tmp_path: Path):
     saved.write(saved.Saved(elsewhere, b"", b"", b""), path, NO_SPAN)
     with pytest.raises(ArtifactError, match=r"was built for another CPU: Z80 \(z80\)"):
         mpmd.load(path)
+
+
+def test_a_file_of_another_abi_is_not_opened(file: Path, tmp_path: Path):
+    content = saved.read(file, NO_SPAN)
+    path = tmp_path / "k.mpmd"
+    later = dataclasses.replace(content.manifest, abi=99)
+    saved.write(dataclasses.replace(content, manifest=later), path, NO_SPAN)
+    with pytest.raises(ArtifactError) as caught:
+        mpmd.load(path)
+    assert caught.value.message == f"'{path}' was saved by another version of mpmd: target cpu, ABI 99"
+    assert caught.value.label == "this version has target cpu, ABI 1"
+
+
+def test_what_is_not_a_kernel_is_not_read_to_its_end():
+    with pytest.raises(ArtifactError, match="'/dev/zero' is not a saved kernel"):
+        mpmd.load("/dev/zero")
+
+
+def test_a_place_that_cannot_be_written_is_named(file: Path, tmp_path: Path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ArtifactError, match="taken' cannot be written: File exists"):
+        mpmd.load(file).unpack(tmp_path / "taken")
+
+
+def test_a_c_program_is_told_of_a_check_that_failed_and_of_wrong_counts(tmp_path: Path):
+    """Through ctypes, as any language calls the C functions."""
+    x, row, y = np.zeros((4, 8), np.float32), np.array([2], np.int32), np.zeros((1, 8), np.float32)
+    mpmd.compile(picked, x, row, y, cores=1).save(tmp_path / "k.mpmd")
+    folder = mpmd.load(tmp_path / "k.mpmd").unpack(tmp_path / "k")
+    library = ctypes.CDLL(str(folder / "libmpmd.so"))
+    library.mpmd_saved_open.restype = ctypes.c_void_p
+    library.mpmd_error_text.restype = ctypes.c_char_p
+    kernel = ctypes.c_void_p(library.mpmd_saved_open(os.fsencode(folder)))
+    addresses = (ctypes.c_void_p * 3)(*(array.ctypes.data for array in (x, row, y)))
+    assert library.mpmd_saved_launch(kernel, addresses, 2, None, 1) == -1
+    assert library.mpmd_error_text() == b"the kernel takes 3 arguments and 0 scalars, not 2 and 1"
+    assert library.mpmd_saved_argument_bytes(kernel, 1) == 4
+    assert library.mpmd_saved_argument_bytes(kernel, 3) == -1
+    assert library.mpmd_saved_launch(kernel, addresses, 3, None, 0) == 0
+    row[0] = 7
+    assert library.mpmd_saved_launch(kernel, addresses, 3, None, 0) == 1
+    assert library.mpmd_error_text() == (
+        b"a run-time check failed on core 0: 7 (extent 1) is outside 0:4; see checks[0] in manifest.json"
+    )
+    row[0] = 1
+    assert library.mpmd_saved_launch(kernel, addresses, 3, None, 0) == 0
+    library.mpmd_saved_close(kernel)
+    library.mpmd_saved_close(None)
+    library.mpmd_stop()
