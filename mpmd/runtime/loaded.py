@@ -43,6 +43,9 @@ class LoadedKernel:
         """What was proved of the tables when the kernel was compiled."""
         return self.saved.manifest.certificate
 
+    def __repr__(self) -> str:
+        return f"<kernel {self.launch.kernel}, loaded>"
+
     def __call__(self, *args: Any) -> None:
         self.executable(*args)
 

@@ -120,6 +120,7 @@ def test_a_loaded_kernel_shares_the_process_with_compiled_ones(file: Path):
     assert compiled.tobytes() == loaded.tobytes()
     assert again.launch == kernel.source.launch
     assert again.certificate == kernel.certificate
+    assert repr(again) == "<kernel hello, loaded>"
 
 
 def test_a_loaded_kernel_checks_its_arguments(file: Path):
