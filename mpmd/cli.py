@@ -69,7 +69,7 @@ def _list_cache(options: argparse.Namespace) -> int:
         "limit_days": limits.days,
     }
     text = (
-        f"{root}\n{len(found)} entries, {_megabytes(size)} of {_megabytes(limits.bytes)};"
+        f"{root}\nentries: {len(found)}, {_megabytes(size)} of {_megabytes(limits.bytes)};"
         f" what is unused for {limits.days:g} days goes"
     )
     _show(text, facts, options)
@@ -81,7 +81,7 @@ def _clear_cache(options: argparse.Namespace) -> int:
     done = entries.clear(root)
     facts = {"directory": str(root), "removed": done.removed, "bytes": done.bytes, "kept": done.kept}
     in_use = f"; {done.kept} are in use and stay" if done.kept else ""
-    _show(f"{root}\nremoved {done.removed} entries, {_megabytes(done.bytes)}{in_use}", facts, options)
+    _show(f"{root}\nremoved entries: {done.removed}, {_megabytes(done.bytes)}{in_use}", facts, options)
     return 0
 
 

@@ -188,7 +188,7 @@ def cache_directory() -> Finding:
         return Finding("cache", State.MISSING, text, _mend_cache(root, problem))
     found = entries.entries(root)
     size = sum(entry.bytes for entry in found)
-    return Finding("cache", State.OK, f"{root}, {len(found)} entries, {size / 1e6:.1f} MB")
+    return Finding("cache", State.OK, f"{root}, entries: {len(found)}, {size / 1e6:.1f} MB")
 
 
 def _mend_cache(root: Path, problem: str) -> str:

@@ -70,13 +70,20 @@ class Candidate:
 def candidates(cxx: str, path: str) -> tuple[Candidate, ...]:
     """Where a compiler is looked for, first choice first. A compiler named by `$CXX` is the only one."""
     if cxx:
-        return (Candidate(cxx, tuple(shlex.split(cxx))),)
+        return (Candidate(cxx, _words(cxx)),)
     found = [(name, shutil.which(name, path=path)) for name in ("g++", "clang++")]
     wheel = importlib.util.find_spec("ziglang") is not None
     return (
         *(Candidate(name, (program,) if program else None) for name, program in found),
         Candidate("zig c++", (sys.executable, "-m", "ziglang", "c++") if wheel else None),
     )
+
+
+def _words(command: str) -> tuple[str, ...] | None:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError:  # a quote without its partner
+        return None
 
 
 @functools.cache

@@ -26,7 +26,7 @@ def root(tmp_path, monkeypatch) -> Path:
 
 def test_the_cache_is_shown(root, capsys):
     assert main(["cache"]) == 0
-    shown = "2 entries, 4.0 MB of 1073.7 MB; what is unused for 90 days goes"
+    shown = "entries: 2, 4.0 MB of 1073.7 MB; what is unused for 90 days goes"
     assert capsys.readouterr().out == f"{root}\n{shown}\n"
     assert main(["cache", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
@@ -40,7 +40,7 @@ def test_the_cache_is_shown(root, capsys):
 
 def test_the_cache_is_cleared(root, capsys):
     assert main(["cache", "--clear"]) == 0
-    assert capsys.readouterr().out == f"{root}\nremoved 2 entries, 4.0 MB\n"
+    assert capsys.readouterr().out == f"{root}\nremoved entries: 2, 4.0 MB\n"
     assert list(root.iterdir()) == []
     assert main(["cache", "--clear", "--json"]) == 0
     facts = {"directory": str(root), "removed": 0, "bytes": 0, "kept": 0}

@@ -122,9 +122,9 @@ def test_a_compiler_that_works_compiles_and_loads(monkeypatch):
 
 
 def test_the_cache_is_sized(root):
-    assert doctor.cache_directory() == Finding("cache", OK, f"{root}, 0 entries, 0.0 MB")
+    assert doctor.cache_directory() == Finding("cache", OK, f"{root}, entries: 0, 0.0 MB")
     cache.obtain(cache.key_of("an entry"), lambda: b"x" * 1_500_000)
-    assert doctor.cache_directory() == Finding("cache", OK, f"{root}, 1 entries, 1.5 MB")
+    assert doctor.cache_directory() == Finding("cache", OK, f"{root}, entries: 1, 1.5 MB")
 
 
 def test_a_cache_that_others_may_write_to_is_mended_by_chmod(root):

@@ -67,10 +67,11 @@ def test_the_ziglang_wheel_is_the_last_resort(nothing, monkeypatch):
     )
 
 
-def test_a_wrong_cxx_is_not_ignored(nothing, monkeypatch):
+@pytest.mark.parametrize("cxx", ["/no/such/compiler", " ", "g++ 'half quoted"])
+def test_a_wrong_cxx_is_not_ignored(nothing, monkeypatch, cxx):
     fake(nothing / "g++", "g++ (GCC) 12.2.0")
-    monkeypatch.setenv("CXX", "/no/such/compiler")
-    with pytest.raises(ToolchainError, match="the compiler named by CXX does not run: /no/such/compiler"):
+    monkeypatch.setenv("CXX", cxx)
+    with pytest.raises(ToolchainError, match=f"the compiler named by CXX does not run: {cxx}"):
         toolchain.find()
 
 
