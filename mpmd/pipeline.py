@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
-from mpmd.errors import ArgumentError, ArtifactError, UnsupportedOp
+from mpmd.errors import ArgumentError, ArtifactError, Diagnostic, UnsupportedOp
 from mpmd.lang.binding import match_arguments
-from mpmd.lang.frames import caller_span, user_frame
+from mpmd.lang.frames import caller_span, function_span, place, user_frame
 from mpmd.lang.guards import Guards
 from mpmd.lang.kernel_signature import KernelParam, kernel_params
 from mpmd.lang.program import Program
@@ -67,11 +67,19 @@ class CompiledKernel:
     executable: Executable
 
     def __call__(self, *args: Any) -> None:
-        self.executable(*args)
+        try:
+            self.executable(*args)
+        except Diagnostic as error:
+            place(error, caller_span())
+            raise
 
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
-        return replace(self, executable=self.executable.bind(**consts))
+        try:
+            return replace(self, executable=self.executable.bind(**consts))
+        except Diagnostic as error:
+            place(error, caller_span())
+            raise
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
@@ -107,8 +115,12 @@ class Kernel:
             interpreter.inline(self.function, args, kwargs)
             return
         latest = self._latest
-        if latest is None or kwargs or not latest[0].hold() or not latest[1](args):
-            self._launch(args, kwargs)
+        try:
+            if latest is None or kwargs or not latest[0].hold() or not latest[1](args):
+                self._launch(args, kwargs)
+        except Diagnostic as error:
+            place(error, caller_span())
+            raise
 
     def _launch(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The way of a call whose signature is not that of the one before it."""
@@ -149,6 +161,7 @@ def compile(
         raise ArgumentError(
             f"mpmd.compile takes a kernel, not {kernel!r}",
             span=caller_span(),
+            label="not a kernel",
             hints=("decorate the function with @mpmd.kernel",),
         )
     return compile_specs(
@@ -177,15 +190,37 @@ def compile_specs(
         raise UnsupportedOp(
             f"there is no target '{target}'",
             span=caller_span(),
+            label=f"target={target!r}",
             hints=(f"the targets are {', '.join(sorted(TARGETS))}",),
         )
-    done = _Observers(on_stage)
-    chosen = TARGETS[target]
-    machine = chosen.machine(cores)
+    if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
+        raise ArgumentError(
+            f"a kernel runs on at least 1 core, not on {cores!r}",
+            span=caller_span(),
+            label=f"cores={cores!r}",
+            hints=("leave 'cores' out to use all that this process may use",),
+        )
+    try:
+        return _stages(kernel, specs, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
+    except Diagnostic as error:
+        place(error, function_span(kernel.function))
+        raise
+
+
+def _stages(
+    kernel: Kernel,
+    specs: Specs,
+    target: Target,
+    cores: int | None,
+    tiles: Mapping[str, int],
+    policy: str,
+    done: _Observers,
+) -> CompiledKernel:
+    machine = target.machine(cores)
     program = done("program", trace(kernel.function, specs))
-    graph = done("graph", partition(program, machine, tiles=tiles or {}))
+    graph = done("graph", partition(program, machine, tiles=tiles))
     planned = done("schedule", schedule(graph, machine, policy=policy))
-    source = done("source", chosen.emit(planned))
+    source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
     executable = done("executable", build(source).load())
     return CompiledKernel(program, graph, planned, source, certificate, executable)
@@ -233,5 +268,6 @@ def _tensor_spec(param: KernelParam, spec: TensorSpec | ScalarSpec | None) -> Te
             f"'{param.name}' is a scalar {param.annotation}, but the spec says {spec.dtype}",
             span=param.span,
             label="declared here",
+            hints=(f"write mpmd.spec({param.annotation}) for it",),
         )
     return None

@@ -89,4 +89,6 @@ def _strides(name: str, array: np.ndarray[Any, Any], span: Span) -> tuple[int, .
 
 
 def _refused(name: str, given: str, span: Span, hint: str) -> ArgumentError:
-    return ArgumentError(f"the argument '{name}' is {given}", span=span, hints=(hint,))
+    return ArgumentError(
+        f"the argument '{name}' is {given}", span=span, label=f"'{name}' is given here", hints=(hint,)
+    )

@@ -58,10 +58,16 @@ def match_arguments(
             raise error(
                 f"'{name}' has no parameter '{key}'",
                 span=span,
+                label=f"'{key}' is unknown",
                 hints=(f"did you mean '{close[0]}'?" if close else f"its parameters are {', '.join(names)}",),
             )
         if key in names[: len(args)]:
-            raise error(f"'{name}' is given '{key}' twice", span=span, label="by place and by name")
+            raise error(
+                f"'{name}' is given '{key}' twice",
+                span=span,
+                label="by place and by name",
+                hints=(f"leave one of the two out; its parameters are {', '.join(names)}",),
+            )
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
     missing = [n for n in names if n not in given]
     if len(args) > len(names) or missing:
@@ -96,6 +102,7 @@ def _argument(task: TaskDef, param: Param, value: Any, span: Span) -> Arg:
         raise TypeMismatch(
             f"'{param.name}' of '{task.name}' is {param.dtype}, but '{value.name}' is {value.dtype}",
             span=span,
+            label=f"'{value.name}' is {value.dtype}",
             related=(_declared(param),),
             hints=("a call converts nothing: declare the same type, or cast in a task with .astype",),
         )
@@ -142,7 +149,8 @@ def direction_error(
             f"{whose} is Const, but '{view.name}' is {'local to the kernel' if have is None else have.value}"
         )
         hint = f"declare {whose} as In, or '{view.name}' as Const in the kernel"
-    return DirectionError(message, span=span, related=(related,), hints=(hint,))
+    label = f"'{view.name}' is {'local' if have is None else have.value}"
+    return DirectionError(message, span=span, label=label, related=(related,), hints=(hint,))
 
 
 def _scalar(task: TaskDef, param: Param, value: Any, span: Span) -> Index | float | str:
@@ -243,7 +251,7 @@ def _check_extents(
 
 def _extent_hints(first: Index, second: Index) -> tuple[str, ...]:
     if first.is_const and second.is_const:
-        return ()
+        return ("pass parts of equal extents, or declare another dim in the task",)
     return ("extents must be equal as expressions; give mpmd.tiles a size that divides the extent",)
 
 

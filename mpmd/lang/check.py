@@ -100,7 +100,7 @@ def _check_written(task: TaskDef, param: Param) -> None:
         if stores
         else f"'{param.name}' is Out, but is never written",
         span=param.span,
-        label="some elements may be left unwritten" if stores else "",
+        label="some elements may be left unwritten" if stores else "never written",
         related=tuple(Note(store.span, f"writes a part of '{param.name}'") for store in stores[:3]),
         hints=(f"write all of it, or declare '{param.name}' as InOut: what is not written then survives",),
     )
@@ -186,4 +186,7 @@ def _out_of_bounds(stmt: Stmt, access: Access) -> BoundsError:
         f"{what} leaves axis {access.number} of {access.what}",
         span=stmt.span,
         label=f"the axis has {access.limit} elements",
+        hints=("slices are not clipped: give a stop that is inside, or leave it out",)
+        if axis.keep
+        else ("count from 0, or from the end by a negative constant",),
     )

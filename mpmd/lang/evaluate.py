@@ -11,7 +11,7 @@ that a read of what nobody wrote shows in the result.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -226,13 +226,25 @@ def window(array: Array, region: Region, env: Environment, name: str, span: Span
 
 def check_range(name: str, axis: int, start: int, extent: int, step: int, limit: int, span: Span) -> None:
     """Whether `extent` elements from `start`, `step` apart, lie within `limit`."""
-    stop = start + ((extent - 1) * step + 1 if extent > 0 else 0)
+    stop = start + ((extent - 1) * step + 1 if extent > 0 else extent * step)
     if start < 0 or extent < 0 or stop > limit:
         taken = f"index {start}" if extent == 1 else f"{start}:{stop}"
         raise BoundsError(
             f"{taken} is outside axis {axis} of '{name}', which has {limit} elements",
             span=span,
             label=f"{taken} here",
+            hints=("neither indices nor slices are clipped at run time",),
+        )
+
+
+def check_extents(shape: Sequence[int], span: Span) -> None:
+    """Whether a tile can have these extents, which a launch may have decided."""
+    if min(shape, default=0) < 0:
+        raise BoundsError(
+            f"a tile of shape {list(shape)} has a negative extent",
+            span=span,
+            label=f"an extent is {min(shape)} here",
+            hints=("keep the stop of a slice, and the size of a tile, from falling below its start",),
         )
 
 
@@ -297,6 +309,10 @@ class Frame:
             check_range(
                 "the tile", attrs["axis"], attrs["start"], attrs["extent"], attrs["step"], limit, stmt.span
             )
+        elif stmt.op == "broadcast":
+            check_extents(attrs["shape"], stmt.span)
+        elif stmt.op == "iota":
+            check_extents((attrs["extent"],), stmt.span)
         elif stmt.op == "reshape" and args[0].size != np.prod(attrs["shape"], dtype=int):
             raise TypeMismatch(
                 f"cannot reshape {list(args[0].shape)} to {list(attrs['shape'])}",

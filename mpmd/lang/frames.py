@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from mpmd.errors import NO_SPAN, Span
+from mpmd.errors import NO_SPAN, Diagnostic, Span
 
 _LANG = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PIPELINE = os.path.join(os.path.dirname(os.path.dirname(_LANG)), "pipeline.py")
@@ -67,6 +67,12 @@ def function_span(function: Callable[..., Any]) -> Span:
         if not text:
             break
     return Span(code.co_filename, code.co_firstlineno)
+
+
+def place(error: Diagnostic, span: Span) -> None:
+    """Gives a diagnostic that no user line made its place."""
+    if error.span == NO_SPAN:
+        error.span = span
 
 
 def _is_internal(code: CodeType) -> bool:

@@ -109,6 +109,9 @@ def bind_dims(
                 span=span or param.span,
                 label=f"its shape is ({', '.join(map(str, shape))})",
                 related=() if span is None else (Note(param.span, f"declares '{param.name}'"),),
+                hints=(
+                    "declare one extent for each axis, or pass a view with fewer axes: x[0], x.reshape(…)",
+                ),
             )
         for wanted, extent in zip(annotation.shape, shape, strict=True):
             name = bare_symbol(wanted)
@@ -122,6 +125,7 @@ def bind_dims(
                     span=span or param.span,
                     label=f"{first} and {extent}",
                     related=(Note(other.span, f"'{other.name}' has {name} = {first}"),),
+                    hints=(f"pass tensors that agree on {name}, or declare another dim for one of them",),
                 )
     dims = {name: extent for name, (extent, _) in bound.items()}
     for param, annotation in tensors:
@@ -156,4 +160,5 @@ def _check_extents(
                 span=span or param.span,
                 label=f"{expected} and {extent}",
                 related=() if span is None else (Note(param.span, f"declares '{param.name}'"),),
+                hints=(f"pass a tensor with {expected} elements on this axis",),
             )

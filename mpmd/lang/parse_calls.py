@@ -130,7 +130,12 @@ def call_method(builder: Builder, value: Value, name: str, args: Arguments) -> V
     if name == "softmax":
         (axis,) = args.bind((), (("axis", Index(-1)),))
         return composites.softmax(builder, value, _constant(axis, args.span, "an axis"), args.span)
-    raise args.error(f"tiles have no method '{name}'", *did_you_mean(name, METHOD_NAMES))
+    raise LanguageError(
+        f"tiles have no method '{name}'",
+        span=args.span,
+        label="unknown method",
+        hints=did_you_mean(name, METHOD_NAMES),
+    )
 
 
 def _astype(builder: Builder, tile: Tile, args: Arguments) -> Value:

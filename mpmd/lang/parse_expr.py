@@ -65,7 +65,12 @@ class Scope:
         return self.source.span(node)
 
     def unsupported(self, node: ast.AST, *hints: str) -> LanguageError:
-        return LanguageError(f"{construct(node)} cannot stand in a task", span=self.span(node), hints=hints)
+        return LanguageError(
+            f"{construct(node)} cannot stand in a task",
+            span=self.span(node),
+            label="not in the language",
+            hints=hints,
+        )
 
 
 def expression(scope: Scope, node: ast.expr) -> Value:
@@ -108,7 +113,12 @@ def _name(scope: Scope, node: ast.Name) -> Value:
             )
         return value
     if name not in scope.source.outer:
-        raise LanguageError(f"'{name}' is not defined", span=scope.span(node), hints=_similar(scope, name))
+        raise LanguageError(
+            f"'{name}' is not defined",
+            span=scope.span(node),
+            label="unknown name",
+            hints=_similar(scope, name) or ("define it before, or take it as a parameter",),
+        )
     return _known_dims(scope, from_python(scope.source.outer[name]), node)
 
 
@@ -162,7 +172,8 @@ def _tile_attribute(scope: Scope, base: Tile | TensorRef, name: str, span: Span)
 
 
 def _no_attribute(what: str, name: str, candidates: Sequence[str], span: Span) -> LanguageError:
-    return LanguageError(f"{what} has no '{name}'", span=span, hints=did_you_mean(name, candidates))
+    hints = did_you_mean(name, candidates)
+    return LanguageError(f"{what} has no '{name}'", span=span, label="unknown name", hints=hints)
 
 
 # -- operators ----------------------------------------------------------------------------------------

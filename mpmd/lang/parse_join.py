@@ -33,6 +33,7 @@ def condition_of(value: Value, span: Span) -> Tile | bool:
             raise TypeMismatch(
                 f"a condition is one bool, not {describe(value)}",
                 span=span,
+                label="many values, one decision",
                 hints=("choose element by element with mpmd.where, or reduce it with .any() or .all()",),
             )
         if value.type.dtype != bool_:

@@ -329,6 +329,7 @@ def _evaluated(text: str, parameter: str, function: FunctionType, local: dict[st
         raise LanguageError(
             f"the annotation of '{parameter}' uses '{error.name}', which is not defined here",
             span=function_span(function),
+            label=f"'{error.name}' is unknown",
             hints=("define dims and dtypes before the function that is annotated with them",),
         ) from None
 

@@ -63,6 +63,7 @@ def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) 
         f"'{param.name}' of kernel '{function.__name__}' is {wanted}, but the argument is {given}",
         span=param.span,
         label=f"declared as {wanted}",
+        hints=("a launch converts nothing: convert the argument, or declare what it is",),
     )
 
 
@@ -363,5 +364,7 @@ def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:
     raise TypeMismatch(
         f"'{param.name}' of kernel '{kernel}' is {problem}, but {value!r} is given",
         span=span,
+        label=f"'{param.name}' is given here",
         related=(Note(param.span, f"declares '{param.name}'"),),
+        hints=("an inner kernel takes what its annotations say: tensors of the same dtype, and scalars",),
     )

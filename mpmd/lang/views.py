@@ -350,6 +350,7 @@ def _slice_part(view: TensorView, value: Any, default: Index) -> Index:
         raise LanguageError(
             f"'{view.name}' is sliced with {value!r}",
             span=caller_span(),
+            label="not an integer",
             hints=("the parts of a slice are integers, dims, runtime integers or t.start and the like",),
         )
     return index

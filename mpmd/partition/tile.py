@@ -55,10 +55,16 @@ def fixed_sizes(program: Program, overrides: Mapping[str, int]) -> dict[str, int
             raise ArgumentError(
                 f"tiles: kernel '{program.name}' has no tile loop '{name}'",
                 span=program.span,
+                label=f"tiles={{{name!r}: {size}}}",
                 hints=(f"did you mean '{close[0]}'?" if close else known,),
             )
-        if size < 1:
-            raise ArgumentError(f"tiles: the size of '{name}' is {size}, less than 1", span=program.span)
+        if not isinstance(size, int) or size < 1:
+            raise ArgumentError(
+                f"tiles: the size of '{name}' is {size!r}, which is not a whole number of at least 1",
+                span=program.span,
+                label=f"tiles={{{name!r}: {size!r}}}",
+                hints=("leave it out to have one chosen",),
+            )
         if sizes[name] not in (None, size):
             raise ArgumentError(
                 f"tiles: loop '{name}' has the size {sizes[name]} in the source, not {size}",

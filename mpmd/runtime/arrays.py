@@ -49,10 +49,12 @@ def adapt_scalar(kernel: str, info: ScalarInfo, value: Any) -> int | float:
             return float(value)
         number = int(value) if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except (TypeError, ValueError):
-        raise _refused(kernel, info, f"a scalar {dtype}", _describe(value)) from None
+        hint = "pass a number" if dtype.is_float else "pass a whole number: a float is not rounded"
+        raise _refused(kernel, info, f"a scalar {dtype}", _describe(value), hint) from None
     lo, hi = integer_range(dtype)
     if not lo <= number <= hi:
-        raise _refused(kernel, info, f"a scalar {dtype}, {lo} to {hi}", str(number))
+        hint = "declare it with a wider type, or pass a number that fits"
+        raise _refused(kernel, info, f"a scalar {dtype}, {lo} to {hi}", str(number), hint)
     return number
 
 
@@ -109,7 +111,8 @@ def _from_dlpack(kernel: str, info: ArgumentInfo, value: Any) -> Array:
 
 def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
     if array.dtype != info.dtype.numpy or array.shape != info.shape:
-        hint = f"convert it: .astype({info.dtype.numpy})" if array.shape == info.shape else ""
+        convert = f"convert it: .astype({info.dtype.numpy})"
+        hint = convert if array.shape == info.shape else "compile the kernel for this shape"
         raise _refused(kernel, info, _expected(info), _describe(array), hint)
     if not _same_strides(info, array):
         given = tuple(stride // array.itemsize for stride in array.strides)
@@ -121,7 +124,8 @@ def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
             "pass a contiguous copy, or compile the kernel for this layout",
         )
     if info.direction.writes and not array.flags.writeable:
-        raise _refused(kernel, info, f"a writable {_expected(info)}", "a read-only array")
+        hint = f"'{info.name}' is {info.direction.value}: pass an array that may be written, or a copy"
+        raise _refused(kernel, info, f"a writable {_expected(info)}", "a read-only array", hint)
 
 
 def _same_strides(info: ArgumentInfo, array: Array) -> bool:

@@ -54,6 +54,7 @@ def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
         raise ArgumentError(
             f"no scheduling policy {policy!r}",
             span=graph.program.span,
+            label=f"policy={policy!r}",
             hints=(f"did you mean {near[0]!r}?",) if near else ("policies: " + ", ".join(POLICIES),),
         )
     return POLICIES[policy](graph, machine, costs(graph, machine, machine.cores))

@@ -129,6 +129,7 @@ def test_scalars_reach_tasks_as_values_and_as_offsets() -> None:
         evaluate(p, {"x": x, "pos": 6, "by": 0.5, "y": y})
     assert str(caught.value) == (
         "error[bounds]: 6:10 is outside axis 0 of 'x', which has 9 elements\n  --> k.py:1:1"
+        "\n  hint: neither indices nor slices are clipped at run time"
     )
 
 
@@ -239,7 +240,24 @@ def test_gather_reads_rows_and_refuses_what_is_outside() -> None:
             run(task, dims=dims, table=table, ids=np.array([0, bad, 9], np.int32), y=y)
         assert str(caught.value) == (
             f"error[bounds]: index {bad} is outside axis 0 of 'table', which has 5 elements\n  --> k.py:7:5"
+            "\n  hint: neither indices nor slices are clipped at run time"
         )
+
+
+@pytest.mark.parametrize("tile", ["broadcast %0 shape=([n])", "iota extent=[n]"], ids=lambda t: t.split()[0])
+def test_a_tile_has_no_negative_extent(tile: str) -> None:
+    kind = "i64" if "iota" in tile else "f32"
+    task = f"""task fill(n: i32 §, y: InOut f32[T] §) § {{
+      %0: f32[] = const value=0.0 §
+      %1: {kind}[n] = {tile} @0:7:4-7:9
+    }}"""
+    run(task, dims={"T": 5}, scalars={"n": 0}, y=np.zeros(5, np.float32))
+    with pytest.raises(BoundsError) as caught:
+        run(task, dims={"T": 5}, scalars={"n": -3}, y=np.zeros(5, np.float32))
+    assert str(caught.value) == (
+        "error[bounds]: a tile of shape [-3] has a negative extent\n  --> k.py:7:5\n"
+        "  hint: keep the stop of a slice, and the size of a tile, from falling below its start"
+    )
 
 
 @pytest.mark.parametrize("name", DTYPES)

@@ -129,7 +129,12 @@ def test_a_size_may_be_fixed_by_name() -> None:
             "  --> kernel.py:7:1\n"
             "  hint: its tile loops are f",
         ),
-        ({"f": 0}, "error[argument]: tiles: the size of 'f' is 0, less than 1\n  --> kernel.py:7:1"),
+        (
+            {"f": 0},
+            "error[argument]: tiles: the size of 'f' is 0, which is not a whole number of at least 1\n"
+            "  --> kernel.py:7:1\n"
+            "  hint: leave it out to have one chosen",
+        ),
     ],
 )
 def test_a_wrong_override_is_refused(tiles: dict[str, int], text: str) -> None:

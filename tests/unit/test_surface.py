@@ -116,7 +116,7 @@ def test_annotations_as_text_are_evaluated_where_the_function_is_defined():
 
     assert refusal(LanguageError, lambda: mpmd.kernel(unknown)) == [
         "the annotation of 'x' uses 'missing', which is not defined here",
-        "unknown: ",
+        "unknown: 'missing' is unknown",
         "define dims and dtypes before the function that is annotated with them",
     ]
 

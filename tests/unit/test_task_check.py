@@ -102,7 +102,7 @@ DIRECTIONS = [
         error[direction]: 'y' is Out, but is never written
           --> t.py:2:7
         2 | def f(y: Out[f32, M, N]):
-                  ^^^^^^^^^^^^^^^^^
+                  ^^^^^^^^^^^^^^^^^ never written
           hint: write all of it, or declare 'y' as InOut: what is not written then survives
         """,
     ),
@@ -265,6 +265,7 @@ BOUNDS = [
           --> t.py:3:5
         3 |     y[M] = 0
                 ^^^^ the axis has M elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
     (
@@ -276,6 +277,7 @@ BOUNDS = [
           --> t.py:3:5
         3 |     y[0, N + 1 :] = 0
                 ^^^^^^^^^^^^^ the axis has N elements
+          hint: slices are not clipped: give a stop that is inside, or leave it out
         """,
     ),
     (
@@ -287,6 +289,7 @@ BOUNDS = [
           --> t.py:3:5
         3 |     y[:, -1 - N] = 0
                 ^^^^^^^^^^^^ the axis has N elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
     (
@@ -298,6 +301,7 @@ BOUNDS = [
           --> t.py:3:9
         3 |     v = z[4]
                     ^^^^ the axis has 4 elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
     (
@@ -309,6 +313,7 @@ BOUNDS = [
           --> t.py:3:9
         3 |     v = z[-5]
                     ^^^^^ the axis has 4 elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
     (
@@ -320,6 +325,7 @@ BOUNDS = [
           --> t.py:3:9
         3 |     v = z[2:6]
                     ^^^^^^ the axis has 4 elements
+          hint: slices are not clipped: give a stop that is inside, or leave it out
         """,
     ),
     (
@@ -331,6 +337,7 @@ BOUNDS = [
           --> t.py:3:9
         3 |     v = z[3:1]
                     ^^^^^^ the axis has 4 elements
+          hint: slices are not clipped: give a stop that is inside, or leave it out
         """,
     ),
     (
@@ -342,6 +349,7 @@ BOUNDS = [
           --> t.py:3:9
         3 |     v = z[1:7:3]
                     ^^^^^^^^ the axis has 4 elements
+          hint: slices are not clipped: give a stop that is inside, or leave it out
         """,
     ),
     (
@@ -356,6 +364,7 @@ BOUNDS = [
           --> t.py:4:9
         4 |     w = v[2:6]
                     ^^^^^^ the axis has 4 elements
+          hint: slices are not clipped: give a stop that is inside, or leave it out
         """,
     ),
     (
@@ -370,6 +379,7 @@ BOUNDS = [
           --> t.py:4:20
         4 |         y[i - 1] = y[i + M]
                                ^^^^^^^^ the axis has M elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
     (
@@ -384,6 +394,7 @@ BOUNDS = [
           --> t.py:4:9
         4 |         z[j.start + 4] = 0
                     ^^^^^^^^^^^^^^ the axis has 4 elements
+          hint: count from 0, or from the end by a negative constant
         """,
     ),
 ]

@@ -190,7 +190,7 @@ NAMES = [
         error[language]: 'exp' is not defined
           --> t.py:3:9
         3 |     v = exp(x[:])
-                    ^^^
+                    ^^^ unknown name
           hint: did you mean 'mpmd.exp'?
         """,
     ),
@@ -201,7 +201,7 @@ NAMES = [
         error[language]: 'sigmodi' is not defined
           --> t.py:3:9
         3 |     v = sigmodi(x[:])
-                    ^^^^^^^
+                    ^^^^^^^ unknown name
           hint: did you mean 'mpmd.sigmoid'?
         """,
     ),
@@ -215,7 +215,7 @@ NAMES = [
         error[language]: 'wieght' is not defined
           --> t.py:4:9
         4 |     v = wieght
-                    ^^^^^^
+                    ^^^^^^ unknown name
           hint: did you mean 'weight'?
         """,
     ),
@@ -226,7 +226,7 @@ NAMES = [
         error[language]: the module 'mpmd' has no 'sotfmax'
           --> t.py:3:9
         3 |     v = mpmd.sotfmax(x[:])
-                    ^^^^^^^^^^^^
+                    ^^^^^^^^^^^^ unknown name
           hint: did you mean 'softmax'?
         """,
     ),
@@ -237,7 +237,7 @@ NAMES = [
         error[language]: tiles have no method 'summ'
           --> t.py:3:9
         3 |     v = x[:].summ()
-                    ^^^^^^^^^^^
+                    ^^^^^^^^^^^ unknown method
           hint: did you mean 'sum'?
         """,
     ),
@@ -248,7 +248,7 @@ NAMES = [
         error[language]: a tile has no 'shap'
           --> t.py:3:9
         3 |     v = x[:].shap
-                    ^^^^^^^^^
+                    ^^^^^^^^^ unknown name
           hint: did you mean 'shape'?
         """,
     ),
@@ -270,7 +270,8 @@ NAMES = [
         error[language]: 'zzz' is not defined
           --> t.py:3:9
         3 |     v = zzz
-                    ^^^
+                    ^^^ unknown name
+          hint: define it before, or take it as a parameter
         """,
     ),
     (
@@ -305,7 +306,7 @@ NAMES = [
         error[language]: a piece of tiles() has no 'stop'
           --> t.py:4:13
         4 |         v = j.stop
-                        ^^^^^^
+                        ^^^^^^ unknown name
         """,
     ),
     (
@@ -315,7 +316,8 @@ NAMES = [
         error[language]: 'v' is not defined
           --> t.py:3:5
         3 |     v += 1
-                ^
+                ^ unknown name
+          hint: define it before, or take it as a parameter
         """,
     ),
 ]

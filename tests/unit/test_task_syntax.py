@@ -19,7 +19,7 @@ CONSTRUCTS = [
         error[language]: 'return' cannot stand in a task
           --> t.py:3:5
         3 |     return x[:]
-                ^^^^^^^^^^^
+                ^^^^^^^^^^^ not in the language
           hint: a task returns nothing: store the result into an Out parameter
         """,
     ),
@@ -33,7 +33,7 @@ CONSTRUCTS = [
         error[language]: 'while' cannot stand in a task
           --> t.py:3:5
         3 |     while True:
-                ^^^^^^^^^^^
+                ^^^^^^^^^^^ not in the language
           hint: loop over range(…), with a bound known when the loop starts
         """,
     ),
@@ -47,7 +47,7 @@ CONSTRUCTS = [
         error[language]: 'break' cannot stand in a task
           --> t.py:4:9
         4 |         break
-                    ^^^^^
+                    ^^^^^ not in the language
           hint: guard the rest of the body with 'if'
         """,
     ),
@@ -61,7 +61,7 @@ CONSTRUCTS = [
         error[language]: 'continue' cannot stand in a task
           --> t.py:4:9
         4 |         continue
-                    ^^^^^^^^
+                    ^^^^^^^^ not in the language
           hint: guard the rest of the body with 'if'
         """,
     ),
@@ -75,7 +75,7 @@ CONSTRUCTS = [
         error[language]: 'with' cannot stand in a task
           --> t.py:3:5
         3 |     with x:
-                ^^^^^^^
+                ^^^^^^^ not in the language
         """,
     ),
     (
@@ -85,7 +85,7 @@ CONSTRUCTS = [
         error[language]: 'import' cannot stand in a task
           --> t.py:3:5
         3 |     import math
-                ^^^^^^^^^^^
+                ^^^^^^^^^^^ not in the language
           hint: import above the task
         """,
     ),
@@ -96,7 +96,7 @@ CONSTRUCTS = [
         error[language]: 'import' cannot stand in a task
           --> t.py:3:5
         3 |     from math import pi
-                ^^^^^^^^^^^^^^^^^^^
+                ^^^^^^^^^^^^^^^^^^^ not in the language
           hint: import above the task
         """,
     ),
@@ -110,7 +110,7 @@ CONSTRUCTS = [
         error[language]: another function cannot stand in a task
           --> t.py:3:5
         3 |     def g():
-                ^^^^^^^^
+                ^^^^^^^^ not in the language
           hint: write the expression where it is used
         """,
     ),
@@ -124,7 +124,7 @@ CONSTRUCTS = [
         error[language]: 'async def' cannot stand in a task
           --> t.py:3:5
         3 |     async def g():
-                ^^^^^^^^^^^^^^
+                ^^^^^^^^^^^^^^ not in the language
         """,
     ),
     (
@@ -137,7 +137,7 @@ CONSTRUCTS = [
         error[language]: a class cannot stand in a task
           --> t.py:3:5
         3 |     class A:
-                ^^^^^^^^
+                ^^^^^^^^ not in the language
         """,
     ),
     (
@@ -147,7 +147,7 @@ CONSTRUCTS = [
         error[language]: 'assert' cannot stand in a task
           --> t.py:3:5
         3 |     assert x[0, 0] > 0
-                ^^^^^^^^^^^^^^^^^^
+                ^^^^^^^^^^^^^^^^^^ not in the language
           hint: check arguments in Python, before the launch
         """,
     ),
@@ -158,7 +158,7 @@ CONSTRUCTS = [
         error[language]: 'raise' cannot stand in a task
           --> t.py:3:5
         3 |     raise ValueError
-                ^^^^^^^^^^^^^^^^
+                ^^^^^^^^^^^^^^^^ not in the language
           hint: check arguments in Python, before the launch
         """,
     ),
@@ -169,7 +169,7 @@ CONSTRUCTS = [
         error[language]: 'del' cannot stand in a task
           --> t.py:3:5
         3 |     del x
-                ^^^^^
+                ^^^^^ not in the language
         """,
     ),
     (
@@ -179,7 +179,7 @@ CONSTRUCTS = [
         error[language]: 'global' cannot stand in a task
           --> t.py:3:5
         3 |     global q
-                ^^^^^^^^
+                ^^^^^^^^ not in the language
         """,
     ),
     (
@@ -194,7 +194,7 @@ CONSTRUCTS = [
         error[language]: 'try' cannot stand in a task
           --> t.py:3:5
         3 |     try:
-                ^^^^
+                ^^^^ not in the language
         """,
     ),
     (
@@ -208,7 +208,7 @@ CONSTRUCTS = [
         error[language]: 'match' cannot stand in a task
           --> t.py:3:5
         3 |     match x:
-                ^^^^^^^^
+                ^^^^^^^^ not in the language
           hint: use if, elif and else
         """,
     ),
@@ -234,7 +234,7 @@ CONSTRUCTS = [
         error[language]: a lambda cannot stand in a task
           --> t.py:3:9
         3 |     v = lambda: 0
-                    ^^^^^^^^^
+                    ^^^^^^^^^ not in the language
           hint: write the expression where it is used
         """,
     ),
@@ -245,7 +245,7 @@ CONSTRUCTS = [
         error[language]: a list cannot stand in a task
           --> t.py:3:9
         3 |     v = [1, 2]
-                    ^^^^^^
+                    ^^^^^^ not in the language
           hint: write a tuple: (a, b)
         """,
     ),
@@ -256,7 +256,7 @@ CONSTRUCTS = [
         error[language]: a list comprehension cannot stand in a task
           --> t.py:3:9
         3 |     v = [i for i in range(3)]
-                    ^^^^^^^^^^^^^^^^^^^^^
+                    ^^^^^^^^^^^^^^^^^^^^^ not in the language
           hint: use a loop, or operations on whole tiles
         """,
     ),
@@ -267,7 +267,7 @@ CONSTRUCTS = [
         error[language]: a dict cannot stand in a task
           --> t.py:3:9
         3 |     v = {1: 2}
-                    ^^^^^^
+                    ^^^^^^ not in the language
         """,
     ),
     (
@@ -277,7 +277,7 @@ CONSTRUCTS = [
         error[language]: a set cannot stand in a task
           --> t.py:3:9
         3 |     v = {1, 2}
-                    ^^^^^^
+                    ^^^^^^ not in the language
         """,
     ),
     (
@@ -298,7 +298,7 @@ CONSTRUCTS = [
         error[language]: an f-string cannot stand in a task
           --> t.py:3:9
         3 |     v = f'{x}'
-                    ^^^^^^
+                    ^^^^^^ not in the language
         """,
     ),
     (
@@ -308,7 +308,7 @@ CONSTRUCTS = [
         error[language]: ':=' cannot stand in a task
           --> t.py:3:10
         3 |     v = (n := 3)
-                     ^^^^^^
+                     ^^^^^^ not in the language
           hint: assign on a line of its own
         """,
     ),
@@ -339,7 +339,7 @@ CONSTRUCTS = [
         error[language]: '*' cannot stand in a task
           --> t.py:3:10
         3 |     v = (*x.shape,)
-                     ^^^^^^^^
+                     ^^^^^^^^ not in the language
         """,
     ),
     (

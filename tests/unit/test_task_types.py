@@ -495,7 +495,7 @@ CONDITIONS = [
         error[type]: a condition is one bool, not a tile bool[M, N]
           --> t.py:3:8
         3 |     if x[:] > 0:
-                   ^^^^^^^^
+                   ^^^^^^^^ many values, one decision
           hint: choose element by element with mpmd.where, or reduce it with .any() or .all()
         """,
     ),
@@ -534,7 +534,7 @@ CONDITIONS = [
         error[type]: a condition is one bool, not a tile f32[M, N]
           --> t.py:3:13
         3 |     v = not x[:]
-                        ^^^^
+                        ^^^^ many values, one decision
           hint: choose element by element with mpmd.where, or reduce it with .any() or .all()
         """,
     ),
@@ -545,7 +545,7 @@ CONDITIONS = [
         error[type]: a condition is one bool, not a tile bool[M, N]
           --> t.py:3:14
         3 |     v = 1 if x[:] > 0 else 2
-                         ^^^^^^^^
+                         ^^^^^^^^ many values, one decision
           hint: choose element by element with mpmd.where, or reduce it with .any() or .all()
         """,
     ),

@@ -21,6 +21,9 @@ from tests.unit.tracing import declared, refusal, traced
 T, H, F, N, K, L = mpmd.dims("T H F N K L")
 
 
+EQUAL = "pass parts of equal extents, or declare another dim in the task"
+
+
 @declared
 def linear(x: In[f32, T, K], w: In[f32, N, K], y: Out[f32, T, N]): ...
 
@@ -306,6 +309,7 @@ def test_an_extent_that_differs_between_arguments_names_both():
     assert refusal(ArgumentError, lambda: traced(kernel, (4, 8), (100, 9), (4, 100))) == [
         "'K' of kernel 'kernel' is 8 in 'x' but 9 in 'w'",
         "w: 8 and 9",
+        "pass tensors that agree on K, or declare another dim for one of them",
     ]
 
 
@@ -316,6 +320,7 @@ def test_an_extent_that_is_an_expression_is_checked():
     assert refusal(ArgumentError, lambda: traced(kernel, (8,), (5,))) == [
         "axis 0 of 'y' of kernel 'kernel' is 4 ((N // 2)), but the argument has 5",
         "y: 4 and 5",
+        "pass a tensor with 4 elements on this axis",
     ]
 
 
@@ -326,14 +331,17 @@ def test_ranks_and_dtypes_of_arguments_are_checked():
     assert refusal(ArgumentError, lambda: traced(kernel, (8, 1), None, (8,))) == [
         "'x' of kernel 'kernel' has rank 1, but the argument has rank 2",
         "x: its shape is (8, 1)",
+        "declare one extent for each axis, or pass a view with fewer axes: x[0], x.reshape(…)",
     ]
     assert refusal(ArgumentError, lambda: traced(kernel, TensorSpec(f64, (8,)), None, (8,))) == [
         "'x' of kernel 'kernel' is f32, but the argument is f64",
         "x: declared as f32",
+        "a launch converts nothing: convert the argument, or declare what it is",
     ]
     assert refusal(ArgumentError, lambda: traced(kernel, None, None, (8,))) == [
         "'x' of kernel 'kernel' is a tensor f32, but the argument is a scalar",
         "x: declared as a tensor f32",
+        "a launch converts nothing: convert the argument, or declare what it is",
     ]
 
 
@@ -694,11 +702,15 @@ def test_reshapes_that_are_refused():
         ),
         (
             lambda x, y, pos: copy(x, y=y, z=y),
-            ["'copy' has no parameter 'z'", "copy(x, y=y, z=y): ", "its parameters are x, y"],
+            ["'copy' has no parameter 'z'", "copy(x, y=y, z=y): 'z' is unknown", "its parameters are x, y"],
         ),
         (
             lambda x, y, pos: copy(x, y, x=x),
-            ["'copy' is given 'x' twice", "copy(x, y, x=x): by place and by name"],
+            [
+                "'copy' is given 'x' twice",
+                "copy(x, y, x=x): by place and by name",
+                "leave one of the two out; its parameters are x, y",
+            ],
         ),
         (
             lambda x, y, pos: copy2(x, y),
@@ -710,7 +722,7 @@ def test_reshapes_that_are_refused():
         ),
         (
             lambda x, y, pos: copy(x[:4], y),
-            ["'N' of 'copy' is 4 in 'x' but 8 in 'y'", "copy(x[:4], y): 4 and 8"],
+            ["'N' of 'copy' is 4 in 'x' but 8 in 'y'", "copy(x[:4], y): 4 and 8", EQUAL],
         ),
         (
             lambda x, y, pos: copy(x[:pos], y),
@@ -722,7 +734,7 @@ def test_reshapes_that_are_refused():
         ),
         (
             lambda x, y, pos: halves(x, y),
-            ["axis 0 of 'y' of 'halves' is 4 ((N // 2)), but 'y' has 8", "halves(x, y): 4 and 8"],
+            ["axis 0 of 'y' of 'halves' is 4 ((N // 2)), but 'y' has 8", "halves(x, y): 4 and 8", EQUAL],
         ),
         (
             lambda x, y, pos: copy(np.zeros(8), y),
@@ -806,7 +818,7 @@ def test_an_input_is_not_written():
 
     assert refusal(DirectionError, lambda: traced(kernel, (8,), (8,))) == [
         "'y' is In, but 'y' of 'copy' writes it (Out)",
-        "copy(x, y): ",
+        "copy(x, y): 'y' is In",
         "declare 'y' as Out or InOut in the kernel",
     ]
 
@@ -829,7 +841,7 @@ def test_an_accumulator_is_only_added_to():
 
     assert refusal(DirectionError, lambda: traced(reads, (8,), (8,))) == [
         "'y' is Accum, but 'x' of 'copy' is In",
-        "copy(y, x): ",
+        "copy(y, x): 'y' is Accum",
         "an Accum tensor is only added to; declare 'y' as InOut in the kernel",
     ]
     traced(adds, (8,), (8,))
