@@ -64,9 +64,7 @@ def test_offset_without_a_guard_is_refused() -> None:
 def test_the_rest_after_pos_is_in_bounds() -> None:
     """`x[pos:]`: offset and extent vary together, and their sum does not."""
     rest = reads(0, at_pos(8), Sum(8, {0: -1}), 8, tile=(8, 8))
-    check(
-        build(cores=[[run(0)]], rows=[[rest]], arguments=[64], scalars=1, guards=[(POS, 0, 8)]), MACHINE
-    )
+    check(build(cores=[[run(0)]], rows=[[rest]], arguments=[64], scalars=1, guards=[(POS, 0, 8)]), MACHINE)
 
 
 def test_tile_cut_at_a_runtime_extent_is_in_bounds() -> None:
