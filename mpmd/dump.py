@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mpmd.codegen.source import KernelSource
 from mpmd.lang.program import Program
-from mpmd.lang.text import print_program
+from mpmd.lang.text.printer import print_program
 from mpmd.schedule.steps import Schedule
 from mpmd.schedule.text import print_schedule
 

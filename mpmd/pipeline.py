@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, ArtifactError, Diagnostic, UnsupportedOp
-from mpmd.lang.binding import match_arguments
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
-from mpmd.lang.guards import Guards
-from mpmd.lang.kernel_signature import KernelParam, kernel_params
+from mpmd.lang.kernel.binding import match_arguments
+from mpmd.lang.kernel.guards import Guards
+from mpmd.lang.kernel.signature import KernelParam, kernel_params
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program
 from mpmd.lang.surface import ACTIVE, plain_function, resolve_annotations
-from mpmd.lang.trace import trace
 from mpmd.lang.types import DType, TensorSpec
 from mpmd.machine import Machine
 from mpmd.machine.presets import this_cpu

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from mpmd.codegen.values import Definition, Definitions, is_alias, is_unit_reshape, symbol_uses
-from mpmd.lang.check import unproved_accesses
 from mpmd.lang.index import ONE
 from mpmd.lang.ops import OPS, OpKind
+from mpmd.lang.task.check import unproved_accesses
 from mpmd.lang.tile import (
     Apply,
     Axis,

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from mpmd.errors import ArgumentError, LanguageError
-from mpmd.lang.binding import bind_call, match_arguments
 from mpmd.lang.debug_tile import Live
 from mpmd.lang.evaluate import (
     DEFAULT_TILE,
@@ -33,13 +32,14 @@ from mpmd.lang.evaluate import (
 )
 from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import Index
-from mpmd.lang.kernel_signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.binding import bind_call, match_arguments
+from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.symbolic import as_extent
+from mpmd.lang.kernel.trace import Tracer
+from mpmd.lang.kernel.views import TensorView, TileSpan
 from mpmd.lang.program import ScalarArg, Tensor, View
 from mpmd.lang.surface import ACTIVE, Interpreter, Task, resolve_annotations
-from mpmd.lang.symbolic import as_extent
-from mpmd.lang.trace import Tracer
 from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
-from mpmd.lang.views import TensorView, TileSpan
 
 
 def debug(kernel: Callable[..., Any], *, tile_size: int = DEFAULT_TILE) -> Callable[..., None]:

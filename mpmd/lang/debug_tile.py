@@ -18,15 +18,15 @@ from mpmd.errors import BoundsError, DirectionError, LanguageError, Span
 from mpmd.lang.evaluate import Array, Frame
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import Index
-from mpmd.lang.parse_calls import METHOD_NAMES, Arguments, call_function, call_method, transposed
-from mpmd.lang.parse_index import Item, load, piece, store, target_region
-from mpmd.lang.parse_ops import elementwise, matmul
-from mpmd.lang.parse_values import Builder, SliceItem, Tile, Value, from_python
-from mpmd.lang.parse_values import TileSpan as Piece
+from mpmd.lang.kernel.views import TileSpan
 from mpmd.lang.surface import Dim
+from mpmd.lang.task.calls import METHOD_NAMES, Arguments, call_function, call_method, transposed
+from mpmd.lang.task.indexing import Item, load, piece, store, target_region
+from mpmd.lang.task.operators import elementwise, matmul
+from mpmd.lang.task.values import Builder, SliceItem, Tile, Value, from_python
+from mpmd.lang.task.values import TileSpan as Piece
 from mpmd.lang.tile import Param, Stmt, TileType
 from mpmd.lang.types import Direction, DType
-from mpmd.lang.views import TileSpan
 
 
 class Live(Builder):

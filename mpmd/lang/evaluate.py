@@ -2,7 +2,7 @@
 
 In:  a program and its arguments; sizes for the tile loops that leave theirs open.
 Out: the arguments changed in place; a `Diagnostic` where a slice, an index or a shape does not hold.
-Not here: what an op computes (`op_reference.py`), checking directions (`check.py`), anything fast.
+Not here: what an op computes (`op_reference.py`), checking directions (`task/check.py`), anything fast.
 
 Local tensors and `Out` arguments start as NaN (a large negative number for integers, true for bools), so
 that a read of what nobody wrote shows in the result.

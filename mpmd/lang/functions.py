@@ -1,7 +1,7 @@
 """The functions on tiles, by the names under which `mpmd` exports them.
 
 In:  nothing. Out: one `OpFunction` each; many are named like Python builtins, hence a module of their own.
-Not here: what they compute (`ops.py`; `composites.py` for those made of others).
+Not here: what they compute (`ops.py`; `task/composites.py` for those made of others).
 """
 
 from mpmd.lang.surface import OpFunction

@@ -1,6 +1,6 @@
 """The `Program`: one traced kernel, a small tree that does not grow with the number of instances.
 
-In:  `trace.py` (from Python) or `text.py` (from its printed form).
+In:  `kernel/trace.py` (from Python) or `text/printer.py` (from its printed form).
 Out: the value that the evaluator runs and `partition` expands.
 Not here: tile sizes left open by the user (a `TileLoop` with size None; `partition` chooses).
 

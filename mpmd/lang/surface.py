@@ -3,7 +3,8 @@
 In:  the user's module, as Python runs it.
 Out: objects that the task parser recognises (`OpFunction`, `Dim`, `tiles`, …), and calls that go to
      the `Interpreter` that is active: the tracer, or the debugger.
-Not here: what they mean (`task_parser.py`, `trace.py`), how a type checker sees them (`mpmd/__init__.pyi`).
+Not here: what they mean (`task/parser.py`, `kernel/trace.py`), how a type checker sees them
+(`mpmd/__init__.pyi`).
 """
 
 from __future__ import annotations
@@ -289,7 +290,7 @@ class Task:
 
 def task(function: Callable[..., Any]) -> Task:
     """Parses the function's source as a tile program, at once, so that errors come early."""
-    from mpmd.lang.task_parser import parse_task  # the parser stands on this module
+    from mpmd.lang.task.parser import parse_task  # the parser stands on this module
 
     plain = plain_function(function, "task")
     resolve_annotations(plain, user_frame())

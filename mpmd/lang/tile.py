@@ -1,6 +1,6 @@
 """The tile IR: the body of one task, typed, in structured SSA form.
 
-In:  `task_parser.py` builds it from the user's Python.
+In:  `task/parser.py` builds it from the user's Python.
 Out: `TaskDef`, read by the checks, the evaluator, the cost model and every emitter.
 Not here: kernels (`program.py`); what an op means (`ops.py`).
 

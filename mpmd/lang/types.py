@@ -2,7 +2,8 @@
 
 In:  nothing; this is the vocabulary that the other modules of `lang` share.
 Out: `DType` and its constants, the promotion rules, `Direction`, `TensorAnnotation`, `TensorSpec`.
-Not here: checking a body against its directions (`check.py`), binding dims to extents (`trace.py`).
+Not here: checking a body against its directions (`task/check.py`), binding dims to extents
+(`kernel/trace.py`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from examples import cholesky, flash_attention, hello, mlp
 from examples.smollm2 import kernels
 from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition

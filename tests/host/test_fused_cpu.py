@@ -18,8 +18,8 @@ from mpmd.codegen.cpu.emit import emit
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import BoundsError
 from mpmd.lang.evaluate import evaluate
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program
-from mpmd.lang.trace import trace
 from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition

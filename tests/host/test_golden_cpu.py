@@ -9,7 +9,7 @@ import pytest
 import mpmd
 from mpmd import In, Out, f32
 from mpmd.codegen.cpu.emit import emit
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition

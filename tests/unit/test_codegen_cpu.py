@@ -12,7 +12,7 @@ from mpmd.codegen.cpu.emit import emit, headers
 from mpmd.codegen.cpu.names import identifier, literal
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import CapacityError
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.types import DTYPES, TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition

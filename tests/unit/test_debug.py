@@ -16,8 +16,8 @@ from mpmd import Accum, In, InOut, Out, bf16, f16, f32, i8, i32, i64
 from mpmd.errors import ArgumentError, BoundsError, LanguageError
 from mpmd.lang.debug import debug
 from mpmd.lang.evaluate import evaluate
-from mpmd.lang.text import parse_program, print_program
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
+from mpmd.lang.text.printer import parse_program, print_program
 from mpmd.lang.types import TensorSpec, from_numpy
 from tests.generate import Generated, kernels
 

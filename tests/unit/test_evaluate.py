@@ -14,7 +14,7 @@ import pytest
 from mpmd.errors import ArgumentError, BoundsError, TypeMismatch
 from mpmd.lang.evaluate import evaluate, run_task
 from mpmd.lang.program import Program
-from mpmd.lang.text import parse_program
+from mpmd.lang.text.printer import parse_program
 from mpmd.lang.types import DTYPES
 
 S = "@0:1:0-1:1"

@@ -9,7 +9,7 @@ import pytest
 import mpmd
 from mpmd import In, InOut, Out, f32, i32
 from mpmd.errors import DirectionError
-from mpmd.lang.boxes import apart, left_out, whole
+from mpmd.lang.kernel.boxes import apart, left_out, whole
 from tests.unit.tracing import declared, refusal, traced
 
 M, N = mpmd.dims("M N")

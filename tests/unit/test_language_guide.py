@@ -14,8 +14,8 @@ import pytest
 import mpmd
 from mpmd.lang import functions
 from mpmd.lang.evaluate import evaluate
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.surface import OpFunction
-from mpmd.lang.trace import trace
 from mpmd.lang.types import DTYPES, Direction, TensorSpec, f32
 
 GUIDE = Path(__file__).parents[2] / "docs" / "language.md"

@@ -13,8 +13,8 @@ import mpmd
 from examples import cholesky, mlp
 from examples.smollm2 import kernels as smollm2
 from mpmd.lang.evaluate import run_task
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program, ScalarArg, View
-from mpmd.lang.trace import trace
 from mpmd.lang.types import TensorSpec, f32, from_numpy
 from mpmd.partition import TaskGraph, partition
 from tests.unit.partition_programs import MACHINE, Instance, conflicting_pairs, instances, reachable

@@ -8,7 +8,7 @@ import pytest
 import mpmd
 from mpmd import In, InOut, bf16, f32, i32
 from mpmd.errors import ArgumentError, LanguageError, UnsupportedOp
-from mpmd.lang.guards import Guards, guard_values
+from mpmd.lang.kernel.guards import Guards, guard_values
 from mpmd.lang.types import TensorSpec
 from mpmd.pipeline import arguments, specs_of
 from tests.unit.tracing import refusal

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mpmd.codegen.tables import pack
 from mpmd.errors import ProgramOrderError
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.machine import Machine, Primitive
 from mpmd.partition.build import partition
 from mpmd.partition.graph import DepKind, TaskGraph

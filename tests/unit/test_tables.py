@@ -12,7 +12,7 @@ import mpmd
 from mpmd import In, InOut, Out, f32, i32
 from mpmd.codegen.tables import pack
 from mpmd.errors import RaceError, Span
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.machine import Machine, Primitive
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of

@@ -10,9 +10,9 @@ import pytest
 from parsing import parse, refuses, run, task
 
 from mpmd.errors import BoundsError, Diagnostic, DirectionError
-from mpmd.lang.check import unproved_accesses
-from mpmd.lang.facts import Facts
 from mpmd.lang.index import Index, maximum, minimum, symbol
+from mpmd.lang.task.check import unproved_accesses
+from mpmd.lang.task.facts import Facts
 from mpmd.lang.tile import Gather
 
 DIRECTIONS = [

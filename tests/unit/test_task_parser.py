@@ -11,7 +11,7 @@ from parsing import body, parse, run, same
 import mpmd
 from mpmd import In, Out, f32
 from mpmd.lang.index import symbol
-from mpmd.lang.task_parser import parse_task
+from mpmd.lang.task.parser import parse_task
 from mpmd.lang.tile import Apply, Loop, walk
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from parsing import parse, refusal, refuses, task
 
 import mpmd
 from mpmd.errors import Diagnostic, LanguageError, TypeMismatch
-from mpmd.lang.task_parser import parse_task
+from mpmd.lang.task.parser import parse_task
 
 TWO = "x: In[f32, M, N], y: Out[f32, M, N]"
 

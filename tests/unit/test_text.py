@@ -16,8 +16,9 @@ from mpmd.errors import NO_SPAN, LanguageError, Span
 from mpmd.lang import index as ix
 from mpmd.lang import program as prog
 from mpmd.lang.index import Index, symbol
+from mpmd.lang.kernel.views import c_strides
 from mpmd.lang.ops import OPS
-from mpmd.lang.text import parse_program, print_program, print_task
+from mpmd.lang.text.printer import parse_program, print_program, print_task
 from mpmd.lang.tile import (
     Apply,
     Axis,
@@ -34,7 +35,6 @@ from mpmd.lang.tile import (
     TileType,
 )
 from mpmd.lang.types import DTYPES, Direction, f32, i32, i64
-from mpmd.lang.views import c_strides
 
 # -- generated programs ---------------------------------------------------------------------------
 

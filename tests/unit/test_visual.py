@@ -8,7 +8,7 @@ import pytest
 
 import mpmd
 from examples import mlp
-from mpmd.lang.trace import trace
+from mpmd.lang.kernel.trace import trace
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mpmd.errors import Diagnostic
-from mpmd.lang.kernel_signature import kernel_params
+from mpmd.lang.kernel.signature import kernel_params
+from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program
 from mpmd.lang.surface import Task
 from mpmd.lang.tile import Param, TaskDef
-from mpmd.lang.trace import trace
 from mpmd.lang.types import DType, TensorSpec, f32
 
 

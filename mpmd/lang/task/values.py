@@ -1,7 +1,7 @@
 """What an expression of a task body is while it is parsed, and the statements that values come from.
 
 In:  types, and requests to compute. Out: `Value`s; statements in the `Builder`'s open block.
-Not here: Python syntax (`parse_expr.py`), regions of tensors (`parse_index.py`).
+Not here: Python syntax (`task/expr.py`), regions of tensors (`task/indexing.py`).
 
 A number is weak: it takes the dtype of the typed tile it meets. Integers are kept as `Index` (a
 constant is a constant `Index`), so that they stay usable in shapes and bounds; floats and bools are

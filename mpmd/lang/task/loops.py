@@ -1,7 +1,7 @@
 """Loops of a task body: `for i in range(…)` and `for j in mpmd.tiles(extent, size)`.
 
 In:  an `ast.For`, its `Scope`, and the parser of its body. Out: a `Loop` in the builder.
-Not here: loops of kernels (`trace.py`).
+Not here: loops of kernels (`kernel/trace.py`).
 
 A name that is assigned before a loop and again inside of it is carried: its type stays the same. A
 number before the loop is weak, and takes the type that the body gives it; to learn that type the body
@@ -18,13 +18,13 @@ from typing import cast
 from mpmd.errors import LanguageError, Note, Span, TypeMismatch
 from mpmd.lang import surface
 from mpmd.lang.index import ZERO, Index, ceildiv, maximum, symbol
-from mpmd.lang.parse_assign import refuse_tensor_name
-from mpmd.lang.parse_expr import Scope, expression
-from mpmd.lang.parse_join import defined_symbols, loop_symbols, same_value
-from mpmd.lang.parse_ops import conform, joint_type
-from mpmd.lang.parse_prune import used_values
-from mpmd.lang.parse_source import assigned_names
-from mpmd.lang.parse_values import (
+from mpmd.lang.task.assign import refuse_tensor_name
+from mpmd.lang.task.expr import Scope, expression
+from mpmd.lang.task.join import defined_symbols, loop_symbols, same_value
+from mpmd.lang.task.operators import conform, joint_type
+from mpmd.lang.task.prune import used_values
+from mpmd.lang.task.source import assigned_names
+from mpmd.lang.task.values import (
     Missing,
     Tile,
     TileSpan,

@@ -1,7 +1,7 @@
 """Functions that are made of others: each is expanded into rows of the op table where it is called.
 
 In:  a `Builder` and the arguments of `mpmd.silu`, `mpmd.softmax`, … Out: the tile of the last op.
-Not here: reading arguments from syntax (`parse_calls.py`).
+Not here: reading arguments from syntax (`task/calls.py`).
 
 As everywhere, sums of 16-bit floats are f32: so are their `softmax` and `mean`.
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from mpmd.errors import Span
 from mpmd.lang.index import Index
 from mpmd.lang.op_types import element_count
-from mpmd.lang.parse_ops import elementwise, normal_axes, reduce
-from mpmd.lang.parse_values import Builder, Value, as_tile
+from mpmd.lang.task.operators import elementwise, normal_axes, reduce
+from mpmd.lang.task.values import Builder, Value, as_tile
 
 
 def silu(builder: Builder, x: Value, span: Span) -> Value:

@@ -2,7 +2,7 @@
 
 In:  the user's frame at a symbolic loop, its local names before and after the one traced iteration.
 Out: nothing, or a `LanguageError` at the place where the name is bound again.
-Not here: values used after their loop (`trace.py` knows the symbols in scope).
+Not here: values used after their loop (`kernel/trace.py` knows the symbols in scope).
 
 A name is carried if it existed before the loop, the iteration bound it to something else, and the
 body may read it before it binds it. What hides in a container or an attribute is not seen.

@@ -2,7 +2,7 @@
 
 In:  a condition, and per arm its block of statements and the values of the names that it sets.
 Out: a `Branch` in the builder, and for each name the value after it.
-Not here: parsing the arms (`parse_expr.py`, `parse_flow.py`).
+Not here: parsing the arms (`task/expr.py`, `task/flow.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mpmd.errors import Span, TypeMismatch
-from mpmd.lang.parse_ops import conform, elementwise, joint_type
-from mpmd.lang.parse_values import Builder, Tile, Value, constant_int, describe, is_number
+from mpmd.lang.task.operators import conform, elementwise, joint_type
+from mpmd.lang.task.values import Builder, Tile, Value, constant_int, describe, is_number
 from mpmd.lang.tile import Apply, Branch, Loop, Result, Stmt, Store, TileType, ValueId, walk
 from mpmd.lang.types import bool_
 

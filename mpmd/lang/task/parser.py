@@ -2,8 +2,8 @@
 
 In:  a function whose source can be found and whose parameters are annotated.
 Out: a checked `TaskDef`, polymorphic in the dims of its signature.
-Not here: kernels (`trace.py`); the laws on a parsed body (`check.py`); each kind of syntax has its module
-(`parse_expr.py`, `parse_index.py`, `parse_assign.py`, `parse_flow.py`, `parse_loop.py`).
+Not here: kernels (`kernel/trace.py`); the laws on a parsed body (`task/check.py`); each kind of syntax has
+its module (`task/expr.py`, `task/indexing.py`, `task/assign.py`, `task/flow.py`, `task/loops.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 
 from mpmd.errors import LanguageError, Note
-from mpmd.lang.check import check_task
 from mpmd.lang.frames import user_frame
 from mpmd.lang.index import Sym, symbol
-from mpmd.lang.parse_expr import Scope
-from mpmd.lang.parse_flow import statements
-from mpmd.lang.parse_prune import prune
-from mpmd.lang.parse_source import Source, read_source
-from mpmd.lang.parse_values import Builder, TensorRef, Tile, Value
 from mpmd.lang.surface import plain_function, resolve_annotations
+from mpmd.lang.task.check import check_task
+from mpmd.lang.task.expr import Scope
+from mpmd.lang.task.flow import statements
+from mpmd.lang.task.prune import prune
+from mpmd.lang.task.source import Source, read_source
+from mpmd.lang.task.values import Builder, TensorRef, Tile, Value
 from mpmd.lang.tile import Param, TaskDef, TileType
 from mpmd.lang.types import DType, TensorAnnotation
 

@@ -2,8 +2,8 @@
 
 In:  the kernel's function, and for each parameter a `TensorSpec` (None for a runtime scalar).
 Out: a `Program`.
-Not here: task bodies (`task_parser.py`); views and their indices (`views.py`); the argument rules of one
-call (`binding.py`); Python values that were read from outside (`guards.py`).
+Not here: task bodies (`task/parser.py`); views and their indices (`kernel/views.py`); the argument rules
+of one call (`kernel/binding.py`); Python values that were read from outside (`kernel/guards.py`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from types import FunctionType
 from typing import Any
 
 from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
-from mpmd.lang.binding import bind_call, direction_error, match_arguments, permits
-from mpmd.lang.bytecode import bound_to, iterated_as
-from mpmd.lang.carried import check_carried
 from mpmd.lang.frames import caller_span, function_span, user_frame
 from mpmd.lang.index import Index, symbol
-from mpmd.lang.initialised import check_initialised
-from mpmd.lang.kernel_signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
+from mpmd.lang.kernel.bytecode import bound_to, iterated_as
+from mpmd.lang.kernel.carried import check_carried
+from mpmd.lang.kernel.initialised import check_initialised
+from mpmd.lang.kernel.ranges import OpenLoop, intervals
+from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent, simplest
+from mpmd.lang.kernel.views import TensorView, TileSpan, c_strides
 from mpmd.lang.program import Call, Loop, Node, Program, Scalar, ScalarArg, Tensor, TileLoop, View
-from mpmd.lang.ranges import OpenLoop, intervals
 from mpmd.lang.surface import ACTIVE, Task
-from mpmd.lang.symbolic import SymFloat, SymInt, as_extent, simplest
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
-from mpmd.lang.views import TensorView, TileSpan, c_strides
 
 
 def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Program:

@@ -2,7 +2,7 @@
 
 In:  a registry of the kernel's tensors (`Tensors`), and what users index with.
 Out: `TensorView`, from which a `View` of the program is made; `TileSpan`, the `t` of a tile loop.
-Not here: calls (`binding.py`); whether runtime offsets stay inside (`partition` emits guards).
+Not here: calls (`kernel/binding.py`); whether runtime offsets stay inside (`partition` emits guards).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, NoReturn, Protocol
 from mpmd.errors import BoundsError, LanguageError, TypeMismatch
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import ONE, ZERO, Index, ceildiv, maximum, minimum
+from mpmd.lang.kernel.ranges import OpenLoop, greatest, least
+from mpmd.lang.kernel.symbolic import as_extent, simplest
 from mpmd.lang.program import Tensor, View
-from mpmd.lang.ranges import OpenLoop, greatest, least
-from mpmd.lang.symbolic import as_extent, simplest
 from mpmd.lang.tile import Axis
 from mpmd.lang.types import Direction, DType
 

@@ -2,7 +2,7 @@
 
 In:  a `TaskDef`, the Python arguments of the call, its span.
 Out: a `Call` of the program.
-Not here: what happened to the tensors before (`initialised.py`); argument arrays (`runtime`).
+Not here: what happened to the tensors before (`kernel/initialised.py`); argument arrays (`runtime`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from mpmd.errors import AliasError, Diagnostic, DirectionError, Note, Span, TypeMismatch
 from mpmd.lang.index import Index, Interval, Sym
-from mpmd.lang.overlap import provably_disjoint
+from mpmd.lang.kernel.overlap import provably_disjoint
+from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent
+from mpmd.lang.kernel.views import TensorView
 from mpmd.lang.program import Arg, Call, ScalarArg, View
-from mpmd.lang.symbolic import SymFloat, SymInt, as_extent
 from mpmd.lang.tile import Param, TaskDef
 from mpmd.lang.types import Direction, DType
-from mpmd.lang.views import TensorView
 
 
 def bind_call(

@@ -1,7 +1,7 @@
 """What is known of the symbols of a task body, and a small prover of inequalities over them.
 
 In:  a `TaskDef`; extents that are fixed. Out: `Facts` at every statement, which answer "is this ≥ 0?".
-Not here: what is to be proved (`check.py`, `coverage.py`).
+Not here: what is to be proved (`task/check.py`, `task/coverage.py`).
 
 A proof is a sum of known facts: the goal loses one atom after the other to facts that contain it with
 the same sign, until a constant is left. A `no` only means that no short proof was found.

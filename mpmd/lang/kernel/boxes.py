@@ -2,7 +2,7 @@
 
 In:  regions of views, and the symbolic loops around them.
 Out: boxes (one `range` per axis), and parts of a box that no other box has.
-Not here: what it means for a kernel (`initialised.py`); regions inside of a task (`coverage.py`).
+Not here: what it means for a kernel (`kernel/initialised.py`); regions inside of a task (`task/coverage.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.lang.ranges import OpenLoop, greatest, intervals, least
+from mpmd.lang.kernel.ranges import OpenLoop, greatest, intervals, least
 from mpmd.lang.tile import Axis, Region
 
 Box = tuple[range, ...]

@@ -1,7 +1,8 @@
 """Assignments of a task body: names get values, regions of tensors are stored.
 
 In:  assignment statements and their `Scope`. Out: the scope's names updated; `Store`s in the builder.
-Not here: which stores a direction allows (`check.py`), names that live across iterations (`parse_flow.py`).
+Not here: which stores a direction allows (`task/check.py`), names that live across iterations
+(`task/flow.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import ast
 
 from mpmd.errors import DirectionError, LanguageError, Note, Span
-from mpmd.lang.parse_expr import Scope, expression, items_of, operate
-from mpmd.lang.parse_index import load_region, store, target_region
-from mpmd.lang.parse_source import construct, did_you_mean
-from mpmd.lang.parse_values import TensorRef, Tile, Value, describe, is_number, not_a_tile
+from mpmd.lang.task.expr import Scope, expression, items_of, operate
+from mpmd.lang.task.indexing import load_region, store, target_region
+from mpmd.lang.task.source import construct, did_you_mean
+from mpmd.lang.task.values import TensorRef, Tile, Value, describe, is_number, not_a_tile
 from mpmd.lang.tile import Param
 from mpmd.lang.types import Direction
 

@@ -1,7 +1,7 @@
 """The text form of a `Program`: for people to read, for tests to compare, for tools to exchange.
 
 In:  a program. Out: its text, the same bytes every time; `parse_program` of it is an equal program.
-Not here: reading the text (`text_parser.py`, `grammar.lark`).
+Not here: reading the text (`text/parser.py`, `grammar.lark`).
 
 A span is printed as `@file:line:column-line:column`, `file` being a row of the table at the top. Of
 tensors, or tasks, that share a name each gets its number after it: `h#3`.
@@ -18,7 +18,8 @@ from typing import Any
 from mpmd.errors import Span
 from mpmd.lang import program as prog
 from mpmd.lang.index import ONE, Index
-from mpmd.lang.text_parser import FORMAT, parse_program
+from mpmd.lang.kernel.views import c_strides
+from mpmd.lang.text.parser import FORMAT, parse_program
 from mpmd.lang.tile import (
     Apply,
     Attr,
@@ -37,7 +38,6 @@ from mpmd.lang.tile import (
     walk,
 )
 from mpmd.lang.types import DType
-from mpmd.lang.views import c_strides
 
 __all__ = ["parse_program", "print_program", "print_task"]
 

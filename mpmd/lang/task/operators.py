@@ -1,7 +1,7 @@
 """Operators and reductions on parsed values: constants fold, integers stay `Index`, tiles become ops.
 
 In:  the name of an op and `Value`s. Out: a `Value`; a tile where one of the operands is a tile.
-Not here: Python syntax (`parse_expr.py`), which functions take which arguments (`parse_calls.py`).
+Not here: Python syntax (`task/expr.py`), which functions take which arguments (`task/calls.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from mpmd.errors import LanguageError, Span, TypeMismatch
 from mpmd.lang.index import ONE, Index, maximum, minimum
 from mpmd.lang.op_types import element_count
-from mpmd.lang.parse_values import (
+from mpmd.lang.task.values import (
     Builder,
     Number,
     Tile,

@@ -1,7 +1,7 @@
 """Calls inside of a task: functions of `mpmd`, methods of tiles, and a few of Python's builtins.
 
 In:  the callee and evaluated arguments. Out: the `Value` of the call.
-Not here: evaluating arguments (`parse_expr.py`), `range` and `tiles` (`parse_flow.py`).
+Not here: evaluating arguments (`task/expr.py`), `range` and `tiles` (`task/flow.py`).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mpmd.errors import LanguageError, Span, TypeMismatch
-from mpmd.lang import composites
 from mpmd.lang.index import ZERO, Index
 from mpmd.lang.op_types import element_count
 from mpmd.lang.ops import OPS, OpKind
-from mpmd.lang.parse_ops import broadcast, elementwise, reduce, reshape
-from mpmd.lang.parse_source import did_you_mean
-from mpmd.lang.parse_values import (
+from mpmd.lang.task import composites
+from mpmd.lang.task.operators import broadcast, elementwise, reduce, reshape
+from mpmd.lang.task.source import did_you_mean
+from mpmd.lang.task.values import (
     Builder,
     Tile,
     Value,

@@ -2,7 +2,7 @@
 
 In:  a `TaskDef`. Out: nothing, or a Diagnostic at the user's line; and, for emitters, the accesses
      whose bounds are not proved and need a check at run time.
-Not here: types (`ops.py` and the parser), how things are proved (`facts.py`, `coverage.py`).
+Not here: types (`ops.py` and the parser), how things are proved (`task/facts.py`, `task/coverage.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from enum import Enum
 from typing import cast
 
 from mpmd.errors import BoundsError, DirectionError, Note
-from mpmd.lang.coverage import Coverage, Regions, covers, whole
-from mpmd.lang.facts import Facts, Values, task_facts, values_of, walk_with_facts
 from mpmd.lang.index import Index
+from mpmd.lang.task.coverage import Coverage, Regions, covers, whole
+from mpmd.lang.task.facts import Facts, Values, task_facts, values_of, walk_with_facts
 from mpmd.lang.tile import Apply, Axis, Gather, Load, Param, Stmt, Store, TaskDef, walk
 from mpmd.lang.types import Direction
 

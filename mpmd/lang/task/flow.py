@@ -1,7 +1,7 @@
 """Statements in sequence, and branches, of a task body.
 
 In:  `ast` statements and their `Scope`. Out: statements in the builder; the names of the scope updated.
-Not here: assignments (`parse_assign.py`), loops (`parse_loop.py`), how two arms meet (`parse_join.py`).
+Not here: assignments (`task/assign.py`), loops (`task/loops.py`), how two arms meet (`task/join.py`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from types import EllipsisType
 from typing import Any
 
 from mpmd.errors import LanguageError, Note
-from mpmd.lang.parse_assign import assign, assign_annotated, assign_augmented
-from mpmd.lang.parse_expr import Scope, expression
-from mpmd.lang.parse_join import Arms, condition_of, join, same_value
-from mpmd.lang.parse_loop import for_loop
-from mpmd.lang.parse_source import assigned_names
-from mpmd.lang.parse_values import Missing, Tile, Value, is_number
+from mpmd.lang.task.assign import assign, assign_annotated, assign_augmented
+from mpmd.lang.task.expr import Scope, expression
+from mpmd.lang.task.join import Arms, condition_of, join, same_value
+from mpmd.lang.task.loops import for_loop
+from mpmd.lang.task.source import assigned_names
+from mpmd.lang.task.values import Missing, Tile, Value, is_number
 from mpmd.lang.tile import Stmt
 
 

@@ -2,7 +2,7 @@
 
 In:  an `Index`, or the name of a float scalar.
 Out: `SymInt` and `SymFloat`, with which the kernel's Python computes; `as_extent`, back to an `Index`.
-Not here: tensors (`views.py`), what the symbols range over (`ranges.py`).
+Not here: tensors (`kernel/views.py`), what the symbols range over (`kernel/ranges.py`).
 """
 
 from __future__ import annotations

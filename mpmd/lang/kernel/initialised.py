@@ -2,7 +2,8 @@
 
 In:  a traced `Program`. Out: nothing, or a `DirectionError` at the call that reads too early, or at the
 parameter that is not written.
-Not here: a task's own body (`check.py` holds it to its directions); boxes of elements (`boxes.py`).
+Not here: a task's own body (`task/check.py` holds it to its directions); boxes of
+elements (`kernel/boxes.py`).
 
 Refused is what surely goes wrong: what a call may write, in any iteration, counts as written. The
 elements of a partly written tensor are looked at where a call surely reads them.
@@ -14,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mpmd.errors import DirectionError, Note
-from mpmd.lang.binding import views_of
-from mpmd.lang.boxes import Box, apart, first, hull, left_out, shown, whole
 from mpmd.lang.index import ZERO
+from mpmd.lang.kernel.binding import views_of
+from mpmd.lang.kernel.boxes import Box, apart, first, hull, left_out, shown, whole
+from mpmd.lang.kernel.ranges import OpenLoop
 from mpmd.lang.program import Call, Node, Program, Tensor, TileLoop, View
-from mpmd.lang.ranges import OpenLoop
 from mpmd.lang.tile import Axis, Load, Param, Store, TaskDef
 from mpmd.lang.types import Direction
 

@@ -1,8 +1,8 @@
 """Reads the text form of a `Program`.
 
-In:  text as `text.py` prints it, or as a person wrote it.
+In:  text as `text/printer.py` prints it, or as a person wrote it.
 Out: the program; a `LanguageError` with line and column of the text where it is not one.
-Not here: printing (`text.py`), the grammar (`grammar.lark`), type rules (`check.py`).
+Not here: printing (`text/printer.py`), the grammar (`grammar.lark`), type rules (`task/check.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from mpmd.errors import LanguageError, Span
 from mpmd.lang import index as ix
 from mpmd.lang import program as prog
 from mpmd.lang.index import Index
+from mpmd.lang.kernel.views import c_strides
 from mpmd.lang.ops import OPS
 from mpmd.lang.tile import (
     Apply,
@@ -39,7 +40,6 @@ from mpmd.lang.tile import (
     TileType,
 )
 from mpmd.lang.types import DTYPES, Direction
-from mpmd.lang.views import c_strides
 
 FORMAT = 1
 """The version of the text form, on its first line."""
@@ -64,7 +64,7 @@ def parse_program(text: str, *, name: str = DEFAULT_NAME) -> prog.Program:
 
 @cache
 def _grammar() -> Lark:
-    text = resources.files("mpmd.lang").joinpath("grammar.lark").read_text(encoding="utf-8")
+    text = resources.files("mpmd.lang.text").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(text, parser="lalr", maybe_placeholders=False)
 
 

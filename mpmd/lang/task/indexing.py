@@ -1,7 +1,7 @@
 """What stands in brackets: regions of tensors, gathers, pieces of tiles, and stores.
 
 In:  evaluated bracket items with their spans. Out: `Load`, `Gather`, `Store` and slices in the builder.
-Not here: evaluating the items (`parse_expr.py`); whether a region lies within its tensor (`check.py`).
+Not here: evaluating the items (`task/expr.py`); whether a region lies within its tensor (`task/check.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from types import EllipsisType
 from mpmd.errors import LanguageError, Note, Span, TypeMismatch
 from mpmd.lang.index import ONE, ZERO, Index, ceildiv
 from mpmd.lang.op_types import OpTypeError, broadcast_shapes, shape_text
-from mpmd.lang.parse_ops import broadcast, reshape
-from mpmd.lang.parse_values import (
+from mpmd.lang.task.operators import broadcast, reshape
+from mpmd.lang.task.values import (
     Builder,
     SliceItem,
     Tile,

@@ -2,7 +2,7 @@
 
 In:  a Python function whose source can be found (a file, a notebook cell, lines put in `linecache`).
 Out: a `Source`: the `ast` of the definition in the coordinates of the user's file, and `outer` names.
-Not here: what the syntax means (`parse_expr.py`, `parse_flow.py`), evaluating annotations (`surface.py`).
+Not here: what the syntax means (`task/expr.py`, `task/flow.py`), evaluating annotations (`surface.py`).
 """
 
 from __future__ import annotations

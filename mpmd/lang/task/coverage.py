@@ -1,7 +1,7 @@
 """Which elements of a tensor a task has surely written: definite assignment, by symbolic regions.
 
 In:  statements, the `Facts` that hold there. Out: regions whose elements are written on every path.
-Not here: the laws that need the answer (`check.py`), proofs of inequalities (`facts.py`).
+Not here: the laws that need the answer (`task/check.py`), proofs of inequalities (`task/facts.py`).
 
 Regions join where they touch along one axis, or interleave with one step. A loop's region grows from
 one iteration to what all of its iterations write. What is not understood is not counted as written.
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mpmd.lang.facts import Facts, Values, condition_facts, loop_facts, value_facts
 from mpmd.lang.index import ONE, ZERO, Index, ceildiv, symbol
-from mpmd.lang.parse_join import defined_symbols, loop_symbols
+from mpmd.lang.task.facts import Facts, Values, condition_facts, loop_facts, value_facts
+from mpmd.lang.task.join import defined_symbols, loop_symbols
 from mpmd.lang.tile import Axis, Branch, Gather, Load, Loop, Param, Region, Stmt, Store
 
 Regions = tuple[Region, ...]

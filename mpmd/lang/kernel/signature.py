@@ -2,7 +2,7 @@
 
 In:  the kernel's Python function; shapes by parameter name.
 Out: `KernelParam`s with their spans; dims bound and checked across parameters.
-Not here: arrays (`runtime`), the calls inside (`binding.py`).
+Not here: arrays (`runtime`), the calls inside (`kernel/binding.py`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import FunctionType
 
 from mpmd.errors import ArgumentError, Diagnostic, LanguageError, Note, Span
-from mpmd.lang.binding import bare_symbol
 from mpmd.lang.frames import function_span
 from mpmd.lang.index import Index
+from mpmd.lang.kernel.binding import bare_symbol
 from mpmd.lang.types import DType, TensorAnnotation
 
 

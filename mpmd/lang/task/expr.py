@@ -1,7 +1,8 @@
 """Expressions of a task body: Python syntax into values.
 
 In:  an `ast` expression and the `Scope` it stands in. Out: a `Value`; statements in the builder.
-Not here: statements (`parse_flow.py`), what operators compute (`parse_ops.py`), brackets (`parse_index.py`).
+Not here: statements (`task/flow.py`), what operators compute (`task/operators.py`), brackets
+(`task/indexing.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from mpmd.errors import LanguageError, Span
 from mpmd.lang import functions, surface
 from mpmd.lang.index import Index
-from mpmd.lang.parse_calls import (
+from mpmd.lang.task.calls import (
     BUILTINS,
     METHOD_NAMES,
     Arguments,
@@ -25,11 +26,11 @@ from mpmd.lang.parse_calls import (
     call_method,
     transposed,
 )
-from mpmd.lang.parse_index import Item, load, piece
-from mpmd.lang.parse_join import Arms, both, condition_of, join
-from mpmd.lang.parse_ops import elementwise, matmul
-from mpmd.lang.parse_source import Source, construct, did_you_mean
-from mpmd.lang.parse_values import (
+from mpmd.lang.task.indexing import Item, load, piece
+from mpmd.lang.task.join import Arms, both, condition_of, join
+from mpmd.lang.task.operators import elementwise, matmul
+from mpmd.lang.task.source import Source, construct, did_you_mean
+from mpmd.lang.task.values import (
     Builder,
     Missing,
     SliceItem,
