@@ -57,7 +57,7 @@ TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledKernel:
-    """A kernel for one signature. Call it with arrays and numbers, in the order of its parameters."""
+    """A kernel for one signature. Call it with arrays and numbers, by place or by name."""
 
     program: Program
     graph: TaskGraph
@@ -66,8 +66,10 @@ class CompiledKernel:
     certificate: Certificate
     executable: Executable
 
-    def __call__(self, *args: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
         try:
+            if kwargs:
+                args = self.executable.ordered(args, kwargs)
             self.executable(*args)
         except Diagnostic as error:
             place(error, caller_span())

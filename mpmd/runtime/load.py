@@ -19,23 +19,34 @@ import numpy as np
 
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.errors import NO_SPAN, ArgumentError, CapacityError, MalformedTableError, ToolchainError
+from mpmd.lang.kernel.binding import match_arguments
 from mpmd.lang.types import Direction
 from mpmd.runtime import arrays, pool, report
-from mpmd.runtime.signature import sign
+from mpmd.runtime.signature import sign, signature_text
 
 ABI = 1
 """The layouts that a kernel's library shares with the pool (`MPMD_ABI` of abi.h)."""
 
 
 class OpenKernel:
-    """The native side of a kernel: its tables, counters and arena, until nobody refers to it."""
+    """The native side of a kernel: its library, tables, counters and arena, until nobody refers to it."""
 
     def __init__(self, source: KernelSource, library: ctypes.CDLL, handle: int) -> None:
         self.source = source
         self.library = library
         self.handle = handle
-        closing = weakref.finalize(self, pool.native().code.mpmd_close, handle)
+        closing = weakref.finalize(self, _close, handle, library._handle)
         closing.atexit = False  # another thread may still be launching when the interpreter ends
+
+
+def _close(handle: int, library: int) -> None:
+    """Gives back all that a kernel holds. Whoever launches it refers to it, so no core is inside."""
+    pool.native().code.mpmd_close(handle)
+    _unload(library)
+
+
+_unload = ctypes.CDLL(None).dlclose
+_unload.restype, _unload.argtypes = ctypes.c_int, (ctypes.c_void_p,)
 
 
 def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
@@ -100,7 +111,8 @@ class Executable:
         )
         self._call = pool.native().call.mpmd_call
         self._signature = sign(kernel.handle, self.info, self._order, self._bound)
-        weakref.finalize(self, pool.native().code.mpmd_signature_free, self._signature)
+        freeing = weakref.finalize(self, pool.native().code.mpmd_signature_free, self._signature)
+        freeing.atexit = False  # as the kernel's
 
     def __call__(self, *args: Any) -> None:
         """Runs the kernel once; returns when every core has finished."""
@@ -127,6 +139,23 @@ class Executable:
         except ArgumentError:
             return False
         return True
+
+    def ordered(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments of a call, by place or by name as in Python, in the order of the parameters."""
+        for name in kwargs:
+            if name in self._bound:
+                raise ArgumentError(
+                    f"'{name}' of kernel '{self.info.kernel}' is bound already",
+                    span=NO_SPAN,
+                    label=f"'{name}' is given again",
+                    hints=("leave it out, or call the kernel as it was before bind",),
+                )
+        signature = f"it is {signature_text(self.info, self._order)}"
+        name = self.info.kernel
+        given = match_arguments(
+            name, self._order, args, kwargs, NO_SPAN, error=ArgumentError, signature=signature
+        )
+        return tuple(given[name] for name in self._order)
 
     def bind(self, **consts: Any) -> Executable:
         """This kernel with some `Const` arguments fixed; the rest keep their order."""
@@ -184,13 +213,8 @@ class Executable:
         raise report.launch_error(self.info, self._kernel.source.tables, result, scalars)
 
     def _adapt(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(args) != len(self._order):
-            raise ArgumentError(
-                f"kernel '{self.info.kernel}' takes {len(self._order)} arguments, not {len(args)}:"
-                f" {', '.join(self._order)}",
-                span=NO_SPAN,
-            )
-        return tuple(self._adapt_one(name, value) for name, value in zip(self._order, args, strict=True))
+        given = zip(self._order, self.ordered(args, {}), strict=True)
+        return tuple(self._adapt_one(name, value) for name, value in given)
 
     def _adapt_one(self, name: str, value: Any) -> Any:
         if name in self._scalars:

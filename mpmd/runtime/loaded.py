@@ -28,7 +28,7 @@ HEADER, LAUNCH = "mpmd.h", "launch"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedKernel:
-    """Call it with arrays and numbers, in the order of the kernel's parameters."""
+    """Call it with arrays and numbers, in the order of the kernel's parameters or by name."""
 
     saved: Saved
     executable: Executable
@@ -46,7 +46,9 @@ class LoadedKernel:
     def __repr__(self) -> str:
         return f"<kernel {self.launch.kernel}, loaded>"
 
-    def __call__(self, *args: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs:
+            args = self.executable.ordered(args, kwargs)
         self.executable(*args)
 
     def bind(self, **consts: Any) -> LoadedKernel:

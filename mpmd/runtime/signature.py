@@ -1,6 +1,7 @@
 """The signature of a launch, in the form that `native/call.cpp` checks arguments against.
 
-In:  the parameters in calling order, and the arrays bound beforehand. Out: a native handle.
+In:  the parameters in calling order, and the arrays bound beforehand. Out: a native handle; the text
+     of a signature for diagnostics.
 Not here: adapting what does not fit (`arrays.py`).
 """
 
@@ -36,6 +37,17 @@ def sign(kernel: int, info: LaunchInfo, order: tuple[str, ...], bound: Mapping[s
     if not signature:
         raise CapacityError(f"there is no memory for a signature of kernel '{info.kernel}'", span=NO_SPAN)
     return signature
+
+
+def signature_text(info: LaunchInfo, order: tuple[str, ...]) -> str:
+    """`scale(x: In[f32, 8], y: Out[f32, 8], a: f32)`."""
+    tensors = {a.name: f"{a.direction.value}[{a.dtype}{_extents(a.shape)}]" for a in info.arguments}
+    scalars = {s.name: str(s.dtype) for s in info.scalars}
+    return f"{info.kernel}({', '.join(f'{name}: {(tensors | scalars)[name]}' for name in order)})"
+
+
+def _extents(shape: tuple[int, ...]) -> str:
+    return "".join(f", {extent}" for extent in shape) or ", ()"
 
 
 def _tensor_row(index: int, argument: ArgumentInfo) -> list[int]:

@@ -50,8 +50,13 @@ def match_arguments(
     span: Span,
     *,
     error: type[Diagnostic] = TypeMismatch,
+    signature: str = "",
 ) -> dict[str, Any]:
-    """Arguments by parameter name, whether they were given by place or by name."""
+    """Arguments by parameter name, whether they were given by place or by name.
+
+    `signature` is what a hint says of the parameters, where there is more to say than their names.
+    """
+    parameters = signature or f"its parameters are {', '.join(names)}"
     for key in kwargs:
         if key not in names:
             close = get_close_matches(key, names, n=1)
@@ -59,14 +64,14 @@ def match_arguments(
                 f"'{name}' has no parameter '{key}'",
                 span=span,
                 label=f"'{key}' is unknown",
-                hints=(f"did you mean '{close[0]}'?" if close else f"its parameters are {', '.join(names)}",),
+                hints=(f"did you mean '{close[0]}'?" if close else parameters,),
             )
         if key in names[: len(args)]:
             raise error(
                 f"'{name}' is given '{key}' twice",
                 span=span,
                 label="by place and by name",
-                hints=(f"leave one of the two out; its parameters are {', '.join(names)}",),
+                hints=(f"leave one of the two out; {parameters}",),
             )
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
     missing = [n for n in names if n not in given]
@@ -76,8 +81,8 @@ def match_arguments(
         raise error(
             f"'{name}' takes {_number(len(names), 'argument')} but {count} {verb} given",
             span=span,
-            label=f"missing {', '.join(missing)}" if missing else "",
-            hints=(f"its parameters are {', '.join(names)}",) if names else (),
+            label=f"missing {', '.join(missing)}" if missing else f"{len(args) - len(names)} too many",
+            hints=(parameters,) if names else (),
         )
     return given
 

@@ -32,12 +32,19 @@ namespace {
 const int LOOKS = 2000;           // at a counter before the first yield (some 50 µs)
 const int LOOKS_CROWDED = 20;     // the same with more cores than CPUs
 const long long POLL = 50000000;  // nanoseconds between two questions to the caller
+const long long SPIN = 500000;    // nanoseconds that an idle worker spins before it sleeps: it then uses no CPU time
+const long long PATIENCE = 1000000000;  // nanoseconds that a core waits before a hang is looked for
 
-long long now() {
+long long read_clock(clockid_t clock) {
   timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
+
+long long now() { return read_clock(CLOCK_MONOTONIC); }
+
+// The same clock, some milliseconds late: five nanoseconds a look.
+long long lately() { return read_clock(CLOCK_MONOTONIC_COARSE); }
 
 // Rounding to nearest and denormals kept, whatever the calling thread has set: the same bits every run.
 struct DefaultFloats {
@@ -101,7 +108,7 @@ struct Pool {
   long long hang;
 };
 
-Pool pool = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, 0, 0, {}, 0, {}, 500000, 1000000000};
+Pool pool = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, 0, 0, {}, 0, {}, SPIN, PATIENCE};
 
 void futex_wait(unsigned* address, unsigned value) {
   syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
@@ -207,12 +214,13 @@ bool grow_pool(int workers) {
 }
 
 // The calling thread sits on core 0's CPU for the launch, and may go where it could before after it.
+// A thread that is kept from that CPU stays where it may be.
 struct Seat {
   bool moved = false;
   cpu_set_t before;
 
   explicit Seat(int cpu) {
-    if (sched_getcpu() == cpu || sched_getaffinity(0, sizeof before, &before)) return;
+    if (sched_getcpu() == cpu || sched_getaffinity(0, sizeof before, &before) || !CPU_ISSET(cpu, &before)) return;
     moved = true;
     pin(cpu);
   }
@@ -266,7 +274,7 @@ bool stall(Core& core) {
   return core.core ? !stopped(kernel) : ask_caller(kernel, time);
 }
 
-bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), now()); }
+bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), lately()); }
 
 void await_worker(MpmdKernel& kernel, const Worker& worker) {
   for (int look = 0; __atomic_load_n(&worker.done, __ATOMIC_ACQUIRE) != worker.ticket; ++look) {

@@ -81,7 +81,7 @@ struct alignas(64) Launch {
   Counter* counters;    // one per event, and one for all barriers
   Progress* progress;   // one per core
   bool (*stall)(Core& core);  // a wait takes long: false when the launch was stopped
-  bool (*tend)(Core& core);   // now and then on core 0: false when the launch was stopped
+  bool (*tend)(Core& core);   // after every task of core 0, cheap: false when the launch was stopped
   int spins;                  // looks at a counter before `stall` is asked
 
   alignas(64) unsigned epoch;  // launches completed since the counters were zero

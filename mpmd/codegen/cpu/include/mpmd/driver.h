@@ -16,14 +16,13 @@ inline void run_core(Core& core, const Function* functions) {
   __atomic_store_n(&progress.place, RUNNING, __ATOMIC_RELAXED);
   __atomic_store_n(&progress.number, launch.number, __ATOMIC_RELEASE);
   const int end = launch.core_ptr[core.core + 1];
-  unsigned runs = 0;
   for (int at = launch.core_ptr[core.core]; at < end; ++at) {
     const Step& step = launch.steps[at];
     switch (step.op) {
       case RUN:
         functions[step.index](core, step.row);
         if (stopped(launch)) return;
-        if (core.core == 0 && (++runs & 63) == 0 && !launch.tend(core)) return;
+        if (core.core == 0 && !launch.tend(core)) return;
         break;
       case SIGNAL:
         signal(launch, step, step.amount);
