@@ -16,6 +16,8 @@ from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, LaunchE
 from mpmd.runtime import pool
 
 _WAIT, _BARRIER = 2, 3
+_NO_LIMIT = -1
+"""The limit of a failed check of an extent (`check_extent` of check.h)."""
 _PARTLY = "what the kernel writes may be partly written"
 
 _PLAIN = {
@@ -53,12 +55,16 @@ def plain_error(info: LaunchInfo, status: int) -> LaunchError:
 
 def _failed_check(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
     note = info.checks[failure.check]
+    label = f"at run time, on core {failure.core} of kernel '{info.kernel}'"
+    if failure.limit == _NO_LIMIT:
+        text = f"{note.text}: {failure.extent} is negative"
+        return BoundsError(text, span=note.span, label=label, hints=(_PARTLY,))
     last = failure.value + failure.extent
     given = f"{failure.value}" if failure.extent == 1 else f"{failure.value}:{last}"
     return BoundsError(
         f"{note.text}: {given} is outside 0:{failure.limit}",
         span=note.span,
-        label=f"at run time, on core {failure.core} of kernel '{info.kernel}'",
+        label=label,
         hints=(_PARTLY,),
     )
 

@@ -544,6 +544,11 @@ def random_region(rng: random.Random, in_loop: bool) -> str:
         ("v = x[n % M]", [0]),
         ("for i in range(M):\n    v = x[n % M]", []),
         ("for i in range(0):\n    v = x[i - 5]", []),
+        ("v = mpmd.zeros((2, n), f32)", [1]),
+        ("v = mpmd.full((n, n - 1), 1.0, f32)", [0, 1]),
+        ("v = mpmd.arange(n)", [0]),
+        ("v = mpmd.arange(M)", []),
+        ("if n > 2:\n    v = mpmd.zeros((n - 3,), f32)", []),
     ],
 )
 def test_accesses_that_need_a_check_at_run_time(lines: str, open_axes: list[int]) -> None:

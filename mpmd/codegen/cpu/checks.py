@@ -1,4 +1,4 @@
-"""Run-time checks: places that could not be proved to lie within their tensor.
+"""Run-time checks: places that could not be proved to lie within their tensor, and extents.
 
 In:  a statement and the axis in question. Out: the call of the header's check, and a note for reports.
 Not here: which accesses need one (`lang.check`), what a failure does (`abi.h`).
@@ -12,6 +12,7 @@ from mpmd.codegen.cpu.elements import Address, Elements, Read
 from mpmd.codegen.cpu.lambda_text import address_text
 from mpmd.codegen.source import StepNote
 from mpmd.lang.index import ONE, Index, symbol
+from mpmd.lang.task.check import new_extents
 from mpmd.lang.tile import Apply, Axis, Gather, Load, Stmt, Store
 
 
@@ -20,6 +21,8 @@ def check_text(elements: Elements, stmt: Stmt, axis: int, number: int) -> str:
     scope = elements.scope
     if isinstance(stmt, Gather):
         return f"mpmd::check_indices(core, {number}, {_indices(elements, stmt)})"
+    if extents := new_extents(stmt):
+        return f"mpmd::check_extent(core, {number}, {scope.text(extents[axis])})"
     part, limit = _part(elements, stmt, axis)
     start, most = scope.text(part.start), scope.text(limit)
     if not part.keep:
@@ -37,7 +40,7 @@ def check_note(stmt: Stmt, axis: int) -> StepNote:
     elif isinstance(stmt, (Load, Store)):
         what = f"the slice of '{stmt.param}'" if stmt.region[axis].keep else f"the index into '{stmt.param}'"
     else:
-        what = "the slice of a tile"
+        what = "the extent of a tile" if new_extents(stmt) else "the slice of a tile"
     return StepNote(f"{what}, axis {axis}", stmt.span)
 
 

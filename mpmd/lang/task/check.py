@@ -1,7 +1,7 @@
 """The laws on a parsed task: directions, definite assignment of `Out`, and bounds.
 
 In:  a `TaskDef`. Out: nothing, or a Diagnostic at the user's line; and, for emitters, the accesses
-     whose bounds are not proved and need a check at run time.
+     and extents whose bounds are not proved and need a check at run time.
 Not here: types (`ops.py` and the parser), how things are proved (`task/facts.py`, `task/coverage.py`).
 """
 
@@ -130,7 +130,8 @@ class Access:
 def unproved_accesses(task: TaskDef, *, fixed: Mapping[str, int] = {}) -> tuple[tuple[Stmt, int], ...]:
     """(statement, axis) of every access that needs a check at run time, in program order.
 
-    Statements are loads, stores, gathers and `slice`s of values. `fixed` gives dims their extents.
+    Statements are loads, stores, gathers, `slice`s of values, and the ops that make a tile of given
+    extents (`new_extents`). `fixed` gives dims their extents.
     """
     values = values_of(task)
     found: list[tuple[Stmt, int]] = []
@@ -140,7 +141,18 @@ def unproved_accesses(task: TaskDef, *, fixed: Mapping[str, int] = {}) -> tuple[
         for access in _accesses(task, stmt, values):
             if _verdict(access, facts) is not Verdict.PROVED:
                 found.append((stmt, access.number))
+        extents = enumerate(new_extents(stmt))
+        found.extend((stmt, axis) for axis, extent in extents if not facts.proves(extent))
     return tuple(found)
+
+
+def new_extents(stmt: Stmt) -> tuple[Index, ...]:
+    """The extents of a tile that is made by naming them, and not from the extents of others."""
+    if isinstance(stmt, Apply) and stmt.op == "iota":
+        return (cast(Index, stmt.attr("extent")),)
+    if isinstance(stmt, Apply) and stmt.op == "broadcast":
+        return cast("tuple[Index, ...]", stmt.attr("shape"))
+    return ()
 
 
 def _check_bounds(task: TaskDef) -> None:

@@ -1,7 +1,7 @@
 // Run-time checks of places that come from data or from scalars.
 //
-// In:  an array of indices, or a slice with a step. Out: whether all lie within the limit; a failure is
-//      recorded in the launch.
+// In:  an array of indices, a slice with a step, or the extent of a tile. Out: whether all lie within the
+//      limit; a failure is recorded in the launch.
 // Not here: single indices and plain ranges (abi.h), the reads themselves (vec.h).
 #pragma once
 
@@ -16,6 +16,12 @@ inline bool check_indices(Core& core, int check, Word n, const Id* ids, Word str
     if (!check_index(core, check, static_cast<Word>(ids[i * stride]), limit)) return false;
   }
   return true;
+}
+
+// 0 <= extent. A failure has no limit: it is recorded as -1.
+inline bool check_extent(Core& core, int check, Word extent) {
+  if (__builtin_expect(extent >= 0, 1)) return true;
+  return fail(core, check, 0, extent, -1);
 }
 
 // `extent` elements from `start`, `step` apart.
