@@ -35,11 +35,12 @@ Texts say themselves what is a vector; g++ 12 joined scalar statements around pa
 STRICT = ("-Wall", "-Wextra", "-Werror")
 """Added by the tests: generated text and headers must be clean under them."""
 
-_LINK = {
+LINK = {
     "gnu": ("-Wl,--as-needed", "-lm"),  # g++ knows -nostdlib++ only from version 13
     "clang": ("-nostdlib++", "-lm"),
     "zig": ("-nostdlib++", "-fno-sanitize=undefined", "-lm"),
 }
+"""What each kind of compiler links with, besides."""
 
 _FIRST_ERRORS = 5
 
@@ -166,7 +167,7 @@ def compile_to(
     sources = [str(directory / name) for name, _ in files if name.endswith(".cpp")]
     includes = [f"-I{path}" for path in (directory, *include)]
     command = [*toolchain.command, *FLAGS, *extra, *includes, *sources, "-o", str(output)]
-    _run([*command, *_LINK[toolchain.kind]], toolchain)
+    _run([*command, *LINK[toolchain.kind]], toolchain)
 
 
 def _run(command: list[str], toolchain: Toolchain) -> None:

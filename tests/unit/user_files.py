@@ -6,6 +6,7 @@ import importlib.util
 import linecache
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,16 +59,21 @@ class Case:
     text: str
 
 
-def refused(path: Path, source: str) -> str:
-    """What is raised by importing this file and calling its `go`, as text; the folder is left out."""
+def module_of(path: Path, source: str) -> Any:
+    """The module that importing a file with this text makes."""
     path.write_text(source)
     linecache.checkcache(str(path))
     spec = importlib.util.spec_from_file_location("user", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def refused(path: Path, source: str) -> str:
+    """What is raised by importing this file and calling its `go`, as text; the folder is left out."""
     with pytest.raises(Diagnostic) as caught:
-        spec.loader.exec_module(module)
-        module.go()
+        module_of(path, source).go()
     return str(caught.value).replace(f"{path.parent}/", "")
 
 
