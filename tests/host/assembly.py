@@ -10,6 +10,7 @@ from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarIn
 from mpmd.codegen.tables import HEADER_WORDS, MAGIC, VERSION
 from mpmd.errors import Span
 from mpmd.lang.types import Direction, DType, f32
+from mpmd.runtime import Executable, build
 
 RUN, SIGNAL, WAIT, BARRIER = range(4)
 HERE = Span("kernel.py", 7, 4)
@@ -161,3 +162,48 @@ def chain(cores: int, rounds: int) -> KernelSource:
     table = tables(plan, rows, params=[2], bases=[4, 4], events=hops - 1, arena=arena)
     arguments = [argument("x", 1), argument("y", 1, direction=Direction.OUT)]
     return kernel(ADD_ONE, ["add_one"], table, arguments, cores=cores, arena=arena, steps=3 * hops)
+
+
+def lost_signal() -> KernelSource:
+    """Core 1 waits for two signals, and one is given; core 0 then waits for core 1."""
+    plan = [[(RUN, 0, 0), (SIGNAL, 0, 1), (WAIT, 1, 1)], [(WAIT, 0, 2), (RUN, 1, 0), (SIGNAL, 1, 1)]]
+    rows = [(0, (0, 0, 2, 0)), (0, (2, 0, 1, 0))]
+    table = tables(plan, rows, params=[2], bases=[4, 4], events=2, arena=64)
+    arguments = [argument("x", 1), argument("y", 1, direction=Direction.OUT)]
+    return kernel(ADD_ONE, ["add_one"], table, arguments, cores=2, steps=6)
+
+
+def copy_kernel(dtype=f32, shape=(2, 3), strides=None, direction=Direction.IN) -> KernelSource:
+    """y = x, item by item in C order of a 2×3 array; x may have other strides."""
+    rows, columns = shape
+    first, second = strides or (columns, 1)
+    copy = f"""
+    static void copy(Core& core, const Word* row) {{
+      const char* x = (const char*)core.base[row[0]];
+      char* y = (char*)core.base[row[2]];
+      for (int i = 0; i < {rows}; ++i)
+        for (int j = 0; j < {columns}; ++j)
+          __builtin_memcpy(y + (i * {columns} + j) * {dtype.itemsize}, x + (i * {first} + j * {second}) * {dtype.itemsize}, {dtype.itemsize});
+    }}
+    """  # noqa: E501
+    span = ((rows - 1) * first + (columns - 1) * second + 1) * dtype.itemsize
+    table = tables(
+        [[(RUN, 0, 0)]], [(0, (0, 0, 1, 0))], params=[2], bases=[span, rows * columns * dtype.itemsize]
+    )
+    arguments = [
+        argument("x", *shape, dtype=dtype, strides=strides, direction=direction),
+        argument("y", *shape, dtype=dtype, direction=Direction.OUT),
+    ]
+    return kernel(copy, ["copy"], table, arguments)
+
+
+def array() -> np.ndarray:
+    return np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def load(source: KernelSource) -> Executable:
+    return build(source, strict=True).load()
+
+
+def one() -> np.ndarray:
+    return np.zeros(1, np.float32)
