@@ -135,3 +135,19 @@ def test_many_tiles_of_a_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpmd.schedule.proof.overlap._FEW", 10**9)  # the other way of looking
     a, b = overlapping(prints, written, NO_SCALARS)
     assert {(min(i, j), max(i, j)) for i, j in zip(a.tolist(), b.tolist(), strict=True)} == expected
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_columns_of_a_matrix_are_told_apart_by_their_place_in_a_row(wraps: bool) -> None:
+    """Their hulls all overlap; what crosses the end of a row is found once, though it is in two pieces."""
+    columns = grid(1, 500, 4, 2)
+    readers: list[Box] = [(7, 1, [4, 2], [1000, 1]), (100, 1, [4, 3], [1000, 1])]
+    if wraps:
+        readers.append((999, 1, [2], [1]))
+    boxes = columns + readers
+    written = np.arange(len(boxes)) < len(columns)
+    sets = [contents(box) for box in boxes]
+    expected = {(i, j) for i in range(500) for j in range(500, len(boxes)) if sets[i] & sets[j]}
+    a, b = overlapping(fixed(np.zeros(len(boxes), np.int64), normal(boxes)), written, NO_SCALARS)
+    pairs = [(min(i, j), max(i, j)) for i, j in zip(a.tolist(), b.tolist(), strict=True)]
+    assert len(pairs) == len(set(pairs)) and set(pairs) == expected

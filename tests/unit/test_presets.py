@@ -50,3 +50,20 @@ def test_flags_are_read_from_either_architecture() -> None:
     assert "avx2" in presets._cpu_flags("processor : 0\nflags\t\t: fpu sse2 avx2\n")
     assert "asimd" in presets._cpu_flags("Features\t: fp asimd\n")
     assert presets._cpu_flags("") == frozenset()
+
+
+def test_vectors_are_as_wide_as_the_cpu_says(monkeypatch) -> None:
+    widths = []
+    for flags in ("sse2 avx2 avx512f", "sse2 avx2", "sse2", "asimd"):
+        monkeypatch.setattr(presets, "_read", lambda path, flags=flags: f"flags : fpu {flags}\n")
+        widths.append(presets._vector_bytes())
+    monkeypatch.setattr(presets.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(presets, "_read", lambda path: "")
+    assert [*widths, presets._vector_bytes()] == [64, 32, 16, 16, 4]
+
+
+def test_a_system_that_tells_nothing_has_defaults(monkeypatch) -> None:
+    monkeypatch.setattr(presets, "_read", lambda path: "")
+    assert presets._memory_bytes() == presets.DEFAULT_MEMORY_BYTES
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert presets.allowed_cores() == (os.cpu_count() or 1)

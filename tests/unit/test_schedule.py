@@ -131,6 +131,18 @@ def test_pruning_keeps_the_order_of_many_to_many_dependences_and_leaves_nothing_
     assert int((result.op == StepOp.WAIT).sum()) <= result.waits_before_pruning
 
 
+def test_a_signal_whose_every_wait_another_event_serves_is_dropped() -> None:
+    """Task 0 signals the large event and two small ones, which between them have all of its readers."""
+    edges = deps({(0, 0, (0, 2, 3)): {5, 6}, (0, 0, (0, 1)): {5, 7}, (0, 0, (0, 4)): {6, 8}})
+    base = graph([("t", [], [("x", 0, 1)])] * 9, {})
+    result = schedule(TaskGraph(**{**vars(base), "deps": edges}), machine(9), policy="round_robin")
+    steps = steps_of(result)
+    needed = all_pairs(edges)
+    assert unordered(steps, needed) == []
+    assert all(unordered(mutant, needed) for _, mutant in mutants(steps))
+    assert [op for op, _, _ in steps[0]] == [StepOp.RUN, StepOp.SIGNAL, StepOp.SIGNAL]
+
+
 def all_to_all(width: int, layers: int) -> TaskGraph:
     tasks: list[Spec] = [
         (f"layer{k}", [(f"h{k}", 0, width)] if k else [("x", 0, width)], [(f"h{k + 1}", i, i + 1)])
