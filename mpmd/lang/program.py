@@ -4,19 +4,25 @@ In:  `kernel/trace.py` (from Python) or `text/printer.py` (from its printed form
 Out: the value that the evaluator runs and `partition` expands.
 Not here: tile sizes left open by the user (a `TileLoop` with size None; `partition` chooses).
 
-    Program  = name, tensors: Tensor*, scalars: Scalar*, body: Node*
-    Node     = Call(task, args, dims) | TileLoop(name, extent, size, body) | Loop(name, count, body)
-    Arg      = View(tensor, region, order) | ScalarArg(value)
+    Program  = name, tensors: Tensor*, channels: Channel*, scalars: Scalar*, body: Node*
+    Node     = Call(task, args, dims, placement)
+             | TileLoop(name, extent, size, body)         the pieces of an axis
+             | Split(name, extent, parts, body)           even pieces, so many
+             | Segments(name, offsets, count, capacity, body)   ragged pieces, given by data
+             | Loop(name, count, body, until)             repetition, in order
+    Arg      = View(tensor, region, order) | ScalarArg(value) | ChannelArg(channel)
 
-Symbols inside an `Index` of a program: a runtime integer scalar by its name (`pos`); a tile loop's
-`f.start`, `f.size`, `f.index`; a loop's variable by the loop's name. Loop names are unique within a
-program. Kernel dims are bound at the trace: tensor shapes are constants.
+Symbols inside an `Index` of a program: a runtime integer scalar by its name (`pos`); `f.start`, `f.size`,
+`f.index` of the three loops over pieces; a `Loop`'s variable by the loop's name. Loop names are unique
+within a program. Kernel dims are bound at the trace: tensor shapes are constants. An extent of a loop over
+pieces may have symbols of all kinds; a piece without elements is skipped, with all calls in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Union
 
 from mpmd.errors import Span
@@ -90,7 +96,39 @@ class ScalarArg:
     value: Index | float | str
 
 
-Arg = Union[View, ScalarArg]
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A bounded queue of tiles between two tasks: `depth` tokens of at most `shape` elements."""
+
+    id: int
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    depth: int
+    span: Span
+
+    @property
+    def token_bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelArg:
+    """An end of a channel. The calls of one body that share channels run at the same time (a gang)."""
+
+    channel: int
+
+
+Arg = Union[View, ScalarArg, ChannelArg]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a call must run: on a kind of core, on one core, or where `near` (a tensor) was made."""
+
+    on: str | None = None
+    core: Index | None = None
+    near: TensorId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +139,70 @@ class Call:
     args: tuple[Arg, ...]
     dims: tuple[tuple[str, Index], ...]
     span: Span
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TileLoop:
-    """`for name in tiles(extent, size)`; size None is the partitioner's to choose."""
+    """`for name in tiles(extent, size)`; size None is the partitioner's to choose.
+
+    Where `extent` is not constant, `most` bounds it. With `drain` cores take the pieces by ticket.
+    """
 
     name: str
     extent: Index
     size: int | None
     body: tuple[Node, ...]
     span: Span
+    most: int | None = None
+    drain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`for name in split(extent, parts)`: piece `k` is `extent·k // parts` to `extent·(k+1) // parts`."""
+
+    name: str
+    extent: Index
+    parts: int
+    body: tuple[Node, ...]
+    span: Span
+    most: int | None = None
+    drain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """`for name in segments(offsets, capacity)`: piece `k` is `offsets[k]` to `offsets[k + 1]`.
+
+    `offsets` views `count + 1` integers (i32 or i64) along one kept axis, which must not fall; no piece is
+    longer than `capacity`. Both are verified when a piece starts; a breach ends the launch.
+    """
+
+    name: str
+    offsets: View
+    count: int
+    capacity: int
+    body: tuple[Node, ...]
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`for name in loop(count)`: repetition inside the launch, in order."""
+    """`for name in loop(count, until=flag)`: repetition inside the launch, in order.
+
+    `count` may have runtime scalars. After an iteration that leaves the one element of `until` other than
+    zero, the loop ends.
+    """
 
     name: str
     count: Index
     body: tuple[Node, ...]
     span: Span
+    until: View | None = None
 
 
-Node = Union[Call, TileLoop, Loop]
+Node = Union[Call, TileLoop, Split, Segments, Loop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +215,7 @@ class Program:
     params: tuple[str, ...]
     body: tuple[Node, ...]
     span: Span
+    channels: tuple[Channel, ...] = ()
 
     @property
     def arguments(self) -> tuple[Tensor, ...]:

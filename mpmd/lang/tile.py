@@ -12,6 +12,8 @@ The grammar, whole:
              | Load(out, type, param, region)                    tensor → tile
              | Gather(out, type, param, index: ValueId)          rows of axis 0 picked by an integer vector
              | Store(param, region, value, accumulate)           tile → tensor; narrows to its dtype
+             | Send(param, value)                                tile → channel, in order
+             | Receive(out, type, param)                         channel → tile; the extents are the sender's
              | Loop(name, start, stop, step, tile, carried, body)
              | Branch(condition: ValueId, then, otherwise, results)
     Region   = Axis*      one per axis of the parameter
@@ -68,17 +70,25 @@ Region = tuple[Axis, ...]
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A task's parameter. `direction` is None for a scalar, whose shape is empty."""
+    """A task's parameter. `direction` is None for a scalar, whose shape is empty.
+
+    `unordered` is `Accum(order="any")`: additions may be combined in any order.
+    """
 
     name: str
     direction: Direction | None
     dtype: DType
     shape: tuple[Index, ...]
     span: Span
+    unordered: bool = False
 
     @property
     def is_scalar(self) -> bool:
         return self.direction is None
+
+    @property
+    def is_channel(self) -> bool:
+        return self.direction is not None and self.direction.is_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,25 @@ class Store:
     region: Region
     value: ValueId
     accumulate: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """`mpmd.send(c, value)`: one token; no extent of the value exceeds the channel's. Blocks while full."""
+
+    param: str
+    value: ValueId
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """`mpmd.recv(c)` or `mpmd.recv(c, shape)`: one token, whose extents must be those of `type`."""
+
+    out: ValueId
+    type: TileType
+    param: str
     span: Span
 
 
@@ -178,7 +207,7 @@ class Branch:
     span: Span
 
 
-Stmt = Union[Apply, Load, Gather, Store, Loop, Branch]
+Stmt = Union[Apply, Load, Gather, Store, Send, Receive, Loop, Branch]
 
 
 @dataclass(frozen=True)
@@ -192,7 +221,11 @@ class TaskDef:
 
     @cached_property
     def tensors(self) -> tuple[Param, ...]:
-        return tuple(p for p in self.params if not p.is_scalar)
+        return tuple(p for p in self.params if not p.is_scalar and not p.is_channel)
+
+    @cached_property
+    def channels(self) -> tuple[Param, ...]:
+        return tuple(p for p in self.params if p.is_channel)
 
     @cached_property
     def scalars(self) -> tuple[Param, ...]:

@@ -90,6 +90,8 @@ class Direction(Enum):
     INOUT = "InOut"
     ACCUM = "Accum"
     CONST = "Const"
+    SEND = "Send"  # the writing end of a channel, no tensor
+    RECV = "Recv"  # its reading end
 
     @property
     def reads(self) -> bool:
@@ -99,6 +101,11 @@ class Direction(Enum):
     @property
     def writes(self) -> bool:
         return self in (Direction.OUT, Direction.INOUT, Direction.ACCUM)
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether the parameter is an end of a channel; its shape is then that of a full token."""
+        return self in (Direction.SEND, Direction.RECV)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from mpmd.partition.affine import Column, LaunchScalars, side_by_side
 from mpmd.partition.conflicts import conflicts
 from mpmd.partition.cost import Costs, Work
 from mpmd.partition.expand import expand
-from mpmd.partition.graph import Guard, IntColumn, Site, TaskGraph, column
+from mpmd.partition.graph import Guard, IntColumn, Phase, Site, TaskGraph, column
 from mpmd.partition.guards import Intervals, interval_of, prove
 from mpmd.partition.regions import Mask
 from mpmd.partition.specialise import specialise
@@ -94,6 +94,12 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
         access_lo=column(access[:, 2]),
         access_hi=column(access[:, 3]),
         deps=conflicts(arguments, count, expansion.intervals),
+        phases=(Phase(0, count),),
+        gang=column(np.full(count, -1), np.int32),
+        drain=column(np.full(count, -1), np.int32),
+        pin=column(np.full(count, -1), np.int32),
+        near=column(np.full(count, -1), np.int32),
+        tokens=(),
     )
 
 

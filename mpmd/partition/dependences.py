@@ -166,6 +166,7 @@ class _DepTable:
     def finish(self) -> Deps:
         return Deps(
             kind=column(self.kinds, np.uint8),
+            distance=column(np.zeros(len(self.kinds)), np.uint8),
             tensor=column(self.tensors, np.int32),
             producer_ptr=_pointer(self.producers),
             producers=_flat(self.producers),

@@ -11,13 +11,19 @@ into a constant (in the row) and a linear part in the launch scalars (one per si
 A dependence is a hyperedge: each of its consumers must start after all of its producers have ended.
 Readers of one region at one version of its contents share one dependence, so their number is linear
 in the accesses. Producers precede consumers in program order; a task is never on both sides.
+
+The instances come in phases: stretches of straight code, and the bodies of `mpmd.loop`s that stand at the
+kernel's top level. A body is there once, whatever the count. All cores meet between phases, so no
+dependence goes from one phase to another. Within a body a dependence has a distance: 0 within an
+iteration, 1 from an iteration to the next (then program order says nothing, and a task may be on both
+sides). What conflicts only further apart makes the loop's iterations end with a barrier.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +47,7 @@ class WordKind(IntEnum):
     EXTENT = 2  # elements along `axis` of the parameter, where it is not fixed
     STRIDE = 3  # elements between neighbours along `axis`, where it is not fixed
     SCALAR = 4  # a scalar parameter: an integer, or the bits of an f64
+    CHANNEL = 5  # id of the channel a parameter is an end of (tables: number of its ring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +124,76 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One call in the source: its function, and the part of its rows that is linear in launch scalars.
+class LoopIndex:
+    """The iteration of the phase's loop, counted from 0."""
 
-    `symbolic` holds (word, scalar id, coefficient): word += coefficient × scalar, at launch.
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An integer (of `itemsize` bytes, signed) of tensor `tensor` (a root), `offset` bytes in."""
+
+    tensor: int
+    offset: Linear
+    itemsize: int
+
+
+@dataclass(frozen=True, slots=True)
+class LateGuard:
+    """A condition without which the launch ends when the task would start: `lo ≤ value ≤ hi`."""
+
+    value: Linear
+    lo: int
+    hi: int
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The task is passed over (what waits for it goes on) unless `value > 0`."""
+
+    value: Linear
+
+
+LateOp = Union[LoopIndex, Element, Derived, LateGuard, Skip]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One call in the source: its function, and what is added to the words of its rows.
+
+    `symbolic` holds (word, scalar id, coefficient): word += coefficient × scalar. Ids below the number of
+    launch scalars S are added at launch. Id S + k is what `late[k]` gives when the task starts: the late
+    ops of a site run in order, just before its task, and may use launch scalars and earlier late ones.
     """
 
     call: Call
     function: int
     symbolic: tuple[tuple[int, int, int], ...]
+    late: tuple[LateOp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoopInfo:
+    """A loop at the kernel's top level. `until` is the flag that ends it after an iteration, or None.
+
+    With `barrier` (the reason, for people; else "") all cores meet at the end of each iteration.
+    """
+
+    name: str
+    count: Linear
+    until: Element | None
+    barrier: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The tasks `first` to `end` (exclusive) in program order: straight code, or the body of `loop`."""
+
+    first: int
+    end: int
+    loop: LoopInfo | None = None
 
 
 class DepKind(IntEnum):
@@ -149,9 +217,11 @@ class Deps:
     """Dependences as columns. Producers and consumers are CSR: `producers[ptr[i]:ptr[i+1]]`, ascending.
 
     `tensor` is the tensor concerned (the root of reshaped views); for REUSE, the consumer's buffer.
+    `distance` is 1 where the consumers are those of the next iteration of the loop, else 0.
     """
 
     kind: npt.NDArray[np.uint8]
+    distance: npt.NDArray[np.uint8]
     tensor: npt.NDArray[np.int32]
     producer_ptr: IntColumn
     producers: npt.NDArray[np.int32]
@@ -172,6 +242,7 @@ class Deps:
         """All of `a`, then all of `b`, with their numbers shifted."""
         return Deps(
             kind=column(np.concatenate([a.kind, b.kind]), np.uint8),
+            distance=column(np.concatenate([a.distance, b.distance]), np.uint8),
             tensor=column(np.concatenate([a.tensor, b.tensor]), np.int32),
             producer_ptr=column(np.concatenate([a.producer_ptr, b.producer_ptr[1:] + a.producer_ptr[-1]])),
             producers=column(np.concatenate([a.producers, b.producers]), np.int32),
@@ -211,9 +282,15 @@ class TaskGraph:
 
     Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `flops[t]`; `bytes[t]` (moved,
     all parameters); `number[t]`, its ordinal among the instances of its task name; and its accesses
-    `access_ptr[t]:access_ptr[t+1]`, in parameter order: `access_tensor` (root tensor id), `access_mode`
-    (1 reads, 2 writes, 3 both), `access_lo`/`access_hi` (byte hull within the tensor, [lo, hi)).
-    Offsets in rows are within the root tensor.
+    `access_ptr[t]:access_ptr[t+1]`, in parameter order, then one per `Element` of its site: `access_tensor`
+    (root tensor id), `access_mode` (1 reads, 2 writes, 3 both), `access_lo`/`access_hi` (byte hull within
+    the tensor, [lo, hi)). Offsets in rows are within the root tensor.
+
+    Tasks with one `gang[t]` (−1: none) are joined by channels: they run at the same time, on cores of their
+    own, or on one core in program order. Tasks with one `drain[t]` (−1: none) are independent of each other
+    and are taken by ticket. `pin[t]` is the core asked for (−1: any), `near[t]` a tensor (root) near whose
+    producer it should run (−1: none). `phases` are in order and hold every task once. `tokens` gives, per
+    gang and channel, how many tokens pass.
     """
 
     program: Program
@@ -234,6 +311,12 @@ class TaskGraph:
     access_lo: IntColumn
     access_hi: IntColumn
     deps: Deps
+    phases: tuple[Phase, ...]
+    gang: npt.NDArray[np.int32]
+    drain: npt.NDArray[np.int32]
+    pin: npt.NDArray[np.int32]
+    near: npt.NDArray[np.int32]
+    tokens: tuple[tuple[int, int, int], ...]  # (gang, channel, tokens)
 
     def __len__(self) -> int:
         return len(self.site)

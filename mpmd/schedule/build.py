@@ -55,6 +55,9 @@ def schedule(
         reason=column(reason, np.int32),
         events=len(sync),
         waits_before_pruning=len(inserted.waits),
+        event_loop=column(np.full(len(sync), -1), np.int32),
+        drains=(),
+        rings=(),
     )
 
 

@@ -66,6 +66,7 @@ def reuse_deps(graph: TaskGraph, buffers: Buffers, offset: IntColumn) -> Deps:
     consumer_ptr, consumer = consumers.csr(tasks, len(tensor))
     return Deps(
         kind=column(np.full(len(tensor), DepKind.REUSE), np.uint8),
+        distance=column(np.zeros(len(tensor)), np.uint8),
         tensor=column(np.array(tensor, np.int32), np.int32),
         producer_ptr=column(producer_ptr),
         producers=column(producer, np.int32),

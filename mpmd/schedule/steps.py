@@ -20,8 +20,12 @@ from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph
 class StepOp(IntEnum):
     RUN = 0  # a = task
     SIGNAL = 1  # a = event, b = amount added (release)
-    WAIT = 2  # a = event, b = count waited for within this launch (acquire)
-    BARRIER = 3  # a = ordinal of the barrier; every core passes all of them, in order
+    WAIT = 2  # a = event, b = count (acquire); in iteration `i` of a loop: until i × total + b, so that a
+    #           count that is carried from the iteration before is negative or 0
+    BARRIER = 3  # a = ordinal of the barrier among those of its loop, or of the straight code
+    LOOP = 4  # a = loop; the steps up to its END are repeated
+    END = 5  # a = loop, b = how many steps lie between its LOOP and this
+    DRAIN = 6  # a = drain: takes tasks by ticket until there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,29 @@ class MemoryPlan:
     bound_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Tasks that cores take by ticket, in this order; and the cores that take part."""
+
+    tasks: tuple[int, ...]
+    cores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The memory of a channel between two cores; between one core and itself all tokens of a gang fit in.
+
+    `offset` is that of the first token in the arena; a token has `slot_bytes`, a multiple of 64.
+    """
+
+    channel: int
+    producer: int
+    consumer: int
+    depth: int
+    slot_bytes: int
+    offset: int
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """Per core `c` its steps `core_ptr[c]:core_ptr[c+1]` of the columns `op`, `a`, `b`, `reason`.
@@ -57,6 +84,12 @@ class Schedule:
     `cores` take part: those of the machine up to the last one that has a task.
     `events` is the number of counters; `core`, `start`, `finish` are per task (seconds, predicted).
     `waits_before_pruning` counts the waits that insertion alone would have made.
+
+    Every core goes through the phases of the graph in order, with a BARRIER between two of them. A loop's
+    steps stand between LOOP and END on every core; loops are numbered in order of their phases. All signals
+    and waits of an event are in one loop, `event_loop[event]`, or all in straight code (−1). A task of a
+    drain has core −1 and no RUN; its drain's DRAIN step is on each of `Drain.cores`. A flag of `until` is
+    read by every core after a barrier that ends the iteration (END itself has it, and another one after).
     """
 
     graph: TaskGraph
@@ -74,6 +107,9 @@ class Schedule:
     reason: npt.NDArray[np.int32]
     events: int
     waits_before_pruning: int
+    event_loop: npt.NDArray[np.int32]
+    drains: tuple[Drain, ...]
+    rings: tuple[Ring, ...]
 
     @property
     def makespan(self) -> float:

@@ -11,7 +11,7 @@ from mpmd.lang.program import Call, Program, Tensor
 from mpmd.lang.tile import TaskDef
 from mpmd.lang.types import Direction, u8
 from mpmd.machine import Machine, Primitive
-from mpmd.partition.graph import DepKind, Deps, Function, Site, TaskGraph, column
+from mpmd.partition.graph import DepKind, Deps, Function, Phase, Site, TaskGraph, column
 from mpmd.schedule.steps import Schedule, StepOp
 
 SPAN = Span("kernel.py", 7)
@@ -78,6 +78,12 @@ def graph(tasks: list[Spec], locals_: dict[str, int], *, flops: float | list[flo
         access_lo=column(flat[:, 2]),
         access_hi=column(flat[:, 3]),
         deps=_deps(accesses),
+        phases=(Phase(0, len(tasks)),),
+        gang=column(np.full(len(tasks), -1), np.int32),
+        drain=column(np.full(len(tasks), -1), np.int32),
+        pin=column(np.full(len(tasks), -1), np.int32),
+        near=column(np.full(len(tasks), -1), np.int32),
+        tokens=(),
     )
 
 
@@ -102,6 +108,7 @@ def deps(rows: dict[tuple[int, int, tuple[int, ...]], set[int]]) -> Deps:
     consumers = [sorted(c) for c in rows.values()]
     return Deps(
         kind=column([k for k, _, _ in rows], np.uint8),
+        distance=column(np.zeros(len(rows)), np.uint8),
         tensor=column([t for _, t, _ in rows], np.int32),
         producer_ptr=column(np.cumsum([0, *map(len, producers)])),
         producers=column([t for p in producers for t in p], np.int32),
