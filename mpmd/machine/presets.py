@@ -51,13 +51,24 @@ COUNTERS = 1 << 20
 """Counters are words in memory, a cache line each: the limit is only there to have one."""
 
 
-@lru_cache(maxsize=16)
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+"""Where limits of control groups stand, of both versions."""
+
+OWN_GROUPS = Path("/proc/self/cgroup")
+"""Which groups this process is in."""
+
+
 def this_cpu(cores: int | None = None) -> Machine:
-    """The CPU that this process runs on, with the cores that it may use (or `cores` of them)."""
+    """The CPU that this process runs on, with the cores that it may use now (or `cores` of them)."""
+    return _cpu(available_cores() if cores is None else cores)
+
+
+@lru_cache(maxsize=16)
+def _cpu(cores: int) -> Machine:
     vector = _vector_bytes()
     return Machine(
         name=f"cpu-{platform.machine() or 'unknown'}",
-        cores=available_cores() if cores is None else cores,
+        cores=cores,
         flops=_FLOPS[vector],
         bandwidth=BANDWIDTH,
         core_bandwidth=CORE_BANDWIDTH,
@@ -74,7 +85,7 @@ def this_cpu(cores: int | None = None) -> Machine:
 def available_cores() -> int:
     """Cores that this process may use: its affinity, and the quota of its control group."""
     count = allowed_cores()
-    quota = _quota(Path("/sys/fs/cgroup"))
+    quota = _quota(CONTROL_GROUPS, _read(OWN_GROUPS))
     return max(1, count if quota is None else min(count, ceil(quota)))
 
 
@@ -85,15 +96,33 @@ def allowed_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(root: Path) -> float | None:
-    """CPUs' worth of time that the control group grants; None for no limit. Both cgroup versions."""
-    unified = _read(root / "cpu.max").split()
+def _quota(root: Path, groups: str) -> float | None:
+    """CPUs' worth of time that this process is granted; None for no limit.
+
+    A group's limit binds all groups below it. In a container the root is the group itself.
+    """
+    directories = dict.fromkeys(found for line in groups.splitlines() for found in _directories(root, line))
+    limits = (_limit(directory) for directory in (root, root / "cpu", *directories))
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _directories(root: Path, line: str) -> tuple[Path, ...]:
+    """Those of a group and of the groups above it, from a line `number:controllers:path`."""
+    controllers, _, path = line.partition(":")[2].partition(":")
+    if controllers and "cpu" not in controllers.split(","):
+        return ()
+    top = root / "cpu" if controllers else root
+    own = top / path.lstrip("/")
+    return (own, *(parent for parent in own.parents if parent.is_relative_to(top)))
+
+
+def _limit(directory: Path) -> float | None:
+    """What one group grants, by either version's files."""
+    unified = _read(directory / "cpu.max").split()
     if len(unified) == 2:
         return None if unified[0] == "max" else int(unified[0]) / int(unified[1])
-    quota, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
-    if quota and period and int(quota) > 0:
-        return int(quota) / int(period)
-    return None
+    quota, period = _read(directory / "cpu.cfs_quota_us"), _read(directory / "cpu.cfs_period_us")
+    return int(quota) / int(period) if quota and period and int(quota) > 0 else None
 
 
 def _vector_bytes() -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from mpmd.machine import presets
 
 
@@ -15,19 +17,63 @@ def test_this_cpu_has_the_cores_that_the_process_may_use() -> None:
     assert presets.this_cpu() is machine
 
 
-def test_quotas_of_both_control_group_versions(tmp_path: Path) -> None:
-    assert presets._quota(tmp_path) is None
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert presets._quota(tmp_path) is None
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert presets._quota(tmp_path) == 1.5
-    (tmp_path / "cpu.max").unlink()
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert presets._quota(tmp_path) is None
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("200000\n")
-    assert presets._quota(tmp_path) == 2
+def limited(folder: Path, quota: str, *, period: str = "100000", unified: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if unified:
+        (folder / "cpu.max").write_text(f"{quota} {period}\n")
+    else:
+        (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        (folder / "cpu.cfs_period_us").write_text(f"{period}\n")
+
+
+@pytest.mark.parametrize(
+    ("unified", "quotas", "expected"),
+    [
+        (True, {}, None),
+        (True, {"": "max"}, None),
+        (True, {"": "150000"}, 1.5),
+        (True, {"a/b": "50000"}, 0.5),
+        (True, {"a": "50000", "a/b": "max"}, 0.5),
+        (True, {"a": "50000", "a/b": "300000"}, 0.5),
+        (True, {"a/other": "50000"}, None),
+        (False, {"cpu": "-1"}, None),
+        (False, {"cpu": "200000"}, 2),
+        (False, {"cpu": "-1", "cpu/a/b": "250000"}, 2.5),
+        (False, {"cpu": "-1", "cpu/a": "100000", "cpu/a/b": "250000"}, 1),
+        (False, {"memory/a/b": "100000"}, None),
+    ],
+)
+def test_quotas_of_both_control_group_versions(
+    tmp_path: Path, unified: bool, quotas: dict[str, str], expected: float | None
+) -> None:
+    """The least of the limits of the process's group and of those above it."""
+    for place, quota in quotas.items():
+        limited(tmp_path / place, quota, unified=unified)
+    groups = "0::/a/b\n" if unified else "9:memory:/a/b\n4:cpu,cpuacct:/a/b\n1:name=systemd:/\n0::/\n"
+    assert presets._quota(tmp_path, groups) == expected
+
+
+@pytest.mark.parametrize("unified", [True, False])
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("10000", 1), ("100000", 1), ("150000", 2), ("250000", 3), ("900000", 4)]
+)
+def test_a_quota_leaves_as_many_cores_as_it_can_keep_busy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unified: bool, quota: str, cores: int
+) -> None:
+    """Rounded up, at least one, and never more than the affinity allows."""
+    limited(tmp_path if unified else tmp_path / "cpu", quota, unified=unified)
+    monkeypatch.setattr(presets, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 4, 6})
+    assert presets.this_cpu().cores == presets.available_cores() == cores
+
+
+def test_the_affinity_is_asked_again_for_each_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(presets, "CONTROL_GROUPS", tmp_path)
+    for cpus in ({0, 1, 2}, {5}):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process, cpus=cpus: cpus)
+        assert presets.this_cpu().cores == len(cpus)
 
 
 def test_the_private_cache_is_the_largest_below_the_shared_level(tmp_path: Path) -> None:
