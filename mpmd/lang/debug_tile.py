@@ -246,8 +246,9 @@ class DebugTensor:
         return self.param.dtype
 
     def __repr__(self) -> str:
+        assert self.param.direction is not None
         extents = ", ".join(map(str, self.param.shape))
-        return f"<tensor {self.param.name}: {self.param.direction} {self.dtype}[{extents}]>"
+        return f"<tensor {self.param.name}: {self.param.direction.value} {self.dtype}[{extents}]>"
 
     def __getitem__(self, key: Any) -> DebugTile | Accumulation:
         if self.param.direction is Direction.ACCUM:
