@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from mpmd.lang.types import Direction, i32, i64
+from mpmd.runtime import pool
+from tests.host import scripts
 from tests.host.assembly import (
     ADD_ONE,
     BARRIER,
@@ -178,16 +181,118 @@ def test_child_of_a_fork_launches():
     assert y[0] == 4
 
 
-def test_the_callers_affinity_is_kept():
-    run = load(chain(2, 1))
+WHERE = """
+#include <sched.h>
+static void where(Core& core, const Word* row) { ((Word*)core.base[row[0]])[core.core] = sched_getcpu(); }
+"""
+
+
+@pytest.mark.parametrize("cpu", [min, max])
+def test_the_callers_affinity_holds_within_a_launch_and_after_it(cpu):
+    """Core 0 is the caller: it runs where the caller may run, whatever the workers' CPUs are."""
+    load(chain(2, 1))(one(), one())  # the pool is there, on all CPUs
+    table = tables([[(RUN, 0, 0)], [(RUN, 0, 0)]], [(0, (0, 0))], params=[1], bases=[16])
+    arguments = [argument("p", 2, dtype=i64, direction=Direction.OUT)]
+    where = load(kernel(WHERE, ["where"], table, arguments, cores=2))
+    run = load(chain(2, 3))
     allowed = os.sched_getaffinity(0)
-    x, y = one(), one()
+    chosen = cpu(allowed)
+    places, x, y = np.zeros(2, np.int64), one(), one()
     try:
-        os.sched_setaffinity(0, {max(allowed)})
-        run(x, y)
-        assert y[0] == 2 and os.sched_getaffinity(0) == {max(allowed)}
+        os.sched_setaffinity(0, {chosen})
+        for _ in range(20):
+            where(places)
+            run(x, y)
+            assert y[0] == 6 and places[0] == chosen and places[1] in allowed
+        assert os.sched_getaffinity(0) == {chosen}
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_a_process_with_one_cpu_runs_kernels_of_one_core_and_of_more(tmp_path):
+    """It compiles for one core by itself; every thread of the pool stays on the one CPU."""
+    assert scripts.run(tmp_path, ONE_CPU) == (0, "", "")
+
+
+ONE_CPU = """
+import os
+
+cpu = max(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {cpu})
+
+import numpy as np
+
+import mpmd
+from mpmd import In, Out, f32
+
+(N,) = mpmd.dims("N")
+
+
+@mpmd.task
+def double(x: In[f32, N], y: Out[f32, N]):
+    y[:] = x[:] * 2.0
+
+
+@mpmd.kernel
+def twice(x: In[f32, N], y: Out[f32, N]):
+    h = mpmd.empty((x.shape[0],), f32)
+    for t in mpmd.tiles(N, 16):
+        double(x[t], h[t])
+    for t in mpmd.tiles(N, 24):
+        double(h[t], y[t])
+
+
+x, y = np.arange(128, dtype=np.float32), np.zeros(128, np.float32)
+assert mpmd.compile(twice, x, y).schedule.cores == 1
+for cores in (1, 2, 4):
+    kernel = mpmd.compile(twice, x, y, cores=cores)
+    assert kernel.schedule.cores == cores
+    for _ in range(20):
+        y[:] = 0
+        kernel(x, y)
+        assert (y == x * 4).all()
+threads = os.listdir("/proc/self/task")
+assert len(threads) >= 4 and all(os.sched_getaffinity(int(thread)) == {cpu} for thread in threads)
+"""
+
+
+def test_workers_sleep_when_nothing_is_launched():
+    """After the spin budget an idle pool uses no CPU time; half a second of it is a tenth at the most."""
+    run = load(chain(3, 2))
+    x, y = one(), one()
+    pool.configure(spin_seconds=pool.SPIN_SECONDS, hang_seconds=pool.HANG_SECONDS)
+    try:
+        run(x, y)
+        time.sleep(pool.SPIN_SECONDS + 0.05)
+        before = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - before < 0.05
+        run(x, y)
+        assert y[0] == 6
+    finally:
+        pool.configure(spin_seconds=200e-6, hang_seconds=0.05)
+
+
+def test_many_threads_call_kernels_of_many_sizes():
+    """More threads than cores, each with kernels of its own: each gets its own results."""
+    kernels = {cores: load(chain(cores, 2)) for cores in (1, 2, 3, 5)}
+    wrong = []
+
+    def many(seed):
+        x, y = one(), one()
+        for value in range(seed, seed + 50):
+            for cores, run in kernels.items():
+                x[0] = value
+                run(x, y)
+                if y[0] != value + 2 * cores:
+                    wrong.append((value, cores, y[0]))
+
+    threads = [threading.Thread(target=many, args=(1000 * i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="sets the flag by its x86 name")

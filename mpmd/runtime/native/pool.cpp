@@ -214,15 +214,17 @@ bool grow_pool(int workers) {
 }
 
 // The calling thread sits on core 0's CPU for the launch, and may go where it could before after it.
-// A thread that is kept from that CPU stays where it may be.
+// A thread that is kept from that CPU stays where it may be, and may have to share with a worker.
 struct Seat {
   bool moved = false;
+  bool shared = false;
   cpu_set_t before;
 
   explicit Seat(int cpu) {
-    if (sched_getcpu() == cpu || sched_getaffinity(0, sizeof before, &before) || !CPU_ISSET(cpu, &before)) return;
-    moved = true;
-    pin(cpu);
+    if (sched_getcpu() == cpu || sched_getaffinity(0, sizeof before, &before)) return;
+    moved = CPU_ISSET(cpu, &before);
+    shared = !moved;
+    if (moved) pin(cpu);
   }
   ~Seat() {
     if (moved) sched_setaffinity(0, sizeof before, &before);
@@ -333,9 +335,9 @@ void report_waits(const MpmdKernel& kernel) {
   result.waiting = waiting;
 }
 
-void run(MpmdKernel& kernel) {
+void run(MpmdKernel& kernel, bool shared) {
   const int workers = static_cast<int>(kernel.tables.cores) - 1;
-  const int spins = workers < pool.cpus ? LOOKS : LOOKS_CROWDED;
+  const int spins = workers < pool.cpus && !shared ? LOOKS : LOOKS_CROWDED;
   if (kernel.spins != spins) kernel.spins = spins;
   ++kernel.number;
   for (int w = 0; w < workers; ++w) post(*pool.worker[w], kernel.entry, &kernel.core[w + 1]);
@@ -356,10 +358,10 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
   const long long bytes = t.arguments * sizeof(void*);
   if (memcmp(kernel.base, arguments, bytes)) memcpy(kernel.base, arguments, bytes);
   if (t.cores == 1) {
-    run(kernel);
+    run(kernel, false);
   } else {
     Seat seat(pool.cpu[0]);
-    run(kernel);
+    run(kernel, seat.shared);
   }
   if (kernel.status == OK) {
     ++kernel.epoch;
