@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import multiprocessing
@@ -257,6 +258,33 @@ def test_what_does_not_fit_is_evicted_when_an_entry_is_made(root, monkeypatch):
     monkeypatch.setenv("MPMD_CACHE_BYTES", "1000")
     new = cache.obtain(cache.key_of("new"), lambda: b"y" * 1000)
     assert new.exists() and not old.exists(), "the newest stays although it alone is too large"
+
+
+def test_what_another_process_made_in_the_meantime_is_a_hit(root, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG, logger="mpmd.runtime.cache")
+    lock = entries.lock
+
+    def slow(folder: Path, name: str):
+        (folder / f"{name}.sha256").write_text(hashlib.sha256(b"theirs").hexdigest())
+        (folder / f"{name}.so").write_bytes(b"theirs")
+        for path in folder.iterdir():
+            path.chmod(0o600)
+        return lock(folder, name)
+
+    monkeypatch.setattr(entries, "lock", slow)
+    path = cache.obtain(KEY, never)
+    assert path.read_bytes() == b"theirs"
+    assert caplog.messages == [f"cache hit {path}, made by another process"]
+
+
+def test_a_process_without_any_room_is_told_where_it_was_looked_for(root, monkeypatch):
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "_write", full)
+    with pytest.raises(ToolchainError, match="no directory to keep the compiled kernel in") as caught:
+        cache.obtain(KEY, lambda: b"content")
+    assert caught.value.label == f"tried {root} and {cache._private_directory()}"
 
 
 def test_keys_tell_sequences_apart():

@@ -97,6 +97,23 @@ def test_an_entry_used_after_it_was_listed_stays(root, monkeypatch):
     assert ages(root) == [0, 1, 3]
 
 
+def test_an_entry_that_vanished_after_it_was_listed_is_no_error(root, monkeypatch):
+    listed = entries.entries(root)
+    entries.clear(root)
+    monkeypatch.setattr(entries, "entries", lambda root: listed)
+    assert entries.clear(root).kept == entries.evict(root, Limits(0), now=NOW + DAY).kept == 0
+    assert list(root.iterdir()) == []
+
+
+def test_an_entry_that_cannot_be_removed_is_told(root, monkeypatch, caplog):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert entries.clear(root) == Removal(0, 0, 4)
+    assert f"cache entry {key(3)} cannot be removed: [Errno 1] Operation not permitted" in caplog.messages
+
+
 def test_only_files_named_by_a_key_are_touched(root):
     others = [root / name for name in ("libc.so", "notes", f"{key(9)}.txt", ".hidden.part")]
     for path in others:

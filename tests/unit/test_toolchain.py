@@ -105,3 +105,26 @@ def test_a_compiler_that_vanished_is_explained(nothing):
 def test_the_fingerprint_is_stable():
     assert toolchain.cpu_fingerprint() == toolchain.cpu_fingerprint()
     assert len(toolchain.cpu_fingerprint()) == 16
+
+
+def test_a_system_without_cpuinfo_has_a_fingerprint_of_its_own(monkeypatch):
+    def absent(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    here = toolchain.cpu_fingerprint()
+    monkeypatch.setattr(Path, "read_text", absent)
+    assert toolchain.cpu_fingerprint.__wrapped__() not in ("", here)
+
+
+def test_a_compiler_that_does_not_answer_is_passed_over(nothing, monkeypatch):
+    fake(nothing / "g++", "g++ (GCC) 12.2.0")
+    fake(nothing / "clang++", "clang version 19.1.0")
+    run = toolchain.subprocess.run
+
+    def stuck(command, **options):
+        if command[0].endswith("/g++"):
+            raise toolchain.subprocess.TimeoutExpired(command, options["timeout"])
+        return run(command, **options)
+
+    monkeypatch.setattr(toolchain.subprocess, "run", stuck)
+    assert toolchain.find().name == "clang++"
