@@ -20,6 +20,7 @@ from mpmd.lang.types import TensorSpec
 from mpmd.runtime.standalone import build_standalone, run_standalone
 from tests.generate import Generated, kernels
 from tests.host.example_kernels import decode_specs
+from tests.host.sanitizers import skip_without
 
 ENVIRONMENT = os.environ | {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
 CORES = 3
@@ -28,6 +29,8 @@ RANDOM_SEED = 20
 
 @pytest.mark.parametrize("sanitize", ["thread", "address"])
 def test_random_kernels(tmp_path_factory: pytest.TempPathFactory, sanitize: str) -> None:
+    skip_without(sanitize)
+
     @seed(RANDOM_SEED)
     @settings(
         max_examples=4,
@@ -56,6 +59,7 @@ def _sanitized_equals_evaluator(case: Generated, folder: Path, sanitize: str) ->
 
 @pytest.mark.parametrize("sanitize", ["thread", "address"])
 def test_two_layers_of_the_chat(tmp_path: Path, sanitize: str) -> None:
+    skip_without(sanitize)
     specs = decode_specs(2)
     random = np.random.default_rng(0)
     arrays = {

@@ -11,6 +11,7 @@ import pytest
 from mpmd.lang.types import Direction
 from mpmd.runtime.standalone import build_standalone, run_standalone
 from tests.host.assembly import ADD_ONE, RUN, argument, chain, kernel, tables
+from tests.host.sanitizers import skip_without
 
 LAUNCHES = 200
 TSAN = {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
@@ -23,6 +24,7 @@ def one(value: float = 0) -> np.ndarray:
 @pytest.mark.parametrize("cores", [2, 3])
 @pytest.mark.parametrize("sanitize", ["thread", "address"])
 def test_signals_and_waits_order_the_chain(tmp_path, sanitize, cores):
+    skip_without(sanitize)
     source = chain(cores, 2)
     program = build_standalone(source, tmp_path, sanitize=sanitize)
     ended = run_standalone(
@@ -50,6 +52,7 @@ def test_thread_sanitizer_sees_a_planted_race(tmp_path):
 
 
 def test_address_sanitizer_sees_a_planted_overrun(tmp_path):
+    skip_without("address")
     source = chain(1, 1)
     program = build_standalone(source, tmp_path, sanitize="address")
     empty = np.zeros(0, np.float32)

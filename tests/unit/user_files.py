@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import linecache
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -60,13 +60,11 @@ class Case:
 
 
 def module_of(path: Path, source: str) -> Any:
-    """The module that importing a file with this text makes."""
+    """The module that importing a file with this text makes; no bytecode of an older text is used."""
     path.write_text(source)
     linecache.checkcache(str(path))
-    spec = importlib.util.spec_from_file_location("user", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module: Any = ModuleType("user")
+    exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     return module
 
 
