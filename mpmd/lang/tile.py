@@ -228,6 +228,11 @@ class TaskDef:
         return tuple(p for p in self.params if p.is_channel)
 
     @cached_property
+    def shaped(self) -> tuple[Param, ...]:
+        """The parameters that have extents: tensors and channels, in the order of the signature."""
+        return tuple(p for p in self.params if not p.is_scalar)
+
+    @cached_property
     def scalars(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_scalar)
 
@@ -235,7 +240,7 @@ class TaskDef:
     def dims(self) -> tuple[str, ...]:
         """The named extents of the signature, in order of first appearance."""
         seen: dict[str, None] = {}
-        for param in self.tensors:
+        for param in self.shaped:
             for extent in param.shape:
                 seen.update(dict.fromkeys(sorted(extent.symbols())))
         return tuple(seen)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mpmd.lang.index import Atom, Index, Opaque, Sym, symbol
-from mpmd.lang.tile import Apply, Branch, Gather, Load, Loop, Stmt, TaskDef, TileType, ValueId, walk
+from mpmd.lang.tile import Apply, Branch, Gather, Load, Loop, Receive, Stmt, TaskDef, TileType, ValueId, walk
 from mpmd.lang.types import i64, u8
 
 _DEPTH = 7
@@ -114,7 +114,7 @@ def values_of(task: TaskDef) -> Values:
         if isinstance(stmt, Apply):
             applies[stmt.out] = stmt
             types[stmt.out] = stmt.type
-        elif isinstance(stmt, (Load, Gather)):
+        elif isinstance(stmt, (Load, Gather, Receive)):
             types[stmt.out] = stmt.type
         elif isinstance(stmt, Loop):
             types.update({v: c.type for c in stmt.carried for v in (c.inside, c.out)})
@@ -126,7 +126,7 @@ def values_of(task: TaskDef) -> Values:
 def task_facts(task: TaskDef, fixed: Mapping[str, int]) -> Facts:
     """Extents are not negative; a dim of `fixed` has that extent."""
     known: dict[Index, None] = {}
-    for param in task.tensors:
+    for param in task.shaped:
         for extent in param.shape:
             known[extent] = None
     for dim in sorted(fixed):

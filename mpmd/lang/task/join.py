@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mpmd.errors import Span, TypeMismatch
 from mpmd.lang.task.operators import conform, elementwise, joint_type
 from mpmd.lang.task.values import Builder, Tile, Value, constant_int, describe, is_number
-from mpmd.lang.tile import Apply, Branch, Loop, Result, Stmt, Store, TileType, ValueId, walk
+from mpmd.lang.tile import Apply, Branch, Loop, Result, Send, Stmt, Store, TileType, ValueId, walk
 from mpmd.lang.types import bool_
 
 
@@ -126,7 +126,7 @@ def defined_symbols(block: Iterable[Stmt]) -> frozenset[str]:
             values |= {v for carry in stmt.carried for v in (carry.inside, carry.out)}
         elif isinstance(stmt, Branch):
             values |= {result.out for result in stmt.results}
-        elif not isinstance(stmt, Store):
+        elif not isinstance(stmt, (Store, Send)):
             values.add(stmt.out)
     return frozenset(names | {f"%{value}" for value in values})
 

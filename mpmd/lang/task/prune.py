@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from mpmd.lang.index import Index
-from mpmd.lang.tile import Apply, Axis, Branch, Gather, Load, Loop, Stmt, Store, ValueId, walk
+from mpmd.lang.tile import Apply, Axis, Branch, Gather, Load, Loop, Receive, Send, Stmt, Store, ValueId, walk
 
 
 def prune(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -54,7 +54,7 @@ def _operands(stmt: Stmt) -> tuple[ValueId, ...]:
         return stmt.args
     if isinstance(stmt, Gather):
         return (stmt.index,)
-    if isinstance(stmt, Store):
+    if isinstance(stmt, (Store, Send)):
         return (stmt.value,)
     if isinstance(stmt, Loop):
         return tuple(v for carry in stmt.carried for v in (carry.init, carry.next))
@@ -67,6 +67,8 @@ def _indices(stmt: Stmt) -> Iterator[Index]:
     if isinstance(stmt, (Load, Store)):
         for axis in stmt.region:
             yield from _axis_indices(axis)
+    elif isinstance(stmt, Receive):
+        yield from stmt.type.shape
     elif isinstance(stmt, Loop):
         yield stmt.start
         yield stmt.stop
