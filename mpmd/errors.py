@@ -107,6 +107,12 @@ class CapacityError(Diagnostic):
     code = "capacity"
 
 
+class PlacementError(Diagnostic):
+    """A call that asks for a core, or a kind of core, where it cannot run."""
+
+    code = "placement"
+
+
 class UnsupportedOp(Diagnostic):
     """An operation that a target cannot do."""
 
