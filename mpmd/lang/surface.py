@@ -41,9 +41,15 @@ class Interpreter(Protocol):
 
     def empty(self, shape: Any, dtype: Any) -> Any: ...
 
-    def tiles(self, extent: Any, size: int | None) -> Iterator[Any]: ...
+    def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[Any]: ...
 
-    def loop(self, count: Any) -> Iterator[Any]: ...
+    def split(self, extent: Any, parts: Any, most: Any, drain: bool) -> Iterator[Any]: ...
+
+    def segments(self, offsets: Any, capacity: Any) -> Iterator[Any]: ...
+
+    def loop(self, count: Any, until: Any) -> Iterator[Any]: ...
+
+    def channel(self, dtype: Any, shape: Any, depth: Any) -> Any: ...
 
 
 ACTIVE: ContextVar[Interpreter | None] = ContextVar("mpmd_interpreter", default=None)
@@ -180,15 +186,27 @@ def dims(names: str) -> tuple[Dim, ...]:
 
 
 class Marker:
-    """`In`, `Out`, `InOut`, `Accum` or `Const`: `In[f32, T, H]` is a tensor's annotation."""
+    """Direction of a parameter: `In[f32, T, H]` annotates a tensor, `Send[f32, M, N]` an end of a channel."""
 
-    __slots__ = ("direction",)
+    __slots__ = ("direction", "unordered")
 
-    def __init__(self, direction: Direction) -> None:
+    def __init__(self, direction: Direction, *, unordered: bool = False) -> None:
         self.direction = direction
+        self.unordered = unordered
 
     def __repr__(self) -> str:
-        return self.direction.value
+        return self.direction.value + ('(order="any")' if self.unordered else "")
+
+    def __call__(self, *, order: str) -> Marker:
+        """`Accum(order="any")`: additions may be combined in any order."""
+        if self.direction is not Direction.ACCUM:
+            raise self._error(f"{self} takes no order", 'only Accum has one: Accum(order="any")[f32, N]')
+        if order not in ("program", "any"):
+            raise self._error(
+                f"{order!r} is no order of additions",
+                'order="any" leaves it open; without it, additions are combined in program order',
+            )
+        return Marker(self.direction, unordered=order == "any")
 
     def __getitem__(self, item: Any) -> TensorAnnotation:
         dtype, *extents = item if isinstance(item, tuple) else (item,)
@@ -202,7 +220,8 @@ class Marker:
             )
         if extents == [()]:
             extents = []
-        return TensorAnnotation(self.direction, dtype, tuple(self._extent(e) for e in extents))
+        shape = tuple(self._extent(e) for e in extents)
+        return TensorAnnotation(self.direction, dtype, shape, self.unordered)
 
     def _extent(self, extent: Any) -> Index:
         if isinstance(extent, Dim):
@@ -225,6 +244,8 @@ Out = Marker(Direction.OUT)
 InOut = Marker(Direction.INOUT)
 Accum = Marker(Direction.ACCUM)
 Const = Marker(Direction.CONST)
+Send = Marker(Direction.SEND)
+Recv = Marker(Direction.RECV)
 
 
 def _shown(value: Any) -> str:
@@ -301,6 +322,27 @@ def task(function: Callable[..., Any]) -> Task:
         ACTIVE.reset(outer)
 
 
+class Inline:
+    """A function whose body becomes part of the tasks that call it; from a kernel it is plain Python."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<inline function {self.__name__}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def inline(function: Callable[..., Any]) -> Inline:
+    """Makes a function callable from tasks: it is parsed into each of them, in place of the call."""
+    return Inline(plain_function(function, "inline"))
+
+
 def plain_function(function: object, what: str) -> FunctionType:
     """The decorated object, which must be a function with source (not a lambda, class or method)."""
     if isinstance(function, FunctionType) and function.__name__ != "<lambda>":
@@ -335,19 +377,42 @@ def _evaluated(text: str, parameter: str, function: FunctionType, local: dict[st
         ) from None
 
 
-def tiles(extent: Any, size: int | None = None) -> Iterator[Any]:
-    """The pieces of an axis: `for t in mpmd.tiles(F)` runs once, with a symbolic tile."""
-    return _active("tiles").tiles(extent, size)
+def tiles(
+    extent: Any, size: int | None = None, *, most: int | None = None, drain: bool = False
+) -> Iterator[Any]:
+    """The pieces of an axis: `for t in mpmd.tiles(F)` runs once, with a symbolic tile.
+
+    `extent` may be known only at launch, then `most` bounds it; or it is itself a piece.
+    """
+    return _active("tiles").tiles(extent, size, most, drain)
 
 
-def loop(count: Any) -> Iterator[Any]:
-    """Repetition inside of the launch: `for i in mpmd.loop(n)` runs once, with a symbolic number."""
-    return _active("loop").loop(count)
+def split(extent: Any, parts: int, *, most: int | None = None, drain: bool = False) -> Iterator[Any]:
+    """Even pieces of an axis, so many: `for p in mpmd.split(n, 4)` runs once, with a symbolic piece."""
+    return _active("split").split(extent, parts, most, drain)
+
+
+def segments(offsets: Any, capacity: int) -> Iterator[Any]:
+    """Ragged pieces: piece `k` is `offsets[k]` to `offsets[k + 1]`, and has at most `capacity` elements."""
+    return _active("segments").segments(offsets, capacity)
+
+
+def loop(count: Any, *, until: Any = None) -> Iterator[Any]:
+    """Repetition inside of the launch: `for i in mpmd.loop(n)` runs once, with a symbolic number.
+
+    It ends early after an iteration that leaves the one element of `until` other than zero.
+    """
+    return _active("loop").loop(count, until)
 
 
 def empty(shape: Any, dtype: Any) -> Any:
     """A tensor that lives inside of the kernel."""
     return _active("empty").empty(shape, dtype)
+
+
+def channel(dtype: Any, shape: Any, *, depth: Any = 2) -> Any:
+    """A queue of `depth` tiles between two tasks, which then run at the same time."""
+    return _active("channel").channel(dtype, shape, depth)
 
 
 def _active(name: str) -> Interpreter:

@@ -110,11 +110,15 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TensorAnnotation:
-    """What `In[f32, T, H]` is at run time: direction, dtype, and one extent per axis."""
+    """What `In[f32, T, H]` is at run time: direction, dtype, and one extent per axis.
+
+    `unordered` is `Accum(order="any")`. Of a channel, `shape` is that of a full token.
+    """
 
     direction: Direction
     dtype: DType
     shape: tuple[Index, ...]
+    unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
