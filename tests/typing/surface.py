@@ -57,6 +57,11 @@ def integers(a: In[i8, T], b: In[u8, T], m: In[bool_, T], y: Out[i32, T], d: Out
     h[:] = mpmd.softmax(a[:].astype(f16), axis=0)
 
 
+@mpmd.task
+def extents(n: i32, y: InOut[f32, T]):
+    y[:] += mpmd.zeros((2, n), f32).sum() + mpmd.full((n + 1,), 1, f32).sum() + mpmd.arange(n).sum()
+
+
 @dataclass(frozen=True)
 class Weights:
     table: Const[bf16, V, H]
