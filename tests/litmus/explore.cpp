@@ -27,6 +27,7 @@ const int STACK = 128 << 10;
 const int OBSERVED = 16;
 const int OUTCOMES = 256;
 const int LINE = 160;
+const int EXPIRIES = 4;  // without a write in between: more would show nothing new
 const long long LEAP = 1000000000000000LL;
 const Mask EVERYTHING = ~0ull;
 
@@ -39,6 +40,7 @@ struct Thread {
   Mask looked;   // locations read since the last pause
   Mask hurried;  // locations whose old values it reads on until it looks at the clock
   int patience;
+  int expired;  // how often, since anybody wrote, a spin loop ended because nothing else could happen
   long long clock;
   bool daemon, finished, asleep;
 };
@@ -148,6 +150,22 @@ bool enabled(const Thread& thread) {
   return false;
 }
 
+// Nothing can happen before time passes: a spin loop with a bound comes to its end, and by then every store
+// has arrived everywhere. A loop without a bound comes back here, and in the end waits for ever.
+int expire() {
+  for (int t = 0; t < run.threads; ++t) {
+    Thread& thread = run.thread[t];
+    if (thread.finished || thread.op.kind != PAUSE || thread.expired == EXPIRIES) continue;
+    ++thread.expired;
+    for (int at = 0; at < run.locations; ++at) {
+      const Location& location = run.location[at];
+      thread.sight.now.view[at] = location.message[location.count - 1].stamp;
+    }
+    return t;
+  }
+  fail("a thread waits for ever");
+}
+
 // The thread whose access is next.
 int pick() {
   int candidate[THREADS];
@@ -163,7 +181,7 @@ int pick() {
     any = true;
     if (!(run.sleep >> t & 1)) candidate[count++] = t;
   }
-  if (!any) fail("a thread waits for ever");
+  if (!any) return expire();
   if (!count) leave(REDUNDANT);
   const int taken = choose(count);
   const int chosen = candidate[taken];
@@ -206,6 +224,7 @@ void add_thread(void (*body)(void*), void* argument, bool daemon, int patience) 
   fresh.sight.now.clock[t] = 1;
   fresh.looked = fresh.hurried = 0;
   fresh.patience = patience;
+  fresh.expired = 0;
   fresh.clock = 1;
   fresh.daemon = daemon;
   fresh.finished = fresh.asleep = false;
@@ -250,6 +269,11 @@ bool shared(const void* address, bool writes) {
     leave(LEARNED);
   }
   return known.shared;
+}
+
+void wrote() {
+  ++me().sight.now.clock[run.current];
+  for (int t = 0; t < run.threads; ++t) run.thread[t].expired = 0;
 }
 
 void note(const char* what, int at, Value value) {
@@ -310,7 +334,7 @@ void atomic_store(void* address, int size, int order, Value value) {
   Location& location = run.location[at];
   const int after = choose_slot(location, oldest(location, at, me().sight, order));
   write_message(location, at, after, me().sight, order, value, nullptr);
-  ++me().sight.now.clock[run.current];
+  wrote();
   note("store", at, value);
 }
 
@@ -336,7 +360,7 @@ Value atomic_update(void* address, int size, int order, int failed_order, const 
   read_message(location, at, which, me().sight, order);
   location.message[which].taken = true;
   write_message(location, at, which, me().sight, order, update.after(before), &sequence);
-  ++me().sight.now.clock[run.current];
+  wrote();
   note("update", at, update.after(before));
   return before;
 }
@@ -380,9 +404,10 @@ void pause() {
   for (int at = 0; at < run.locations; ++at) {
     if ((looked >> at & 1) && has_news(me(), at)) news[count++] = at;
   }
-  const int taken = choose(count + (me().patience ? 1 : 0));
+  const bool may_give_up = me().patience || !count;
+  const int taken = choose(count + (may_give_up ? 1 : 0));
   if (taken == count) {
-    --me().patience;
+    if (me().patience) --me().patience;
     me().hurried = looked;
     note("gives up", -1, 0);
     return;
@@ -510,6 +535,7 @@ void print(const Program& program) {
     printf("%s\"%d: %s #%d %llu\"", i ? ", " : "", event.thread, event.what, event.at, event.value);
   }
   printf("]}\n");
+  fflush(stdout);
 }
 
 }  // namespace
