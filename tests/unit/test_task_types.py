@@ -255,7 +255,7 @@ TYPES = [
         3 |     flag[()] = 1
                 ^^^^^^^^ only a width may change in a store
           related: t.py:2 declares 'flag' as bool
-          hint: compare first: y[:] = x != 0
+          hint: compare first: x != 0
         """,
     ),
     (

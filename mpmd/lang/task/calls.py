@@ -14,7 +14,7 @@ from mpmd.errors import LanguageError, Span, TypeMismatch
 from mpmd.lang.index import ZERO, Index
 from mpmd.lang.op_types import element_count
 from mpmd.lang.ops import OPS, OpKind
-from mpmd.lang.task import composites
+from mpmd.lang.task import composites, messages
 from mpmd.lang.task.operators import broadcast, elementwise, reduce, reshape
 from mpmd.lang.task.source import did_you_mean
 from mpmd.lang.task.values import (
@@ -79,7 +79,7 @@ def call_function(builder: Builder, name: str, args: Arguments) -> Value:
     if name in composites.POINTWISE:
         (x,) = args.bind(("x",))
         return composites.POINTWISE[name](builder, x, args.span)
-    return _CREATE[name](builder, args)
+    return _OTHERS[name](builder, args)
 
 
 def _zeros(builder: Builder, args: Arguments) -> Value:
@@ -105,10 +105,23 @@ def _arange(builder: Builder, args: Arguments) -> Value:
     return builder.define("iota", (), TileType(i64, (extent,)), (("extent", extent),), args.span)
 
 
-_CREATE: dict[str, Callable[[Builder, Arguments], Value]] = {
+def _send(builder: Builder, args: Arguments) -> Value:
+    channel, value = args.bind(("channel", "value"))
+    return messages.send(builder, channel, value, args.span)
+
+
+def _recv(builder: Builder, args: Arguments) -> Value:
+    channel, shape = args.bind(("channel",), (("shape", None),))
+    extents = None if shape is None else _shape(shape, args.span)
+    return messages.receive(builder, channel, extents, args.span)
+
+
+_OTHERS: dict[str, Callable[[Builder, Arguments], Value]] = {
     "zeros": _zeros,
     "full": _full,
     "arange": _arange,
+    "send": _send,
+    "recv": _recv,
 }
 
 

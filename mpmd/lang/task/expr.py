@@ -32,6 +32,7 @@ from mpmd.lang.task.operators import elementwise, matmul
 from mpmd.lang.task.source import Source, construct, did_you_mean
 from mpmd.lang.task.values import (
     Builder,
+    ChannelRef,
     Missing,
     SliceItem,
     TensorRef,
@@ -145,7 +146,7 @@ def _known_dims(scope: Scope, value: Value, node: ast.expr) -> Value:
 
 def _attribute(scope: Scope, node: ast.Attribute) -> Value:
     base, name, span = expression(scope, node.value), node.attr, scope.span(node)
-    if isinstance(base, (Tile, TensorRef)):
+    if isinstance(base, (Tile, TensorRef, ChannelRef)):
         return _tile_attribute(scope, base, name, span)
     if isinstance(base, TileSpan):
         if name in ("start", "size", "index"):
@@ -156,7 +157,7 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Value:
     return _known_dims(scope, from_python(getattr(base, name)), node)
 
 
-def _tile_attribute(scope: Scope, base: Tile | TensorRef, name: str, span: Span) -> Value:
+def _tile_attribute(scope: Scope, base: Tile | TensorRef | ChannelRef, name: str, span: Span) -> Value:
     type_ = base.type if isinstance(base, Tile) else base.param
     if name == "shape":
         return type_.shape

@@ -49,10 +49,12 @@ def _pass(scope: Scope, node: ast.Pass) -> None:
 
 
 def _alone(scope: Scope, node: ast.Expr) -> None:
-    """A docstring or `...`; any other expression on a line of its own has no effect."""
+    """A docstring or `...`, or a call that gives nothing; other expressions would have no effect."""
     if isinstance(node.value, ast.Constant) and isinstance(node.value.value, (str, EllipsisType)):
         return
-    expression(scope, node.value)
+    value = expression(scope, node.value)
+    if value is None and isinstance(node.value, ast.Call):
+        return
     raise LanguageError(
         "the value of this expression is not used",
         span=scope.span(node),

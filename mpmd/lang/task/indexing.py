@@ -96,7 +96,7 @@ def target_region(param: Param, items: Sequence[Item], span: Span) -> Region:
 
 def store(builder: Builder, param: Param, region: Region, value: Value, accumulate: bool, span: Span) -> None:
     """Writes a value into a region: cast to the tensor's dtype, repeated to the region's shape."""
-    tile = _narrowed(builder, param, value, span)
+    tile = narrowed(builder, param, value, "store", span)
     shape = kept_shape(region)
     try:
         fits = broadcast_shapes(tile.type.shape, shape) == shape
@@ -114,23 +114,30 @@ def store(builder: Builder, param: Param, region: Region, value: Value, accumula
     builder.emit(Store(param.name, region, tile.id, accumulate, span))
 
 
-def _narrowed(builder: Builder, param: Param, value: Value, span: Span) -> Tile:
+def narrowed(builder: Builder, param: Param, value: Value, verb: str, span: Span) -> Tile:
+    """The value in the dtype of the parameter that it goes to, if that changes only its width.
+
+    `verb` is "store" or "send".
+    """
     if not isinstance(value, Tile) and not is_number(value):
         raise not_a_tile(value, span)
     natural = value.type.dtype if isinstance(value, Tile) else common_dtype((value,))[0]
     if not _storable(natural, param.dtype):
         raise TypeMismatch(
-            f"{natural.name} is stored into '{param.name}' of {param.dtype.name}",
+            f"{natural.name} is {_GOES[verb]} '{param.name}' of {param.dtype.name}",
             span=span,
-            label="only a width may change in a store",
+            label=f"only a width may change in a {verb}",
             related=(Note(param.span, f"declares '{param.name}' as {param.dtype.name}"),),
             hints=(
-                "compare first: y[:] = x != 0"
+                "compare first: x != 0"
                 if param.dtype == bool_
                 else f"cast it: value.astype(mpmd.{param.dtype.name})",
             ),
         )
     return as_tile(builder, value, span, param.dtype)
+
+
+_GOES = {"store": "stored into", "send": "sent through"}
 
 
 def _storable(value: DType, target: DType) -> bool:

@@ -21,7 +21,7 @@ from mpmd.lang.task.expr import Scope
 from mpmd.lang.task.flow import statements
 from mpmd.lang.task.prune import prune
 from mpmd.lang.task.source import Source, read_source
-from mpmd.lang.task.values import Builder, TensorRef, Tile, Value
+from mpmd.lang.task.values import Builder, ChannelRef, TensorRef, Tile, Value
 from mpmd.lang.tile import Param, TaskDef, TileType
 from mpmd.lang.types import DType, TensorAnnotation
 
@@ -78,7 +78,8 @@ def _param(source: Source, function: FunctionType, argument: ast.arg) -> Param:
         )
     annotation = function.__annotations__[name]
     if isinstance(annotation, TensorAnnotation):
-        return Param(name, annotation.direction, annotation.dtype, annotation.shape, span)
+        direction, unordered = annotation.direction, annotation.unordered
+        return Param(name, direction, annotation.dtype, annotation.shape, span, unordered)
     if isinstance(annotation, DType):
         return Param(name, None, annotation, (), span)
     raise LanguageError(
@@ -119,7 +120,9 @@ def _names(builder: Builder, params: Sequence[Param]) -> dict[str, Value]:
     """What the parameters stand for at the start of the body."""
     names: dict[str, Value] = {}
     for param in params:
-        if not param.is_scalar:
+        if param.is_channel:
+            names[param.name] = ChannelRef(param)
+        elif not param.is_scalar:
             names[param.name] = TensorRef(param)
         elif param.dtype.is_integer:
             names[param.name] = symbol(param.name)

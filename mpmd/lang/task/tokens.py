@@ -2,7 +2,7 @@
 
 In:  a checked `TaskDef`, and what its dims and scalars stand for at a call.
 Out: the number of tokens of one channel parameter as an `Index`, or the whole sequence at fixed values.
-Not here: which bodies are countable (`task/check.py` refuses the others); whether depths suffice (`partition`).
+Not here: which bodies can be counted (`task/check.py`); whether depths suffice (`partition`).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from mpmd.lang.index import Index, symbol
 from mpmd.lang.ops import OPS, OpTypeError
 from mpmd.lang.surface import Dim, OpFunction
 from mpmd.lang.tile import Apply, Attrs, Param, Stmt, TileType, ValueId
-from mpmd.lang.types import DType, bool_, f32, f64, i64, promote
+from mpmd.lang.types import Direction, DType, bool_, f32, f64, i64, promote
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ class Tile:
 @dataclass(frozen=True, slots=True)
 class TensorRef:
     """A tensor parameter by its name: not a tile until it is indexed."""
+
+    param: Param
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRef:
+    """A channel parameter by its name: tokens go through it by `mpmd.send` and `mpmd.recv` alone."""
 
     param: Param
 
@@ -181,6 +188,8 @@ def describe(value: Value) -> str:
         return f"a tile {value.type}" if value.type.rank else f"a number of type {value.type.dtype.name}"
     if isinstance(value, TensorRef):
         return f"the tensor '{value.param.name}'"
+    if isinstance(value, ChannelRef):
+        return f"the channel '{value.param.name}'"
     if isinstance(value, TileSpan):
         return "a piece of tiles()"
     if is_number(value):
@@ -254,7 +263,18 @@ def not_a_tile(value: Value, span: Span) -> LanguageError:
             label=f"index it: {name}[{axes if len(value.param.shape) < 2 else ':'}]",
             hints=(f"'{name}[:]' is the tile of all its elements" if value.param.shape else f"'{name}[()]'",),
         )
+    if isinstance(value, ChannelRef):
+        return LanguageError(
+            f"'{value.param.name}' is a channel, not a tile", span=span, hints=(_channel_hint(value.param),)
+        )
     return LanguageError(f"{describe(value)} is not a tile", span=span, hints=_index_hints(value))
+
+
+def _channel_hint(param: Param) -> str:
+    name = param.name
+    if param.direction is Direction.RECV:
+        return f"mpmd.recv({name}) is the next tile that comes through it"
+    return f"mpmd.send({name}, value) puts a tile into it"
 
 
 def cast(builder: Builder, tile: Tile, dtype: DType, span: Span) -> Tile:
