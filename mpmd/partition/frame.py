@@ -37,6 +37,9 @@ class Run:
     step: Column
 
 
+_ELEMENT = Run(Affine(0), Affine(0), 1)
+"""The one element of a 0-d tensor."""
+
 Coordinate = tuple[int, int]
 """(inner, outer): of an element at flat position p it is `p % outer // inner`."""
 
@@ -60,7 +63,8 @@ class Frame:
     def project(self, access: Access, intervals: Intervals) -> tuple[Run, ...]:
         """The region of an access, one `Run` per coordinate."""
         axes = _axes(access.tensor.shape)
-        own = dict(zip(axes, (Run(s.start, s.last, s.step) for s in access.spans), strict=True))
+        runs = [Run(s.start, s.last, s.step) for s in access.spans] or [_ELEMENT]
+        own = dict(zip(axes, runs, strict=True))
         if all(coordinate in own for coordinate in self.coordinates):
             return tuple(own[coordinate] for coordinate in self.coordinates)
         parts = self._finest(own, intervals)
