@@ -41,8 +41,5 @@ class Lines:
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         return any(word.search(line) for line in self._lines if not line.startswith("#"))
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
     def text(self) -> str:
         return "".join(line + "\n" for line in self._lines)

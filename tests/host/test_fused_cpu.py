@@ -84,11 +84,12 @@ def carried_reversed(x: In[f32, A, A], y: Out[f32, A, A]):
 @mpmd.task
 def carried_scalars(x: In[f32, N], total: Out[f32, 1], last: Out[i64, 1]):
     s = 0.0
+    before = 0.0
     j = 0
     for i in range(N):
-        s = s * 0.5 + x[i]
+        s, before = s * 0.5 + x[i], s - before
         j = j + i
-    total[0] = s
+    total[0] = s * 2.0 + before
     last[0] = j
 
 
