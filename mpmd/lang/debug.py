@@ -19,17 +19,8 @@ import numpy as np
 
 from mpmd.errors import ArgumentError, LanguageError
 from mpmd.lang.debug_tile import Live
-from mpmd.lang.evaluate import (
-    DEFAULT_TILE,
-    Array,
-    Frame,
-    Number,
-    argument_array,
-    poisoned,
-    reshaped,
-    scalar_value,
-    window,
-)
+from mpmd.lang.evaluate import DEFAULT_TILE, argument_array, poisoned, reshaped, scalar_value
+from mpmd.lang.evaluate_task import Array, Frame, Number, window
 from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import Index
 from mpmd.lang.kernel.binding import bind_call, match_arguments
@@ -146,7 +137,7 @@ class KernelDebugger(Tracer):
             else:
                 scalars[param.name] = scalar_value(param.name, _number(arg), param.dtype, span)
         dims = {name: extent.const for name, extent in call.dims}
-        live = Live(Frame(task.definition, tensors, scalars, {**dims}))
+        live = Live(Frame(task.definition, tensors, scalars, {**dims}, {}))
         _active(TaskDebugger(live, dims), lambda: task.function(*live.arguments()))
 
 

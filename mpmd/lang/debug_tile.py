@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mpmd.errors import BoundsError, DirectionError, LanguageError, Span
-from mpmd.lang.evaluate import Array, Frame
+from mpmd.lang.evaluate_task import Array, Frame
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import Index
 from mpmd.lang.kernel.views import TileSpan

@@ -13,7 +13,7 @@ import pytest
 
 import mpmd
 from mpmd.errors import Diagnostic
-from mpmd.lang.evaluate import run_task
+from mpmd.lang.evaluate_task import run_task
 from mpmd.lang.text.printer import print_task
 from mpmd.lang.tile import TaskDef
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mpmd.errors import ArgumentError, BoundsError, TypeMismatch
-from mpmd.lang.evaluate import evaluate, run_task
+from mpmd.lang.evaluate import evaluate
+from mpmd.lang.evaluate_task import run_task
 from mpmd.lang.program import Program
 from mpmd.lang.text.printer import parse_program
 from mpmd.lang.types import DTYPES

@@ -12,7 +12,7 @@ import pytest
 import mpmd
 from examples import cholesky, mlp
 from examples.smollm2 import kernels as smollm2
-from mpmd.lang.evaluate import run_task
+from mpmd.lang.evaluate_task import run_task
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program, ScalarArg, View
 from mpmd.lang.types import TensorSpec, f32, from_numpy
