@@ -48,6 +48,8 @@ from mpmd.lang.surface import Task as Task
 from mpmd.lang.surface import dims as dims
 from mpmd.lang.surface import empty as empty
 from mpmd.lang.surface import loop as loop
+from mpmd.lang.surface import segments as segments
+from mpmd.lang.surface import split as split
 from mpmd.lang.surface import task as task
 from mpmd.lang.surface import tiles as tiles
 from mpmd.lang.types import DType as DType

@@ -126,11 +126,32 @@ def dims(names: str) -> tuple[Any, ...]:
     """Named extents: `T, H = mpmd.dims("T H")`."""
     ...
 
-def tiles(extent: int, size: int | None = None) -> Iterator[TileSpan]:
-    """The pieces of an axis; the body is traced once, with a symbolic tile."""
+def tiles(
+    extent: SupportsIndex | TileSpan,
+    size: int | None = None,
+    *,
+    most: int | None = None,
+    drain: bool = False,
+) -> Iterator[TileSpan]:
+    """The pieces of an axis; the body is traced once, with a symbolic tile.
 
-def loop(count: int) -> Iterator[int]:
-    """Repetition inside of the launch; the body is traced once."""
+    `extent` may be a runtime integer, which `most` bounds, or a piece. With `drain` the cores take the
+    pieces by ticket.
+    """
+
+def split(
+    extent: SupportsIndex | TileSpan, parts: int, *, most: int | None = None, drain: bool = False
+) -> Iterator[TileSpan]:
+    """Even pieces of an axis, so many; the body is traced once, with a symbolic piece."""
+
+def segments(offsets: Tile, capacity: int) -> Iterator[TileSpan]:
+    """Ragged pieces given by data: `offsets[k]` to `offsets[k + 1]`, each of at most `capacity` elements."""
+
+def loop(count: SupportsIndex, *, until: Tile | None = None) -> Iterator[int]:
+    """Repetition inside of the launch; the body is traced once.
+
+    It ends early after an iteration that leaves the one element of `until` other than zero.
+    """
 
 def empty(shape: int | Sequence[int], dtype: type[Tile]) -> Tile:
     """A tensor that lives inside of the kernel."""

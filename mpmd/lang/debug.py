@@ -17,17 +17,30 @@ from typing import Any
 
 import numpy as np
 
-from mpmd.errors import ArgumentError, LanguageError
+from mpmd.errors import ArgumentError, LanguageError, Span
+from mpmd.lang import pieces
 from mpmd.lang.debug_tile import Live
 from mpmd.lang.evaluate import DEFAULT_TILE, argument_array, poisoned, reshaped, scalar_value
 from mpmd.lang.evaluate_task import Array, Frame, Number, window
 from mpmd.lang.frames import caller_span, user_frame
-from mpmd.lang.index import Index
+from mpmd.lang.index import ZERO, Index
 from mpmd.lang.kernel.binding import bind_call, match_arguments
+from mpmd.lang.kernel.loops import (
+    LoopHead,
+    SegmentsHead,
+    Stretch,
+    loop_head,
+    loop_variable,
+    segments_head,
+    split_head,
+    static,
+    tiles_head,
+)
 from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
 from mpmd.lang.kernel.symbolic import as_extent
 from mpmd.lang.kernel.trace import Tracer
 from mpmd.lang.kernel.views import TensorView, TileSpan
+from mpmd.lang.pieces import Piece, check_extent
 from mpmd.lang.program import ScalarArg, Tensor, View
 from mpmd.lang.surface import ACTIVE, Interpreter, Task, resolve_annotations
 from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
@@ -117,13 +130,47 @@ class KernelDebugger(Tracer):
         self._arrays.setdefault(result.id, reshaped(result, self._arrays[tensor.id]))
         return result
 
-    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
-        super().tiles(extent, size)  # refuses what is not an extent
-        return _pieces(_known(extent), self._tile_size if size is None else _known(size))
+    def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[TileSpan]:
+        loop_variable("mpmd.tiles")
+        _check_bound("tiles", extent, most)
+        head = tiles_head(extent, size, None, drain)
+        step = self._tile_size if head.size is None else head.size
+        return _divided(head.stretch, pieces.tiles(head.stretch.extent.const, step))
 
-    def loop(self, count: Any) -> Iterator[Any]:
-        super().loop(count)
-        return iter(range(_known(count)))
+    def split(self, extent: Any, parts: Any, most: Any, drain: bool) -> Iterator[TileSpan]:
+        loop_variable("mpmd.split")
+        _check_bound("split", extent, most)
+        head = split_head(extent, parts, None, drain)
+        return _divided(head.stretch, pieces.split(head.stretch.extent.const, head.parts))
+
+    def segments(self, offsets: Any, capacity: Any) -> Iterator[TileSpan]:
+        loop_variable("mpmd.segments")
+        return self._segments(segments_head(offsets, capacity))
+
+    def _segments(self, head: SegmentsHead) -> Iterator[TileSpan]:
+        offsets = self._array(head.offsets.view, head.offsets.name, head.span)
+        for number in range(head.count):
+            piece = pieces.segment(offsets, number, head.capacity, head.offsets.name, head.span)
+            if piece.size:
+                yield TileSpan(
+                    "segment", Index(piece.start), Index(piece.size), Index(piece.index), within=None
+                )
+
+    def loop(self, count: Any, until: Any) -> Iterator[Any]:
+        loop_variable("mpmd.loop")
+        number = as_extent(count)
+        return self._repeat(loop_head(count if number is None else max(0, number.const), until))
+
+    def _repeat(self, head: LoopHead) -> Iterator[int]:
+        for value in range(head.count.const):
+            yield value
+            if head.until is not None and pieces.is_set(
+                self._array(head.until.view, head.until.name, head.span)
+            ):
+                return
+
+    def _array(self, view: View, name: str, span: Span) -> Array:
+        return window(self._arrays[view.tensor], view.region, {}, name, span).transpose(view.order)
 
     def call(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         span = caller_span()
@@ -132,8 +179,7 @@ class KernelDebugger(Tracer):
         scalars: dict[str, Number] = {}
         for param, arg in zip(task.definition.params, call.args, strict=True):
             if isinstance(arg, View):
-                part = window(self._arrays[arg.tensor], arg.region, {}, param.name, span)
-                tensors[param.name] = part.transpose(arg.order)
+                tensors[param.name] = self._array(arg, param.name, span)
             else:
                 scalars[param.name] = scalar_value(param.name, _number(arg), param.dtype, span)
         dims = {name: extent.const for name, extent in call.dims}
@@ -141,10 +187,12 @@ class KernelDebugger(Tracer):
         _active(TaskDebugger(live, dims), lambda: task.function(*live.arguments()))
 
 
-def _known(extent: Any) -> int:
-    index = as_extent(extent)
-    assert index is not None
-    return index.const
+def _check_bound(what: str, extent: Any, most: Any) -> None:
+    """Here every extent is known; it may still be one that a launch decides."""
+    span = caller_span()
+    number = extent.span[1] if isinstance(extent, TileSpan) else as_extent(extent)
+    if number is not None:
+        check_extent(number.const, None if most is None else static(most, span), what, span)
 
 
 def _number(arg: ScalarArg) -> Number:
@@ -152,10 +200,12 @@ def _number(arg: ScalarArg) -> Number:
     return arg.value.const if isinstance(arg.value, Index) else arg.value
 
 
-def _pieces(extent: int, size: int) -> Iterator[TileSpan]:
-    for number, start in enumerate(range(0, extent, size)):
-        numbers = (start, min(size, extent - start), number, extent)
-        yield TileSpan("tile", *map(Index, numbers))
+def _divided(stretch: Stretch, found: Iterator[Piece]) -> Iterator[TileSpan]:
+    """The pieces, as indices of tensors."""
+    within = (stretch.origin, stretch.origin + stretch.extent)
+    for piece in found:
+        start = stretch.origin + piece.start
+        yield TileSpan("tile", start, Index(piece.size), Index(piece.index), within=within)
 
 
 class TaskDebugger:
@@ -171,10 +221,19 @@ class TaskDebugger:
     def apply(self, operation: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         return self._live.function(operation, args, kwargs)
 
-    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
+    def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[TileSpan]:
         if size is None:
             raise _belongs_in_a_kernel("mpmd.tiles without a size")
-        return _pieces(operator.index(extent), size)
+        if most is not None or drain:
+            raise _belongs_in_a_kernel("'most' or 'drain' of mpmd.tiles")
+        stretch = Stretch("tiles", Index(operator.index(extent)), ZERO, None, None, caller_span())
+        return _divided(stretch, pieces.tiles(stretch.extent.const, size))
+
+    def split(self, extent: Any, parts: Any, most: Any, drain: bool) -> Iterator[Any]:
+        raise _belongs_in_a_kernel("mpmd.split")
+
+    def segments(self, offsets: Any, capacity: Any) -> Iterator[Any]:
+        raise _belongs_in_a_kernel("mpmd.segments")
 
     def call(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         raise _belongs_in_a_kernel(f"a call of task '{task.__name__}'")
@@ -182,7 +241,7 @@ class TaskDebugger:
     def empty(self, shape: Any, dtype: Any) -> Any:
         raise _belongs_in_a_kernel("mpmd.empty")
 
-    def loop(self, count: Any) -> Iterator[Any]:
+    def loop(self, count: Any, until: Any) -> Iterator[Any]:
         raise _belongs_in_a_kernel("mpmd.loop")
 
     def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.lang.kernel.ranges import OpenLoop, greatest, intervals, least
+from mpmd.lang.kernel.ranges import Kind, OpenLoop, greatest, highest, intervals, least
 from mpmd.lang.tile import Axis, Region
 
 Box = tuple[range, ...]
@@ -39,7 +39,7 @@ def _hull(axis: Axis, size: int, loops: Sequence[OpenLoop]) -> range:
     bounds = intervals(loops)
     low, high = least(axis.start, loops), greatest(last, loops)
     start = axis.start.interval(bounds).lo if low is None else low
-    stop = last.interval(bounds).hi if high is None else high
+    stop = highest(last, loops) if high is None else high
     return range(max(0, start), max(0, min(size, stop + 1)))
 
 
@@ -55,11 +55,19 @@ def first(region: Region, loops: Iterable[OpenLoop]) -> Box | None:
 
 
 def _first_values(loop: OpenLoop) -> dict[str, int]:
-    if not loop.tiled:
+    """What is known of the first iteration, if there is one; of segments nothing is."""
+    if loop.kind is Kind.REPEAT:
         return {loop.name: 0}
-    values = {f"{loop.name}.start": 0, f"{loop.name}.index": 0}
-    if loop.size is not None and loop.extent.is_const:
-        values[f"{loop.name}.size"] = min(loop.size, loop.extent.const)
+    if loop.kind is Kind.SEGMENTS:
+        return {}
+    start, size, index = loop.symbols
+    values = {start: 0}
+    if loop.kind is Kind.TILES or loop.fills:
+        values[index] = 0
+    if loop.kind is Kind.TILES and loop.size is not None and loop.extent.is_const:
+        values[size] = min(loop.size, loop.extent.const)
+    elif loop.kind is Kind.SPLIT and loop.fills:
+        values[size] = loop.extent.const // (loop.pieces or 1)
     return values
 
 

@@ -18,8 +18,8 @@ from mpmd.errors import DirectionError, Note
 from mpmd.lang.index import ZERO
 from mpmd.lang.kernel.binding import views_of
 from mpmd.lang.kernel.boxes import Box, apart, first, hull, left_out, shown, whole
-from mpmd.lang.kernel.ranges import OpenLoop
-from mpmd.lang.program import Call, Node, Program, Tensor, TileLoop, View
+from mpmd.lang.kernel.ranges import OpenLoop, opened
+from mpmd.lang.program import Call, Node, Program, Tensor, View
 from mpmd.lang.tile import Axis, Load, Param, Store, TaskDef
 from mpmd.lang.types import Direction
 
@@ -44,11 +44,8 @@ def _calls(body: tuple[Node, ...], loops: Loops) -> Iterator[tuple[Call, Loops]]
     for node in body:
         if isinstance(node, Call):
             yield node, loops
-        elif isinstance(node, TileLoop):
-            loop = OpenLoop(node.name, node.extent, tiled=True, size=node.size)
-            yield from _calls(node.body, (*loops, loop))
         else:
-            yield from _calls(node.body, (*loops, OpenLoop(node.name, node.count, tiled=False)))
+            yield from _calls(node.body, (*loops, opened(node)))
 
 
 # -- what may have been written -------------------------------------------------------------------

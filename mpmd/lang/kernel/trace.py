@@ -17,14 +17,23 @@ from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
 from mpmd.lang.frames import caller_span, function_span, user_frame
 from mpmd.lang.index import Index, symbol
 from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
-from mpmd.lang.kernel.bytecode import bound_to, iterated_as
+from mpmd.lang.kernel.bytecode import bound_to
 from mpmd.lang.kernel.carried import check_carried
 from mpmd.lang.kernel.initialised import check_initialised
+from mpmd.lang.kernel.loops import (
+    Head,
+    loop_head,
+    loop_variable,
+    segments_head,
+    split_head,
+    static,
+    tiles_head,
+)
 from mpmd.lang.kernel.ranges import OpenLoop, intervals
 from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent, simplest
-from mpmd.lang.kernel.views import TensorView, TileSpan, c_strides
-from mpmd.lang.program import Call, Loop, Node, Program, Scalar, ScalarArg, Tensor, TileLoop, View
+from mpmd.lang.kernel.views import TensorView, c_strides
+from mpmd.lang.program import Call, Node, Program, Scalar, ScalarArg, Tensor, View
 from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 
@@ -149,23 +158,23 @@ class Tracer:
                 f"{dtype!r} is not an element type", span=span, hints=("write mpmd.empty((T, F), mpmd.f32)",)
             )
         extents = tuple(
-            _static(extent, span) for extent in (shape if isinstance(shape, (tuple, list)) else [shape])
+            static(extent, span) for extent in (shape if isinstance(shape, (tuple, list)) else [shape])
         )
         name = self._fresh(bound_to(user_frame()) or "local")
         tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
         return TensorView.whole(self, tensor, None, name)
 
-    def tiles(self, extent: Any, size: int | None) -> Iterator[TileSpan]:
-        span, name = caller_span(), _loop_variable("mpmd.tiles")
-        length = _length(extent, "mpmd.tiles", span)
-        step = None if size is None else _static(size, span)
-        if step is not None and step < 1:
-            raise LanguageError(f"a tile has at least 1 element, not {step}", span=span)
-        return self._tiles(name, length, step, span)
+    def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[Any]:
+        return self._traced(loop_variable("mpmd.tiles"), tiles_head(extent, size, most, drain))
 
-    def loop(self, count: Any) -> Iterator[SymInt]:
-        span, name = caller_span(), _loop_variable("mpmd.loop")
-        return self._loop(name, _static(count, span), span)
+    def split(self, extent: Any, parts: Any, most: Any, drain: bool) -> Iterator[Any]:
+        return self._traced(loop_variable("mpmd.split"), split_head(extent, parts, most, drain))
+
+    def segments(self, offsets: Any, capacity: Any) -> Iterator[Any]:
+        return self._traced(loop_variable("mpmd.segments"), segments_head(offsets, capacity))
+
+    def loop(self, count: Any, until: Any) -> Iterator[Any]:
+        return self._traced(loop_variable("mpmd.loop"), loop_head(count, until))
 
     def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A kernel that this kernel calls: its body becomes part of this one."""
@@ -205,6 +214,10 @@ class Tracer:
             )
         return self._reshapes[key]
 
+    def same_storage(self, tensor: Tensor) -> frozenset[int]:
+        root = tensor.id if tensor.base is None else tensor.base
+        return frozenset(t.id for t in self._tensors if root in (t.id, t.base))
+
     # -- bookkeeping -------------------------------------------------------------------------
 
     def _add(
@@ -221,26 +234,15 @@ class Tracer:
         self._tensors.append(tensor)
         return tensor
 
-    def _tiles(self, name: str, length: Index, size: int | None, span: Span) -> Iterator[TileSpan]:
-        if length == Index(0):
+    def _traced(self, name: str, head: Head) -> Iterator[Any]:
+        if head.is_empty:
             return
-        loop = OpenLoop(self._fresh(name), length, tiled=True, size=size)
-        start, varying, index = (symbol(name) for name in loop.symbols)
-        divides = size is not None and length.is_const and length.const % size == 0
-        item = TileSpan(loop.name, start, Index(size or 0) if divides else varying, index, length)
+        loop = head.opened(self._fresh(name))
+        item = head.iteration(loop)
         body: list[Node] = []
-        yield from self._once(loop, item, body, span)
+        yield from self._once(loop, item, body, head.span)
         if body:
-            self._bodies[-1].append(TileLoop(loop.name, length, size, tuple(body), span))
-
-    def _loop(self, name: str, count: int, span: Span) -> Iterator[SymInt]:
-        if count == 0:
-            return
-        loop = OpenLoop(self._fresh(name), Index(count), tiled=False)
-        body: list[Node] = []
-        yield from self._once(loop, SymInt(symbol(loop.name)), body, span)
-        if body:
-            self._bodies[-1].append(Loop(loop.name, Index(count), tuple(body), span))
+            self._bodies[-1].append(head.node(loop, item, tuple(body), self._loops))
 
     def _once(self, loop: OpenLoop, item: Any, body: list[Node], span: Span) -> Iterator[Any]:
         """Yields the one symbolic iteration, which is recorded in `body`."""
@@ -295,49 +297,6 @@ def _symbols(arg: View | ScalarArg) -> set[str]:
     if isinstance(arg, ScalarArg):
         return set(arg.value.symbols()) if isinstance(arg.value, Index) else set()
     return {s for axis in arg.region for s in axis.start.symbols() | axis.extent.symbols()}
-
-
-def _loop_variable(what: str) -> str:
-    """The variable of the `for` statement that iterates over the running call, which nothing may wrap."""
-    name = iterated_as(user_frame())
-    if name is None:
-        raise LanguageError(
-            f"{what} is not itself what a 'for' iterates over",
-            span=caller_span(),
-            hints=(f"write 'for t in {what}(…):', without enumerate, zip, list or a variable",),
-        )
-    return name
-
-
-def _length(extent: Any, what: str, span: Span) -> Index:
-    length = as_extent(extent)
-    if length is None or (length.is_const and length.const < 0):
-        raise LanguageError(
-            f"{what} is given {extent!r}, which is not an extent",
-            span=span,
-            hints=("an extent is an integer or a dim, such as x.shape[0]",),
-        )
-    return length
-
-
-def _static(value: Any, span: Span) -> int:
-    """An extent that must be known while the kernel is traced."""
-    index = as_extent(value)
-    if index is None or not index.is_const or index.const < 0:
-        symbolic = index is not None and not index.is_const
-        raise LanguageError(
-            f"'{value}' is not known while the kernel is traced"
-            if symbolic
-            else f"{value!r} is not an extent",
-            span=span,
-            label="must be a constant",
-            hints=(
-                "allocate the whole extent outside of the loop, and pass parts of it"
-                if symbolic
-                else "an extent is a dim or an integer that is not negative",
-            ),
-        )
-    return index.const
 
 
 def _passed(kernel: str, param: KernelParam, value: Any, span: Span) -> Any:

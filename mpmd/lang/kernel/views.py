@@ -1,7 +1,7 @@
 """Tensors as a kernel's Python handles them while it is traced: views that know their region.
 
 In:  a registry of the kernel's tensors (`Tensors`), and what users index with.
-Out: `TensorView`, from which a `View` of the program is made; `TileSpan`, the `t` of a tile loop.
+Out: `TensorView`, from which a `View` of the program is made; `TileSpan`, the `t` of a loop over pieces.
 Not here: calls (`kernel/binding.py`); whether runtime offsets stay inside (`partition` emits guards).
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 from mpmd.errors import BoundsError, LanguageError, TypeMismatch
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import ONE, ZERO, Index, ceildiv, maximum, minimum
-from mpmd.lang.kernel.ranges import OpenLoop, greatest, least
+from mpmd.lang.kernel.ranges import OpenLoop, greatest, intervals, least
 from mpmd.lang.kernel.symbolic import as_extent, simplest
 from mpmd.lang.program import Tensor, View
 from mpmd.lang.tile import Axis
@@ -29,15 +29,31 @@ class Tensors(Protocol):
 
     def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor: ...
 
+    def same_storage(self, tensor: Tensor) -> frozenset[int]:
+        """The tensors that are this one, or reshaped from the same."""
+        ...
+
 
 class TileSpan:
-    """One symbolic tile of an axis: `start`, `size`, `index`; as an index it keeps the axis."""
+    """One symbolic piece of an axis: `start`, `size`, `index`; as an index it keeps the axis."""
 
-    __slots__ = ("_extent", "_index", "_size", "_start", "name")
+    __slots__ = ("_index", "_inside", "_size", "_start", "_within", "axes", "name")
 
-    def __init__(self, name: str, start: Index, size: Index, index: Index, extent: Index) -> None:
+    def __init__(
+        self,
+        name: str,
+        start: Index,
+        size: Index,
+        index: Index,
+        *,
+        within: tuple[Index, Index] | None,
+        inside: TileSpan | None = None,
+    ) -> None:
         self.name = name
-        self._start, self._size, self._index, self._extent = start, size, index, extent
+        self._start, self._size, self._index = start, size, index
+        self._within = within  # first and end of what is in pieces; None: only data know
+        self._inside = inside  # the piece of which this one is a piece
+        self.axes: list[int] = []  # extents, at most, of the axes that it was an index of
 
     def __repr__(self) -> str:
         return f"<tile {self.name}>"
@@ -59,23 +75,31 @@ class TileSpan:
         """Start and extent."""
         return self._start, self._size
 
+    def indexes(self, extent: int) -> None:
+        """Notes that the piece is an index of an axis that has at most so many elements."""
+        self.axes.append(extent)
+        if self._inside is not None:
+            self._inside.indexes(extent)
+
     def grow(self, before: int, after: int) -> TileSpan:
-        """The tile with a halo of so many elements on each side, clipped to the axis."""
-        sides = []
-        for side in (before, after):
-            amount = as_extent(side)
-            if amount is None or not amount.is_const or amount.const < 0:
-                raise LanguageError(
-                    f"a halo is a constant number of elements, not {side!r}",
-                    span=caller_span(),
-                    hints=("t.grow(before, after) takes two integers that are not negative",),
-                )
-            sides.append(amount.const)
-        before, after = sides
-        stop = self._start + self._size  # a tile is inside of its axis: only what is added is clipped
-        start = maximum(self._start - before, 0) if before else self._start
-        stop = minimum(stop + after, self._extent) if after else stop
-        return TileSpan(self.name, start, stop - start, self._index, self._extent)
+        """The piece with a halo of so many elements on each side, clipped to what is in pieces."""
+        if self._within is None:
+            raise LanguageError(
+                f"'{self.name}' is a segment, which has no halo",
+                span=caller_span(),
+                label="grown here",
+                hints=("its neighbours are other segments; take tiles of it, and grow those",),
+            )
+        lowest, end = self._within
+        before, after = _halo(before), _halo(after)
+        stop = self._start + self._size  # a piece is inside of its axis: only what is added is clipped
+        start = maximum(self._start - before, lowest) if before else self._start
+        stop = minimum(stop + after, end) if after else stop
+        grown = TileSpan(
+            self.name, start, stop - start, self._index, within=self._within, inside=self._inside
+        )
+        grown.axes = self.axes
+        return grown
 
     def __iter__(self) -> NoReturn:
         raise self._refusal("iterated over")
@@ -99,6 +123,17 @@ class TileSpan:
             label=label,
             hints=(f"use {self.name}.start, {self.name}.size or {self.name}.index",),
         )
+
+
+def _halo(side: object) -> int:
+    amount = as_extent(side)
+    if amount is None or not amount.is_const or amount.const < 0:
+        raise LanguageError(
+            f"a halo is a constant number of elements, not {side!r}",
+            span=caller_span(),
+            hints=("t.grow(before, after) takes two integers that are not negative",),
+        )
+    return amount.const
 
 
 class TensorView:
@@ -310,6 +345,7 @@ def _indexed(view: TensorView, position: int, axis: Axis, part: Any) -> Axis:
         return _sliced(view, position, axis, part)
     if isinstance(part, TileSpan):
         start, extent = part.span
+        part.indexes(_longest(view, position, axis))
         if _leaves(view, axis, start, start + extent):
             raise _out_of_bounds(view, position, axis, repr(part))
         return _within(axis, start, extent)
@@ -325,6 +361,12 @@ def _indexed(view: TensorView, position: int, axis: Axis, part: Any) -> Axis:
     if _leaves(view, axis, start, start + 1):
         raise _out_of_bounds(view, position, axis, f"index {index}")
     return _within(axis, start, ONE, keep=False)
+
+
+def _longest(view: TensorView, position: int, axis: Axis) -> int:
+    """The elements of an axis at most."""
+    whole = view.tensor.shape[view.axes[position]]
+    return min(whole, axis.extent.interval(intervals(view.owner.open_loops)).hi)
 
 
 def _sliced(view: TensorView, position: int, axis: Axis, part: slice) -> Axis:
