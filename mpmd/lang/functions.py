@@ -1,4 +1,4 @@
-"""The functions on tiles, by the names under which `mpmd` exports them.
+"""The functions of tasks, by the names under which `mpmd` exports them.
 
 In:  nothing. Out: one `OpFunction` each; many are named like Python builtins, hence a module of their own.
 Not here: what they compute (`ops.py`; `task/composites.py` for those made of others).

@@ -109,7 +109,7 @@ CALLS = [
           --> t.py:3:9
         3 |     v = helper(x[:])
                     ^^^^^^^^^^^^
-          hint: a task calls functions of mpmd; constants are best computed before the task
+          hint: put 'helper' under @mpmd.inline, so that it becomes a part of the task
         """,
     ),
     (

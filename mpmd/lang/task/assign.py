@@ -13,7 +13,7 @@ from mpmd.errors import DirectionError, LanguageError, Note, Span
 from mpmd.lang.task.expr import Scope, expression, items_of, operate
 from mpmd.lang.task.indexing import load_region, store, target_region
 from mpmd.lang.task.source import construct, did_you_mean
-from mpmd.lang.task.values import TensorRef, Tile, Value, describe, is_number, not_a_tile
+from mpmd.lang.task.values import ChannelRef, TensorRef, Tile, Value, describe, is_number, not_a_tile
 from mpmd.lang.tile import Param
 from mpmd.lang.types import Direction
 
@@ -48,14 +48,21 @@ def _bind(scope: Scope, target: ast.expr, value: Value, node: ast.stmt) -> None:
 
 def _name_value(scope: Scope, target: ast.Name, value: Value, node: ast.stmt) -> None:
     refuse_tensor_name(scope, target)
-    if isinstance(value, TensorRef):
+    if isinstance(value, (TensorRef, ChannelRef)):
         raise not_a_tile(value, scope.span(getattr(node, "value", node)))
     scope.names[target.id] = value
 
 
 def refuse_tensor_name(scope: Scope, target: ast.Name) -> None:
-    """Raises LanguageError where a name that stands for a tensor would get another meaning."""
+    """Raises LanguageError where a name that stands for a tensor or a channel would get another meaning."""
     old = scope.names.get(target.id)
+    if isinstance(old, ChannelRef):
+        raise LanguageError(
+            f"'{target.id}' is a channel: assigning to its name sends nothing",
+            span=scope.span(target),
+            related=(Note(old.param.span, f"declares '{old.param.name}'"),),
+            hints=("send a tile by mpmd.send; use another name for a value that is not sent",),
+        )
     if isinstance(old, TensorRef):
         name = old.param.name
         raise LanguageError(
@@ -82,6 +89,8 @@ def _tensor_of(scope: Scope, target: ast.Subscript) -> Param:
     base = expression(scope, target.value)
     if isinstance(base, TensorRef):
         return base.param
+    if isinstance(base, ChannelRef):
+        raise not_a_tile(base, scope.span(target.value))
     tensors = [name for name, v in scope.names.items() if isinstance(v, TensorRef)]
     named = target.value.id if isinstance(target.value, ast.Name) else ""
     raise LanguageError(

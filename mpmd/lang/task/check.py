@@ -1,4 +1,4 @@
-"""The laws on a parsed task: directions, definite assignment of `Out`, and bounds.
+"""The laws on a parsed task: directions, definite assignment of `Out`, tokens that can be counted, bounds.
 
 In:  a `TaskDef`. Out: nothing, or a Diagnostic at the user's line; and, for emitters, the accesses
      and extents whose bounds are not proved and need a check at run time.
@@ -12,11 +12,26 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
-from mpmd.errors import BoundsError, DirectionError, Note
-from mpmd.lang.index import Index
+from mpmd.errors import BoundsError, DirectionError, LanguageError, Note
+from mpmd.lang.index import ZERO, Index
 from mpmd.lang.task.coverage import Coverage, Regions, covers, whole
 from mpmd.lang.task.facts import Facts, Values, task_facts, values_of, walk_with_facts
-from mpmd.lang.tile import Apply, Axis, Gather, Load, Param, Stmt, Store, TaskDef, walk
+from mpmd.lang.task.tokens import first_token
+from mpmd.lang.tile import (
+    Apply,
+    Axis,
+    Branch,
+    Gather,
+    Load,
+    Loop,
+    Param,
+    Receive,
+    Send,
+    Stmt,
+    Store,
+    TaskDef,
+    walk,
+)
 from mpmd.lang.types import Direction
 
 
@@ -24,6 +39,7 @@ def check_task(definition: TaskDef) -> None:
     """Raises DirectionError or BoundsError for the first law that the body breaks."""
     for param in definition.tensors:
         _check_direction(definition, param)
+    _check_countable(definition.body)
     _check_bounds(definition)
     for param in definition.tensors:
         if param.direction is Direction.OUT:
@@ -72,6 +88,33 @@ def _check_store(param: Param, store: Store) -> None:
 
 def _declared(param: Param) -> Note:
     return Note(param.span, f"declares '{param.name}'")
+
+
+# -- channels -------------------------------------------------------------------------------------------
+
+
+def _check_countable(body: tuple[Stmt, ...]) -> None:
+    """The number of tokens is known from dims and scalars: no data decides whether one moves, or how many."""
+    for stmt in body:
+        if isinstance(stmt, Branch):
+            for inner in walk((*stmt.then, *stmt.otherwise)):
+                if isinstance(inner, (Send, Receive)):
+                    raise _uncountable(inner, Note(stmt.span, "decides"), "whether a token moves")
+        elif isinstance(stmt, Loop) and (moving := first_token(stmt.body)) is not None:
+            if any(name[0] == "%" for name in stmt.start.symbols() | stmt.stop.symbols()):
+                raise _uncountable(moving, Note(stmt.span, "loops"), "how many tokens move")
+            _check_countable(stmt.body)
+
+
+def _uncountable(stmt: Send | Receive, note: Note, what: str) -> LanguageError:
+    verb = "sends" if isinstance(stmt, Send) else "receives"
+    return LanguageError(
+        f"data decides {what} through '{stmt.param}'",
+        span=stmt.span,
+        label=f"{verb} a token, or does not",
+        related=(note,),
+        hints=("move a token in every case, and decide what is in it: mpmd.where, or 'if' around its value",),
+    )
 
 
 # -- definite assignment --------------------------------------------------------------------------------
@@ -130,15 +173,15 @@ class Access:
 def unproved_accesses(task: TaskDef, *, fixed: Mapping[str, int] = {}) -> tuple[tuple[Stmt, int], ...]:
     """(statement, axis) of every access that needs a check at run time, in program order.
 
-    Statements are loads, stores, gathers, `slice`s of values, and the ops that make a tile of given
-    extents (`new_extents`). `fixed` gives dims their extents.
+    Statements are loads, stores, gathers, sends, `slice`s of values, and the ops that make a tile of given
+    extents (`new_extents`). A receive always compares extents with the sender's. `fixed` gives dims theirs.
     """
     values = values_of(task)
     found: list[tuple[Stmt, int]] = []
     for stmt, facts in walk_with_facts(task.body, task_facts(task, fixed), values):
         if isinstance(stmt, Gather):
             found.append((stmt, 0))
-        for access in _accesses(task, stmt, values):
+        for access in () if isinstance(stmt, Receive) else _accesses(task, stmt, values):
             if _verdict(access, facts) is not Verdict.PROVED:
                 found.append((stmt, access.number))
         extents = enumerate(new_extents(stmt))
@@ -173,6 +216,10 @@ def _accesses(task: TaskDef, stmt: Stmt, values: Values) -> Iterator[Access]:
         axis = Axis(cast(Index, stmt.attr("start")), cast(Index, stmt.attr("extent")), step)
         type_ = values.types[stmt.args[0]]
         yield Access(number, axis, type_.shape[number], f"a tile {type_}")
+    elif isinstance(stmt, (Send, Receive)):
+        extents = values.types[stmt.value if isinstance(stmt, Send) else stmt.out].shape
+        for number, (extent, limit) in enumerate(zip(extents, task.param(stmt.param).shape, strict=True)):
+            yield Access(number, Axis(ZERO, extent), limit, f"a token of '{stmt.param}'")
 
 
 def _verdict(access: Access, facts: Facts) -> Verdict:
@@ -189,6 +236,13 @@ def _verdict(access: Access, facts: Facts) -> Verdict:
 
 def _out_of_bounds(stmt: Stmt, access: Access) -> BoundsError:
     axis = access.axis
+    if isinstance(stmt, (Send, Receive)):
+        return BoundsError(
+            f"an extent of {axis.extent} along axis {access.number} of {access.what}",
+            span=stmt.span,
+            label=f"a token has {access.limit} elements there",
+            hints=("declare the channel with larger extents, or move smaller pieces",),
+        )
     if axis.keep:
         stop = axis.start + (axis.extent - 1) * axis.step + 1
         what = f"the slice {axis.start} : {stop}" + (f" : {axis.step}" if axis.step > 1 else "")

@@ -12,6 +12,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from types import FunctionType
 from typing import Any
 
 from mpmd.errors import LanguageError, Span
@@ -27,6 +28,7 @@ from mpmd.lang.task.calls import (
     transposed,
 )
 from mpmd.lang.task.indexing import Item, load, piece
+from mpmd.lang.task.inline import inlined
 from mpmd.lang.task.join import Arms, both, condition_of, join
 from mpmd.lang.task.operators import elementwise, matmul
 from mpmd.lang.task.source import Source, construct, did_you_mean
@@ -52,12 +54,18 @@ from mpmd.lang.types import DType
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where an expression stands: the names that it sees, and the builder that takes its statements."""
+    """Where an expression stands: the names that it sees, and the builder that takes its statements.
+
+    `inlined` are the inline functions that it stands in, outer before inner; `value_of` parses the body
+    of such a function.
+    """
 
     source: Source
     builder: Builder
     names: dict[str, Value]
     dims: frozenset[str]
+    value_of: Callable[[Scope, list[ast.stmt]], Value]
+    inlined: tuple[FunctionType, ...] = ()
 
     def copy(self) -> Scope:
         """The same place with names of its own."""
@@ -329,6 +337,8 @@ def _subscript(scope: Scope, node: ast.Subscript) -> Value:
         return piece(scope.builder, base, items_of(scope, node.slice), span)
     if isinstance(base, tuple):
         return _element(base, items_of(scope, node.slice), span)
+    if isinstance(base, ChannelRef):
+        raise not_a_tile(base, scope.span(node.value))
     raise LanguageError(f"{describe(base)} cannot be indexed", span=span)
 
 
@@ -356,6 +366,8 @@ def _call(scope: Scope, node: ast.Call) -> Value:
     callee = expression(scope, node.func)
     if isinstance(callee, surface.OpFunction):
         return call_function(scope.builder, callee.name, _arguments(scope, node, callee.name))
+    if isinstance(callee, surface.Inline):
+        return inlined(scope, callee, _arguments(scope, node, callee.__name__, whole_tensors=True))
     if any(callee is known for known in BUILTINS):
         return call_builtin(scope.builder, callee, _arguments(scope, node, ast.unparse(node.func)))
     raise LanguageError(
@@ -370,20 +382,24 @@ def _call_hints(callee: Any) -> tuple[str, ...]:
     if hasattr(functions, name):
         return (f"did you mean 'mpmd.{name}'?",)
     if isinstance(callee, surface.Task):
-        return ("tasks are called by kernels; write what is common in both tasks",)
+        return ("tasks are called by kernels; put what they have in common under @mpmd.inline",)
     if isinstance(callee, DType):
         return (f"cast a tile by .astype(mpmd.{callee.name}); a number takes the dtype of the tile it meets",)
+    if isinstance(callee, FunctionType):
+        return (f"put '{name}' under @mpmd.inline, so that it becomes a part of the task",)
     if not callable(callee):
         return ()
     return ("a task calls functions of mpmd; constants are best computed before the task",)
 
 
-def _arguments(scope: Scope, node: ast.Call, callee: str) -> Arguments:
+def _arguments(scope: Scope, node: ast.Call, callee: str, *, whole_tensors: bool = False) -> Arguments:
+    """The arguments of a call, evaluated; only inline functions take tensors that are not indexed."""
     for keyword in node.keywords:
         if keyword.arg is None:
             raise LanguageError("'**' cannot stand in a task", span=scope.span(keyword.value))
-    positional = tuple(_argument(scope, arg) for arg in node.args)
-    keywords = tuple((str(k.arg), _argument(scope, k.value)) for k in node.keywords)
+    evaluate = expression if whole_tensors else _argument
+    positional = tuple(evaluate(scope, arg) for arg in node.args)
+    keywords = tuple((str(k.arg), evaluate(scope, k.value)) for k in node.keywords)
     return Arguments(callee, positional, keywords, scope.span(node))
 
 

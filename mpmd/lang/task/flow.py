@@ -25,9 +25,24 @@ def statements(scope: Scope, body: Iterable[ast.stmt]) -> None:
     """Parses statements in order. Raises LanguageError for syntax that tasks do not have."""
     for node in body:
         handler = _STATEMENTS.get(type(node))
+        if isinstance(node, ast.Return) and scope.inlined:
+            raise LanguageError(
+                f"'{scope.inlined[-1].__name__}' returns before its end",
+                span=scope.span(node),
+                hints=("it returns in its last line: give the value a name, and choose by 'if'",),
+            )
         if handler is None:
             raise scope.unsupported(node, *_INSTEAD.get(type(node), ()))
         handler(scope, node)
+
+
+def function_value(scope: Scope, body: list[ast.stmt]) -> Value:
+    """Parses the body of an inline function: its value is what the last statement returns, or None."""
+    if not isinstance(last := body[-1], ast.Return):
+        statements(scope, body)
+        return None
+    statements(scope, body[:-1])
+    return None if last.value is None else expression(scope, last.value)
 
 
 _INSTEAD: dict[type[ast.stmt], tuple[str, ...]] = {

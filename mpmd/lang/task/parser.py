@@ -18,7 +18,7 @@ from mpmd.lang.index import Sym, symbol
 from mpmd.lang.surface import plain_function, resolve_annotations
 from mpmd.lang.task.check import check_task
 from mpmd.lang.task.expr import Scope
-from mpmd.lang.task.flow import statements
+from mpmd.lang.task.flow import function_value, statements
 from mpmd.lang.task.prune import prune
 from mpmd.lang.task.source import Source, read_source
 from mpmd.lang.task.values import Builder, ChannelRef, TensorRef, Tile, Value
@@ -34,7 +34,7 @@ def parse_task(function: Callable[..., object]) -> TaskDef:
     params = _params(source, plain)
     dims = frozenset(_dims(source, params))
     builder = Builder(reserved=(*dims, *(p.name for p in params if p.is_scalar)))
-    scope = Scope(source, builder, _names(builder, params), dims)
+    scope = Scope(source, builder, _names(builder, params), dims, function_value)
     statements(scope, source.tree.body)
     definition = TaskDef(source.tree.name, params, prune(builder.body), source.name_span)
     check_task(definition)

@@ -38,9 +38,9 @@ def trip_count(loop: Loop, values: Mapping[str, IndexLike] = {}) -> Index:
     return maximum(ceildiv(stop - start, loop.step), ZERO)
 
 
-def moves_tokens(body: tuple[Stmt, ...]) -> bool:
-    """Whether something in these statements sends or receives."""
-    return any(isinstance(stmt, (Send, Receive)) for stmt in walk(body))
+def first_token(body: tuple[Stmt, ...]) -> Send | Receive | None:
+    """The first statement that sends or receives, if there is one."""
+    return next((stmt for stmt in walk(body) if isinstance(stmt, (Send, Receive))), None)
 
 
 def _count(body: tuple[Stmt, ...], param: str, values: Mapping[str, IndexLike]) -> Index:
@@ -48,7 +48,7 @@ def _count(body: tuple[Stmt, ...], param: str, values: Mapping[str, IndexLike]) 
     for stmt in body:
         if isinstance(stmt, (Send, Receive)) and stmt.param == param:
             total = total + 1
-        elif isinstance(stmt, Loop) and moves_tokens(stmt.body):
+        elif isinstance(stmt, Loop) and first_token(stmt.body):
             total = total + _loop_count(stmt, param, values)
     return total
 
@@ -74,7 +74,7 @@ def _sequence(body: tuple[Stmt, ...], values: Mapping[str, IndexLike]) -> Iterat
             yield stmt.param, "send"
         elif isinstance(stmt, Receive):
             yield stmt.param, "recv"
-        elif isinstance(stmt, Loop) and moves_tokens(stmt.body):
+        elif isinstance(stmt, Loop) and first_token(stmt.body):
             for inside in _iterations(stmt, values):
                 yield from _sequence(stmt.body, {**values, **inside})
 
