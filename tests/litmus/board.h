@@ -101,11 +101,12 @@ struct Line {
   long long value;
 };
 
-enum Task : int { PUT, TAKE, FAIL };
+enum Task : int { PUT, TAKE, FAIL, NEVER };
 
 constexpr Line put(int slot, long long value) { return {RUN, PUT, slot, value}; }
 constexpr Line take(int slot, long long value) { return {RUN, TAKE, slot, value}; }
 constexpr Line failing(int check) { return {RUN, FAIL, check, 0}; }
+constexpr Line never() { return {RUN, NEVER, 0, 0}; }
 constexpr Line signals(int event, int amount = 1) { return {SIGNAL, event, amount, 0}; }
 constexpr Line waits(int event, int amount = 1) { return {WAIT, event, amount, 0}; }
 constexpr Line barrier() { return {BARRIER, 0, 0, 0}; }
@@ -118,8 +119,9 @@ inline void run_take(Core&, const Word* row) {
   litmus::require(slots[row[0]] == row[1] + shift, "a task read another value than the one written for it");
 }
 inline void run_fail(Core& core, const Word* row) { check_index(core, static_cast<int>(row[0]), -1, 1); }
+inline void run_never(Core&, const Word*) { litmus::require(false, "a task ran behind one that failed"); }
 
-const Function functions[] = {run_put, run_take, run_fail};
+const Function functions[] = {run_put, run_take, run_fail, run_never};
 
 inline void enter(Core* core) { run_core(*core, functions); }
 

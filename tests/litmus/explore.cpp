@@ -1,7 +1,7 @@
 // The search: every schedule and every value that the memory allows, one execution after another.
 //
 // In:  the calls of litmus.h and hooks.h. Out: one line of JSON per program.
-// Not here: what a load may read (memory.h), when accesses race (races.h).
+// Not here: what a load may read (model.h), when accesses race (races.h).
 //
 // An execution runs the program's threads as fibers on one thread of the system. Whenever there is a choice
 // it is taken from a stack of choices, which is then counted up like an odometer. Two reductions, both exact:
@@ -27,6 +27,7 @@ const int STACK = 128 << 10;
 const int OBSERVED = 16;
 const int OUTCOMES = 256;
 const int LINE = 160;
+const int HURRIED_LOOKS = 100;  // more than any spin loop with a bound takes
 const int EXPIRIES = 4;  // without a write in between: more would show nothing new
 const long long LEAP = 1000000000000000LL;
 const Mask EVERYTHING = ~0ull;
@@ -39,6 +40,7 @@ struct Thread {
   Sight sight;
   Mask looked;   // locations read since the last pause
   Mask hurried;  // locations whose old values it reads on until it looks at the clock
+  int hurried_looks;
   int patience;
   int expired;  // how often, since anybody wrote, a spin loop ended because nothing else could happen
   long long clock;
@@ -395,7 +397,8 @@ void join() {
 }
 
 void pause() {
-  if (me().hurried) return;
+  if (me().hurried && ++me().hurried_looks < HURRIED_LOOKS) return;
+  me().hurried = 0;
   const Mask looked = me().looked;
   me().looked = 0;
   switch_point({PAUSE, looked, 0, false});
@@ -409,6 +412,7 @@ void pause() {
   if (taken == count) {
     if (me().patience) --me().patience;
     me().hurried = looked;
+    me().hurried_looks = 0;
     note("gives up", -1, 0);
     return;
   }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "litmus.h"
-#include "memory.h"
+#include "model.h"
 
 namespace litmus {
 

@@ -22,7 +22,7 @@ void arguments_and_results() {
 // The same for the launch after, with a worker that spins on, or sleeps in between, or is about to.
 void launch_after_launch() {
   lay(0, {take(2, 0)}, {take(0, 7), put(1, 8)});
-  patience = 2;
+  patience = 1;
   for (int at = 0; at < 2; ++at) {
     shift = 100 * at;
     slots[0] = 7 + shift;
@@ -41,11 +41,12 @@ void workers_meet() {
 
 // A launch that failed leaves nothing behind: the next one starts from zero.
 void failure_leaves_nothing() {
-  lay(3, {signals(0), waits(1), take(0, 7)}, {waits(0), failing(4), put(0, 7), signals(1)});
+  lay(3, {put(1, 5), signals(0), waits(1), take(0, 7)}, {waits(0), take(1, 5), failing(4), put(0, 7), signals(1)});
   litmus::require(launch(kernel, nullptr, none) == mpmd::FAILED_CHECK, "the launch says that a check failed");
   litmus::require(result.failure.check == 4, "and which");
-  bytes.row_function[1] = PUT;  // the task that failed
-  words[2] = 1;
+  bytes.row_function[3] = PUT;  // the task that failed
+  words[2 * 3] = 2;
+  shift = 100;
   resolve_steps(kernel);
   completes("the launch behind a failed one ends well");
 }

@@ -1,7 +1,7 @@
 // What a litmus program says to the model checker.
 //
 // In:  programs, compiled with -fsanitize=thread and linked with explore.cpp. Out: the six calls below.
-// Not here: what the memory may do (memory.h), the search over all executions (explore.cpp).
+// Not here: what the memory may do (model.h), the search over all executions (explore.cpp).
 //
 // The compiler turns every access of a program into a call of the thread sanitizer's interface, and
 // explore.cpp answers these calls: so the real text of mpmd/sync.h, mpmd/driver.h and pool.cpp runs under

@@ -1,13 +1,13 @@
 // Races of plain accesses.
 //
 // In:  every access with its thread's clocks, in the order of execution. Out: the access it races with.
-// Not here: the values that atomics read (memory.h).
+// Not here: the values that atomics read (model.h).
 //
 // Two accesses race when they touch a common word of four bytes, one of them writes, at least one is plain,
 // and neither happens before the other. Whether they do does not depend on the execution's interleaving.
 #pragma once
 
-#include "memory.h"
+#include "model.h"
 
 namespace litmus {
 

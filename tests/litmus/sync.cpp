@@ -100,14 +100,14 @@ void wrap_between_signals() {
 
 // A check that fails ends the launch: cores that wait for the failed task leave, and run nothing behind it.
 void stops_waiting_cores() {
-  lay(0, {failing(4), put(0, 7), signals(0)}, {waits(0), take(0, 7)}, {waits(0), take(0, 7)});
+  lay(0, {failing(4), signals(0)}, {waits(0), never()}, {waits(0), never()});
   litmus::require(play() == mpmd::FAILED_CHECK, "the launch says that a check failed");
   litmus::require(kernel.failure.check == 4 && kernel.failure.core == 0, "the failure is the one that happened");
 }
 
 // The same with a core at a barrier that will never be full.
 void stops_at_a_barrier() {
-  lay(0, {barrier(), take(0, 7)}, {failing(4), put(0, 7), barrier()});
+  lay(0, {barrier(), never()}, {failing(4), barrier()});
   litmus::require(play() == mpmd::FAILED_CHECK, "the launch says that a check failed");
   litmus::require(kernel.failure.core == 1, "the failure is the one that happened");
 }
@@ -141,6 +141,11 @@ void no_hang_of_three_cores() {
   completes("a launch that can go on is no hang");
 }
 
+void no_hang_behind_a_finished_core() {
+  lay_impatient({signals(0)}, {waits(0)});
+  completes("a launch that can go on is no hang");
+}
+
 // Cores that wait for each other end the launch.
 void hang_is_found() {
   lay_impatient({waits(1), signals(0)}, {waits(0), signals(1)});
@@ -170,6 +175,7 @@ const litmus::Program litmus::programs[] = {
     {"first_failure_decides", first_failure_decides},
     {"no_hang_in_a_live_launch", no_hang_in_a_live_launch},
     {"no_hang_of_three_cores", no_hang_of_three_cores},
+    {"no_hang_behind_a_finished_core", no_hang_behind_a_finished_core},
     {"hang_is_found", hang_is_found},
     {nullptr, nullptr},
 };
