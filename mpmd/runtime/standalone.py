@@ -24,8 +24,7 @@ from mpmd.runtime.pool import INCLUDE, native_files
 _LIBRARY_ONLY = ("call.cpp", "saved.cpp")
 """Ways into the pool that the program does not take."""
 
-_SANITIZERS: Mapping[str | None, tuple[str, ...]] = {
-    None: (),
+_SANITIZERS: Mapping[str, tuple[str, ...]] = {
     "thread": ("-fsanitize=thread", "-g"),
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"),
 }
@@ -41,10 +40,15 @@ def build_standalone(
         *((name, text) for name, text in native_files() if name not in _LIBRARY_ONLY),
     )
     program = directory / f"program-{sanitize or 'plain'}"
-    strict = () if sanitize else toolchain.STRICT  # g++ warns of its own instrumentation
-    options = (*_SANITIZERS[sanitize], *strict, *extra)
-    toolchain.compile_to(toolchain.find(), files, (INCLUDE,), directory, program, extra=options)
+    compiler = toolchain.find()
+    options = (*(_sanitized(sanitize, compiler.kind) if sanitize else toolchain.STRICT), *extra)
+    toolchain.compile_to(compiler, files, (INCLUDE,), directory, program, extra=options)
     return program
+
+
+def _sanitized(sanitize: str, kind: str) -> tuple[str, ...]:
+    """Not strict: g++ warns of its own instrumentation. clang's runtimes need the C++ library."""
+    return (*_SANITIZERS[sanitize], *(("-lstdc++",) if kind == "clang" else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,5 +190,5 @@ def _run(command: list[str], toolchain: Toolchain) -> None:
 
 def _first_errors(stderr: str) -> list[str]:
     lines = stderr.splitlines()
-    errors = [line for line in lines if "error" in line.lower()]
+    errors = [line for line in lines if "error" in line.lower() or "undefined reference" in line]
     return (errors or lines or ["it gave no message"])[:_FIRST_ERRORS]

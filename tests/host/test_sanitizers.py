@@ -63,7 +63,7 @@ def test_address_sanitizer_sees_a_planted_overrun(tmp_path):
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_valgrind_finds_no_error_and_no_leak(tmp_path):
     source = chain(2, 2)
-    program = build_standalone(source, tmp_path, extra=("-march=x86-64-v2", "-O1", "-g"))
+    program = build_standalone(source, tmp_path, extra=("-march=x86-64-v2", "-O1", "-gdwarf-4"))
     valgrind = ("valgrind", "--quiet", "--leak-check=full", "--error-exitcode=9", "--fair-sched=yes")
     ended = run_standalone(program, source, {"x": one(1), "y": one()}, launches=5, wrapper=valgrind)
     assert ended.status == 0, ended.stderr
