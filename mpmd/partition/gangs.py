@@ -76,9 +76,9 @@ def _members(sites: Sequence[SiteInstances]) -> dict[int, _Member]:
             continue
         names = sorted(_counting_names(site.call.task))
         columns = [_values(site, name) for name in names]
-        known: dict[tuple[Column | Index, ...], _Member] = {}
+        known: dict[tuple[int, ...], _Member] = {}
         for place, task in enumerate(site.ids.tolist()):
-            values = tuple(int(c[place]) if isinstance(c, np.ndarray) else c for c in columns)
+            values = tuple(c if isinstance(c, int) else int(c[place]) for c in columns)
             if values not in known:
                 known[values] = _Member(site.call, _steps(site.call, dict(zip(names, values, strict=True))))
             members[task] = known[values]
@@ -97,8 +97,8 @@ def _counting_names(task: TaskDef) -> set[str]:
     return names & {*task.dims, *(param.name for param in task.scalars)}
 
 
-def _values(site: SiteInstances, name: str) -> Column | Index:
-    """A dim or scalar per instance; as an expression where only a launch knows it."""
+def _values(site: SiteInstances, name: str) -> Column:
+    """A dim or scalar, per instance."""
     value = dict(site.call.dims).get(name)
     if value is None:
         params = [param.name for param in site.call.task.params]
