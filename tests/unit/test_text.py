@@ -131,7 +131,7 @@ def _blocks(stmts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 stmts: st.SearchStrategy[Stmt] = st.recursive(simple, _blocks, max_leaves=6)
 params = st.one_of(
-    st.builds(Param, names, st.sampled_from(Direction), dtypes, tuples(extents), spans),
+    st.builds(Param, names, st.sampled_from(Direction), dtypes, tuples(extents), spans, st.booleans()),
     st.builds(Param, names, st.none(), dtypes, st.just(()), spans),
 )
 tasks = st.builds(TaskDef, names, tuples(params, 4), tuples(stmts, 4), spans)
@@ -154,28 +154,48 @@ def views(draw: st.DrawFn, known: list[prog.Tensor]) -> prog.View:
     return prog.View(tensor.id, region, tuple(draw(st.permutations(kept))))
 
 
+def channels(count: int) -> st.SearchStrategy[tuple[prog.Channel, ...]]:
+    def numbered(number: int) -> st.SearchStrategy[prog.Channel]:
+        shape = tuples(st.integers(0, 64))
+        return st.builds(prog.Channel, st.just(number), names, dtypes, shape, st.integers(1, 9), spans)
+
+    return st.tuples(*map(numbered, range(count)))
+
+
 @st.composite
 def programs(draw: st.DrawFn) -> prog.Program:
     known = [draw(tensors(number)) for number in range(draw(st.integers(1, 4)))]
     defined = draw(st.lists(tasks, min_size=1, max_size=3))
+    joined = draw(channels(draw(st.integers(1, 3))))
     scalar_args = st.builds(prog.ScalarArg, st.one_of(indices, st.floats(allow_nan=False), names))
+    ends = st.builds(prog.ChannelArg, st.integers(0, len(joined) - 1))
+    maybe_near = st.one_of(st.none(), st.integers(0, len(known) - 1))
+    kinds = st.one_of(st.none(), st.sampled_from(["vector", 'a "cube"']))
+    placements = st.builds(prog.Placement, kinds, st.one_of(st.none(), indices), maybe_near).filter(
+        lambda placement: placement != prog.Placement()
+    )
 
     @st.composite
     def calls(draw: st.DrawFn) -> prog.Call:
         task = draw(st.sampled_from(defined))
-        args = tuple(draw(st.one_of(views(known), scalar_args)) for _ in task.params)
-        return prog.Call(task, args, draw(tuples(st.tuples(names, indices))), draw(spans))
+        args = tuple(draw(st.one_of(views(known), scalar_args, ends)) for _ in task.params)
+        binds = draw(tuples(st.tuples(names, indices)))
+        return prog.Call(task, args, binds, draw(spans), draw(st.one_of(st.none(), placements)))
 
     def loops(nodes: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        sizes = st.one_of(st.none(), st.integers(1, 512))
+        maybe, some, body = st.one_of(st.none(), st.integers(1, 512)), st.integers(1, 512), tuples(nodes)
+        drain, until = st.booleans(), st.one_of(st.none(), views(known))
         return st.one_of(
-            st.builds(prog.TileLoop, names, indices, sizes, tuples(nodes), spans),
-            st.builds(prog.Loop, names, indices, tuples(nodes), spans),
+            st.builds(prog.TileLoop, names, indices, maybe, body, spans, maybe, drain),
+            st.builds(prog.Split, names, indices, some, body, spans, maybe, drain),
+            st.builds(prog.Segments, names, views(known), some, some, body, spans),
+            st.builds(prog.Loop, names, indices, body, spans, until),
         )
 
     body = draw(tuples(st.recursive(calls(), loops, max_leaves=4)))
     scalars = draw(tuples(st.builds(prog.Scalar, names, dtypes, spans), 2))
-    return prog.Program(draw(names), tuple(known), scalars, draw(tuples(names)), body, draw(spans))
+    given, span = draw(tuples(names)), draw(spans)
+    return prog.Program(draw(names), tuple(known), scalars, given, body, span, joined)
 
 
 @settings(max_examples=60, deadline=None)
@@ -306,6 +326,45 @@ def test_text_of_an_example() -> None:
 
 def test_example_round_trips() -> None:
     assert parse_program(EXAMPLE) == _example()
+
+
+def test_text_of_loops_channels_and_placement() -> None:
+    """Loops over runtime and ragged pieces, repetition with an end, a gang placed by hand."""
+    x = prog.Tensor(0, "x", f32, (64,), (1,), Direction.INOUT, None, _span(2))
+    offsets = prog.Tensor(1, "offsets", i32, (5,), (1,), Direction.IN, None, _span(2))
+    ends = TaskDef("ends", (Param("c", Direction.SEND, f32, (T,), _span(1)),), (), _span(1))
+    near = prog.Placement("vector", symbol("t.index") % 4, 0)
+    call = prog.Call(ends, (prog.ChannelArg(0),), (("T", symbol("t.size")),), _span(9), near)
+    body: tuple[prog.Node, ...] = (call,)
+    body = (prog.TileLoop("t", symbol("s.size"), 16, body, _span(8), most=32, drain=True),)
+    body = (prog.Segments("s", prog.View(1, (Axis(ix.ZERO, Index(5)),), (0,)), 4, 32, body, _span(7)),)
+    body = (prog.Split("p", symbol("n"), 3, body, _span(6), most=64),)
+    flag = prog.View(1, (Axis(Index(4), ix.ONE, keep=False),), ())
+    body = (prog.Loop("i", symbol("n"), body, _span(5), flag),)
+    channel = prog.Channel(0, "c", f32, (16,), 2, _span(4))
+    scalar = prog.Scalar("n", i32, _span(2))
+    program = prog.Program(
+        "ragged", (x, offsets), (scalar,), ("x", "offsets", "n"), body, _span(3), (channel,)
+    )
+    text = print_program(program)
+    assert text[text.index("  scalar") :] == RAGGED
+    assert parse_program(text) == program
+
+
+RAGGED = """\
+  scalar n: i32 @0:2:4-2:12
+  channel c: f32[16] depth 2 @0:4:4-4:12
+  for i in loop(n until offsets[4]) @0:5:4-5:12 {
+    for p in split(n, 3 most 64) @0:6:4-6:12 {
+      for s in segments(offsets[0:+5], 4, 32) @0:7:4-7:12 {
+        for t in tiles(s.size, 16 most 32) drain @0:8:4-8:12 {
+          call ends(&c) where T=t.size on "vector" core ((t.index % 4)) near x @0:9:4-9:12
+        }
+      }
+    }
+  }
+}
+"""
 
 
 def test_task_alone_prints_as_in_its_program() -> None:

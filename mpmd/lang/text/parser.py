@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -33,7 +34,9 @@ from mpmd.lang.tile import (
     Load,
     Loop,
     Param,
+    Receive,
     Result,
+    Send,
     Stmt,
     Store,
     TaskDef,
@@ -114,6 +117,7 @@ class _Builder(Transformer):
         self.tasks: dict[str, TaskDef] = {}
         self.tensors: dict[str, prog.Tensor] = {}
         self.scalars: list[prog.Scalar] = []
+        self.channels: dict[str, prog.Channel] = {}
 
     def _error(self, token: Token, message: str, hint: str = "") -> LanguageError:
         line, col = token.line or 0, (token.column or 1) - 1
@@ -169,6 +173,9 @@ class _Builder(Transformer):
     def tensor_param(self, name: Token, direction: Token, type_: TileType, span: Span) -> Param:
         return Param(str(name), self._direction(direction), type_.dtype, type_.shape, span)
 
+    def unordered_param(self, name: Token, direction: Token, type_: TileType, span: Span) -> Param:
+        return replace(self.tensor_param(name, direction, type_, span), unordered=True)
+
     def _direction(self, token: Token) -> Direction:
         return self._lookup(_DIRECTIONS, token, "direction")
 
@@ -192,6 +199,12 @@ class _Builder(Transformer):
 
     def accumulate(self, param: Token, region: tuple[Axis, ...], value: Token, span: Span) -> Store:
         return Store(str(param), region, _value_id(value), True, span)
+
+    def send(self, param: Token, value: Token, span: Span) -> Send:
+        return Send(str(param), _value_id(value), span)
+
+    def receive(self, out: Token, type_: TileType, param: Token, span: Span) -> Receive:
+        return Receive(_value_id(out), type_, str(param), span)
 
     def loop_block(self, *items: Any) -> tuple[tuple[Carry, ...], tuple[Stmt, ...]]:
         carried = tuple(item for item in items if isinstance(item, Carry))
@@ -251,7 +264,8 @@ class _Builder(Transformer):
 
     def kernel(self, name: Token, params: tuple[str, ...], span: Span, *parts: Any) -> prog.Program:
         tensors, scalars = tuple(self.tensors.values()), tuple(self.scalars)
-        return prog.Program(str(name), tensors, scalars, params, parts[-1], span)
+        channels = tuple(self.channels.values())
+        return prog.Program(str(name), tensors, scalars, params, parts[-1], span, channels)
 
     def local(self, name: Token, type_: TileType, base: int | None, strides: Any, span: Span) -> None:
         self._declare(name, None, type_, base, strides, span)
@@ -272,9 +286,7 @@ class _Builder(Transformer):
     ) -> None:
         if str(name) in self.tensors:
             raise self._error(name, f"a second tensor '{name}'")
-        if not all(extent.is_const for extent in type_.shape):
-            raise self._error(name, f"tensor '{name}' has extents that are not integers")
-        shape = tuple(extent.const for extent in type_.shape)
+        shape = self._constant_shape(name, type_, "tensor")
         self.tensors[str(name)] = prog.Tensor(
             id=len(self.tensors),
             name=_base_name(name),
@@ -286,6 +298,11 @@ class _Builder(Transformer):
             span=span,
         )
 
+    def _constant_shape(self, name: Token, type_: TileType, what: str) -> tuple[int, ...]:
+        if not all(extent.is_const for extent in type_.shape):
+            raise self._error(name, f"{what} '{name}' has extents that are not integers")
+        return tuple(extent.const for extent in type_.shape)
+
     def base(self, name: Token | None = None) -> int | None:
         return None if name is None else self._lookup(self.tensors, name, "tensor").id
 
@@ -295,20 +312,71 @@ class _Builder(Transformer):
     def scalar(self, name: Token, dtype: Token, span: Span) -> None:
         self.scalars.append(prog.Scalar(str(name), self._lookup(DTYPES, dtype, "dtype"), span))
 
-    def call(self, name: Token, args: tuple[prog.Arg, ...], binds: Any, span: Span) -> prog.Call:
+    def channel(self, name: Token, type_: TileType, depth: Token, span: Span) -> None:
+        if str(name) in self.channels:
+            raise self._error(name, f"a second channel '{name}'")
+        shape = self._constant_shape(name, type_, "channel")
+        number = len(self.channels)
+        self.channels[str(name)] = prog.Channel(
+            number, _base_name(name), type_.dtype, shape, int(depth), span
+        )
+
+    def call(
+        self,
+        name: Token,
+        args: tuple[prog.Arg, ...],
+        binds: Any,
+        placement: prog.Placement | None,
+        span: Span,
+    ) -> prog.Call:
         task: TaskDef = self._lookup(self.tasks, name, "task")
         if len(args) != len(task.params):
             raise self._error(name, f"task '{name}' takes {len(task.params)} arguments, not {len(args)}")
-        return prog.Call(task, args, binds, span)
+        return prog.Call(task, args, binds, span, placement)
 
-    def open_tiles(self, name: Token, extent: Index, span: Span, body: Any) -> prog.TileLoop:
-        return prog.TileLoop(str(name), extent, None, body, span)
+    def placement(self, on: str | None, core: Index | None, near: int | None) -> prog.Placement | None:
+        return None if on is core is near is None else prog.Placement(on, core, near)
 
-    def sized_tiles(self, name: Token, extent: Index, size: Token, span: Span, body: Any) -> prog.TileLoop:
-        return prog.TileLoop(str(name), extent, int(size), body, span)
+    def on(self, kind: Token | None = None) -> str | None:
+        return None if kind is None else json.loads(kind)
 
-    def repeat(self, name: Token, count: Index, span: Span, body: Any) -> prog.Loop:
-        return prog.Loop(str(name), count, body, span)
+    def core(self, number: Index | None = None) -> Index | None:
+        return number
+
+    def pieces(
+        self,
+        name: Token,
+        extent: Index,
+        size: int | None,
+        most: int | None,
+        drain: bool,
+        span: Span,
+        body: Any,
+    ) -> prog.TileLoop:
+        return prog.TileLoop(str(name), extent, size, body, span, most, drain)
+
+    def split(
+        self, name: Token, extent: Index, parts: Token, most: int | None, drain: bool, *rest: Any
+    ) -> prog.Split:
+        span, body = rest
+        return prog.Split(str(name), extent, int(parts), body, span, most, drain)
+
+    def segments(
+        self, name: Token, offsets: prog.View, count: Token, capacity: Token, span: Span, body: Any
+    ) -> prog.Segments:
+        return prog.Segments(str(name), offsets, int(count), int(capacity), body, span)
+
+    def repeat(self, name: Token, count: Index, until: prog.View | None, span: Span, body: Any) -> prog.Loop:
+        return prog.Loop(str(name), count, body, span, until)
+
+    def optional_integer(self, value: Token | None = None) -> int | None:
+        return None if value is None else int(value)
+
+    def drain(self, word: Token | None = None) -> bool:
+        return word is not None
+
+    def until(self, flag: prog.View | None = None) -> prog.View | None:
+        return flag
 
     def view(self, name: Token, region: tuple[Axis, ...], order: tuple[int, ...] | None = None) -> prog.View:
         tensor: prog.Tensor = self._lookup(self.tensors, name, "tensor")
@@ -322,6 +390,9 @@ class _Builder(Transformer):
 
     def float_arg(self, value: Token) -> prog.ScalarArg:
         return prog.ScalarArg(float(value))
+
+    def channel_arg(self, name: Token) -> prog.ChannelArg:
+        return prog.ChannelArg(self._lookup(self.channels, name, "channel").id)
 
     def scalar_arg(self, name: Token) -> prog.ScalarArg:
         return prog.ScalarArg(str(name))

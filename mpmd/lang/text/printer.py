@@ -30,8 +30,10 @@ from mpmd.lang.tile import (
     Load,
     Loop,
     Param,
+    Receive,
     Region,
     Result,
+    Send,
     Stmt,
     Store,
     TaskDef,
@@ -50,6 +52,7 @@ def print_program(program: prog.Program) -> str:
         files=files,
         tensors=dict(enumerate(labels([t.name for t in program.tensors]))),
         tasks=dict(zip(tasks, labels([t.name for t in tasks]), strict=True)),
+        channels=dict(enumerate(labels([c.name for c in program.channels]))),
     )
     lines = [f"mpmd {FORMAT}"]
     lines += [f"file {number} {json.dumps(name, ensure_ascii=False)}" for name, number in files.items()]
@@ -61,7 +64,9 @@ def print_program(program: prog.Program) -> str:
 
 def print_task(task: TaskDef) -> str:
     """One task alone, as it stands in a program's text, for people."""
-    printer = _Printer(files=_files(list(_task_spans(task))), tensors={}, tasks={task: task.name})
+    printer = _Printer(
+        files=_files(list(_task_spans(task))), tensors={}, tasks={task: task.name}, channels={}
+    )
     return "\n".join(printer.task(task)) + "\n"
 
 
@@ -80,7 +85,7 @@ def _files(spans: Sequence[Span]) -> dict[str, int]:
 
 def _program_spans(program: prog.Program) -> Iterator[Span]:
     yield program.span
-    for declared in (*program.tensors, *program.scalars):
+    for declared in (*program.tensors, *program.scalars, *program.channels):
         yield declared.span
     yield from _node_spans(program.body)
 
@@ -149,6 +154,7 @@ class _Printer:
     files: dict[str, int]
     tensors: dict[prog.TensorId, str]
     tasks: dict[TaskDef, str]
+    channels: dict[int, str]
 
     def span(self, span: Span) -> str:
         return f"@{self.files[span.file]}:{span.line}:{span.col}-{span.end_line}:{span.end_col}"
@@ -166,7 +172,8 @@ class _Printer:
         span = self.span(param.span)
         if param.direction is None:
             return f"{param.name}: {param.dtype.name} {span}"
-        return f"{param.name}: {param.direction.value} {param.dtype.name}[{_join(param.shape)}] {span}"
+        direction = f"{param.direction.value}{' any' if param.unordered else ''}"
+        return f"{param.name}: {direction} {param.dtype.name}[{_join(param.shape)}] {span}"
 
     def _block(self, body: tuple[Stmt, ...]) -> list[str]:
         return _indent([line for stmt in body for line in self._stmt(stmt)])
@@ -178,11 +185,15 @@ class _Printer:
             return self._branch(stmt)
         return [f"{self._simple(stmt)} {self.span(stmt.span)}"]
 
-    def _simple(self, stmt: Apply | Load | Gather | Store) -> str:
+    def _simple(self, stmt: Apply | Load | Gather | Store | Send | Receive) -> str:
         if isinstance(stmt, Store):
             sign = "+=" if stmt.accumulate else "="
             return f"store {stmt.param}{_region(stmt.region)} {sign} %{stmt.value}"
+        if isinstance(stmt, Send):
+            return f"send {stmt.param} %{stmt.value}"
         head = f"%{stmt.out}: {stmt.type} = "
+        if isinstance(stmt, Receive):
+            return f"{head}recv {stmt.param}"
         if isinstance(stmt, Load):
             return f"{head}load {stmt.param}{_region(stmt.region)}"
         if isinstance(stmt, Gather):
@@ -228,6 +239,7 @@ class _Printer:
     def kernel(self, program: prog.Program) -> list[str]:
         body = [self._tensor(tensor) for tensor in program.tensors]
         body += [f"scalar {s.name}: {s.dtype.name} {self.span(s.span)}" for s in program.scalars]
+        body += [self._channel(channel) for channel in program.channels]
         body += [line for node in program.body for line in self._node(node)]
         head = f"kernel {program.name}({_join(program.params)}) {self.span(program.span)} {{"
         return [head, *_indent(body), "}"]
@@ -246,24 +258,47 @@ class _Printer:
     def _node(self, node: prog.Node) -> list[str]:
         if isinstance(node, prog.Call):
             return [self._call(node)]
-        if isinstance(node, prog.Loop):
-            pieces = f"loop({node.count})"
-        else:
-            pieces = f"tiles({node.extent}{'' if node.size is None else f', {node.size}'})"
         body = _indent([line for child in node.body for line in self._node(child)])
-        return [f"for {node.name} in {pieces} {self.span(node.span)} {{", *body, "}"]
+        return [f"for {node.name} in {self._head(node)} {self.span(node.span)} {{", *body, "}"]
+
+    def _head(self, node: prog.TileLoop | prog.Split | prog.Segments | prog.Loop) -> str:
+        if isinstance(node, prog.Loop):
+            until = "" if node.until is None else f" until {self._view(node.until)}"
+            return f"loop({node.count}{until})"
+        if isinstance(node, prog.Segments):
+            return f"segments({self._view(node.offsets)}, {node.count}, {node.capacity})"
+        what, number = ("split", node.parts) if isinstance(node, prog.Split) else ("tiles", node.size)
+        pieces = str(node.extent) if number is None else f"{node.extent}, {number}"
+        most = "" if node.most is None else f" most {node.most}"
+        return f"{what}({pieces}{most}){' drain' if node.drain else ''}"
 
     def _call(self, call: prog.Call) -> str:
         dims = _join([f"{name}={value}" for name, value in call.dims])
         where = f" where {dims}" if dims else ""
         args = _join([self._arg(arg) for arg in call.args])
-        return f"call {self.tasks[call.task]}({args}){where} {self.span(call.span)}"
+        placed = "" if call.placement is None else self._placement(call.placement)
+        return f"call {self.tasks[call.task]}({args}){where}{placed} {self.span(call.span)}"
+
+    def _placement(self, placement: prog.Placement) -> str:
+        on = "" if placement.on is None else f" on {json.dumps(placement.on, ensure_ascii=False)}"
+        core = "" if placement.core is None else f" core ({placement.core})"
+        near = "" if placement.near is None else f" near {self.tensors[placement.near]}"
+        return on + core + near
+
+    def _channel(self, channel: prog.Channel) -> str:
+        token = f"{channel.dtype.name}[{_join(channel.shape)}]"
+        return f"channel {self.channels[channel.id]}: {token} depth {channel.depth} {self.span(channel.span)}"
+
+    def _view(self, view: prog.View) -> str:
+        text = self.tensors[view.tensor] + _region(view.region)
+        plain = view.order == tuple(range(len(view.order)))
+        return text if plain else f"{text} order ({_join(view.order)})"
 
     def _arg(self, arg: prog.Arg) -> str:
         if isinstance(arg, prog.View):
-            text = self.tensors[arg.tensor] + _region(arg.region)
-            plain = arg.order == tuple(range(len(arg.order)))
-            return text if plain else f"{text} order ({_join(arg.order)})"
+            return self._view(arg)
+        if isinstance(arg, prog.ChannelArg):
+            return f"&{self.channels[arg.channel]}"
         if isinstance(arg.value, str):
             return f"${arg.value}"
         return _float(arg.value) if isinstance(arg.value, float) else str(arg.value)
