@@ -26,9 +26,11 @@ from mpmd.lang.functions import mean as mean
 from mpmd.lang.functions import min as min
 from mpmd.lang.functions import minimum as minimum
 from mpmd.lang.functions import prod as prod
+from mpmd.lang.functions import recv as recv
 from mpmd.lang.functions import relu as relu
 from mpmd.lang.functions import round as round
 from mpmd.lang.functions import rsqrt as rsqrt
+from mpmd.lang.functions import send as send
 from mpmd.lang.functions import sigmoid as sigmoid
 from mpmd.lang.functions import silu as silu
 from mpmd.lang.functions import sin as sin
@@ -44,9 +46,13 @@ from mpmd.lang.surface import Dim as Dim
 from mpmd.lang.surface import In as In
 from mpmd.lang.surface import InOut as InOut
 from mpmd.lang.surface import Out as Out
+from mpmd.lang.surface import Recv as Recv
+from mpmd.lang.surface import Send as Send
 from mpmd.lang.surface import Task as Task
+from mpmd.lang.surface import channel as channel
 from mpmd.lang.surface import dims as dims
 from mpmd.lang.surface import empty as empty
+from mpmd.lang.surface import inline as inline
 from mpmd.lang.surface import loop as loop
 from mpmd.lang.surface import segments as segments
 from mpmd.lang.surface import split as split

@@ -13,7 +13,9 @@ from typing import Annotated as Const
 from typing import Annotated as In
 from typing import Annotated as InOut
 from typing import Annotated as Out
-from typing import Any, ClassVar, SupportsIndex, TypeAlias
+from typing import Annotated as Recv
+from typing import Annotated as Send
+from typing import Any, ClassVar, SupportsIndex, TypeAlias, TypeVar
 
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.doctor import Report
@@ -24,7 +26,7 @@ from mpmd.runtime.load import Executable
 from mpmd.schedule.check import Certificate
 from mpmd.schedule.steps import Schedule
 
-__all__ = ["Accum", "Const", "In", "InOut", "Out"]  # the other names are public by their definition
+__all__ = ["Accum", "Const", "In", "InOut", "Out", "Recv", "Send"]  # the others are public by definition
 
 class TileSpan:
     """One tile of an axis, from `for t in mpmd.tiles(extent)`."""
@@ -156,6 +158,9 @@ def loop(count: SupportsIndex, *, until: Tile | None = None) -> Iterator[int]:
 def empty(shape: int | Sequence[int], dtype: type[Tile]) -> Tile:
     """A tensor that lives inside of the kernel."""
 
+def channel(dtype: type[Tile], shape: int | Sequence[int], *, depth: int = 2) -> Tile:
+    """A queue of `depth` tiles from one task to another, which then run at the same time."""
+
 class Task:
     """A tile program; call it from a kernel."""
 
@@ -163,6 +168,11 @@ class Task:
 
 def task(function: Callable[..., None]) -> Task:
     """Makes a function a tile program."""
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+def inline(function: _Function) -> _Function:
+    """Makes a function callable from tasks: its body takes the place of the call."""
 
 class CompiledKernel:
     """A kernel for one signature, with the value of every stage."""
@@ -280,3 +290,11 @@ def argmin(x: Operand, /, axis: int | None = None) -> Tile: ...
 def zeros(shape: int | Tile | Sequence[int | Tile], dtype: type[Tile]) -> Tile: ...
 def full(shape: int | Tile | Sequence[int | Tile], value: Operand, dtype: type[Tile]) -> Tile: ...
 def arange(count: int | Tile, /) -> Tile: ...
+def send(channel: Tile, value: Operand, /) -> None:
+    """Puts a tile into a channel: `channel` is a parameter `Send[f32, M, N]` of the task."""
+
+def recv(channel: Tile, shape: int | Sequence[int] | None = None) -> Tile:
+    """The next tile that comes through a channel, a parameter `Recv[f32, M, N]`.
+
+    `shape` is its extents, where they are less than the channel's.
+    """

@@ -109,7 +109,7 @@ CALLS = [
           --> t.py:3:9
         3 |     v = helper(x[:])
                     ^^^^^^^^^^^^
-          hint: put 'helper' under @mpmd.inline, so that it becomes a part of the task
+          hint: a task calls functions of mpmd; constants are best computed before the task
         """,
     ),
     (

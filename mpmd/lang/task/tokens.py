@@ -43,12 +43,17 @@ def first_token(body: tuple[Stmt, ...]) -> Send | Receive | None:
     return next((stmt for stmt in walk(body) if isinstance(stmt, (Send, Receive))), None)
 
 
+def moves_tokens(body: tuple[Stmt, ...]) -> bool:
+    """Whether something in these statements sends or receives."""
+    return first_token(body) is not None
+
+
 def _count(body: tuple[Stmt, ...], param: str, values: Mapping[str, IndexLike]) -> Index:
     total = ZERO
     for stmt in body:
         if isinstance(stmt, (Send, Receive)) and stmt.param == param:
             total = total + 1
-        elif isinstance(stmt, Loop) and first_token(stmt.body):
+        elif isinstance(stmt, Loop) and moves_tokens(stmt.body):
             total = total + _loop_count(stmt, param, values)
     return total
 
@@ -74,7 +79,7 @@ def _sequence(body: tuple[Stmt, ...], values: Mapping[str, IndexLike]) -> Iterat
             yield stmt.param, "send"
         elif isinstance(stmt, Receive):
             yield stmt.param, "recv"
-        elif isinstance(stmt, Loop) and first_token(stmt.body):
+        elif isinstance(stmt, Loop) and moves_tokens(stmt.body):
             for inside in _iterations(stmt, values):
                 yield from _sequence(stmt.body, {**values, **inside})
 
