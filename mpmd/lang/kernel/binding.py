@@ -17,6 +17,7 @@ import numpy as np
 from mpmd.errors import AliasError, Diagnostic, DirectionError, Note, Span, TypeMismatch
 from mpmd.lang.index import Index, Interval, Sym
 from mpmd.lang.kernel.overlap import provably_disjoint
+from mpmd.lang.kernel.placement import split_placement
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent
 from mpmd.lang.kernel.views import TensorView
 from mpmd.lang.program import Arg, Call, ScalarArg, View
@@ -33,13 +34,14 @@ def bind_call(
     bounds: Mapping[str, Interval],
 ) -> Call:
     """The call, or the diagnostic of the first rule that it breaks."""
+    kwargs, placement = split_placement(task, kwargs, span)
     given = match_arguments(task.name, [p.name for p in task.params], args, kwargs, span)
     bound = [_argument(task, param, given[param.name], span) for param in task.params]
     views = {p.name: given[p.name] for p in task.tensors}
     dims = _bind_dims(task, views, span)
     _check_extents(task, views, dims, span)
     _check_aliases(task, views, span, bounds)
-    return Call(task, tuple(bound), tuple((name, dims[name]) for name in task.dims), span)
+    return Call(task, tuple(bound), tuple((name, dims[name]) for name in task.dims), span, placement)
 
 
 def match_arguments(

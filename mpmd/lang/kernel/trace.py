@@ -33,7 +33,7 @@ from mpmd.lang.kernel.ranges import OpenLoop, intervals
 from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent, simplest
 from mpmd.lang.kernel.views import TensorView, c_strides
-from mpmd.lang.program import Call, Node, Program, Scalar, ScalarArg, Tensor, View
+from mpmd.lang.program import Arg, Call, ChannelArg, Node, Program, Scalar, ScalarArg, Tensor
 from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 
@@ -270,17 +270,33 @@ class Tracer:
         return name
 
     def _check_scope(self, call: Call) -> None:
-        known = {s.name for s in self._scalars}.union(*(loop.symbols for loop in self._loops))
+        scalars = {s.name for s in self._scalars}
+        known = scalars.union(*(loop.symbols for loop in self._loops))
         for param, arg in zip(call.task.params, call.args, strict=True):
             outside = sorted(_symbols(arg) - known)
             if outside:
-                loop = outside[0].partition(".")[0]
-                raise LanguageError(
-                    f"'{param.name}' of '{call.task.name}' depends on '{outside[0]}', whose loop has ended",
-                    span=call.span,
-                    label=f"'{loop}' has no value here",
-                    hints=("use the value inside of the loop; a symbolic loop has no last iteration",),
-                )
+                raise _ended(f"'{param.name}' of '{call.task.name}'", outside[0], call.span)
+        core = call.placement.core if call.placement is not None else None
+        if core is None:
+            return
+        if outside := sorted(core.symbols() - known):
+            raise _ended("'core'", outside[0], call.span)
+        if late := sorted(core.symbols() & scalars):
+            raise LanguageError(
+                f"'core' depends on '{late[0]}', which is known only at launch",
+                span=call.span,
+                label=f"core={core}",
+                hints=("cores are assigned when the kernel is compiled: use constants, or t.index",),
+            )
+
+
+def _ended(what: str, symbol: str, span: Span) -> LanguageError:
+    return LanguageError(
+        f"{what} depends on '{symbol}', whose loop has ended",
+        span=span,
+        label=f"'{symbol.partition('.')[0]}' has no value here",
+        hints=("use the value inside of the loop; a symbolic loop has no last iteration",),
+    )
 
 
 def _check_no_result(function: FunctionType, result: object) -> None:
@@ -293,9 +309,11 @@ def _check_no_result(function: FunctionType, result: object) -> None:
         )
 
 
-def _symbols(arg: View | ScalarArg) -> set[str]:
+def _symbols(arg: Arg) -> set[str]:
     if isinstance(arg, ScalarArg):
         return set(arg.value.symbols()) if isinstance(arg.value, Index) else set()
+    if isinstance(arg, ChannelArg):
+        return set()
     return {s for axis in arg.region for s in axis.start.symbols() | axis.extent.symbols()}
 
 
