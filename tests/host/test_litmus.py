@@ -23,7 +23,8 @@ from mpmd.runtime.pool import INCLUDE, NATIVE
 
 LITMUS = Path(__file__).resolve().parents[1] / "litmus"
 UNINSTRUMENTED = ("-c", "-O2")
-INSTRUMENTED = ("-c", "-O1", "-fsanitize=thread", "-w")  # warnings tell of the instrumentation itself
+INSTRUMENTED = ("-c", "-O0", "-fsanitize=thread", "-fno-sanitize=undefined", "-w")
+"""Built fast; the warnings would tell of the instrumentation itself."""
 HEADERS = INCLUDE / "mpmd"
 TEXTS = {"sync.h": HEADERS, "driver.h": HEADERS, "abi.h": HEADERS, "pool.cpp": NATIVE}
 

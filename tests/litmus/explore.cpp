@@ -10,6 +10,7 @@
 //     Which ones that are is learned on the way; when it turns out wrong, the search starts anew.
 #include "explore.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,9 +112,11 @@ char stacks[THREADS][STACK] __attribute__((aligned(64)));
   abort();
 }
 
-template <typename... Values>
-[[noreturn]] void fail(const char* format, Values... values) {
-  snprintf(search.failure, sizeof search.failure, format, values...);
+[[noreturn]] __attribute__((format(printf, 1, 2))) void fail(const char* format, ...) {
+  va_list values;
+  va_start(values, format);
+  vsnprintf(search.failure, sizeof search.failure, format, values);
+  va_end(values);
   leave(FAILED);
 }
 
@@ -284,6 +287,7 @@ void note(const char* what, int at, Value value) {
 }
 
 void check_races(const char* address, int size, int access) {
+  if (run.threads == 1) return;  // what comes before the first spawn is before everything
   const unsigned long long first = reinterpret_cast<unsigned long long>(address);
   for (unsigned long long key = first / 4; key <= (first + size - 1) / 4; ++key) {
     Races::Word* word = races.find(key);
@@ -530,7 +534,8 @@ void explore(const Program& program) {
 void print(const Program& program) {
   printf("{\"program\": \"%s\", \"executions\": %lld, \"redundant\": %lld, \"steps\": %lld, \"failure\": ",
          program.name, search.executions, search.redundant, search.steps);
-  printf(search.failure[0] ? "\"%s\"" : "null", search.failure);
+  const char* quote = search.failure[0] ? "\"" : "";
+  printf("%s%s%s", quote, search.failure[0] ? search.failure : "null", quote);
   printf(", \"outcomes\": [");
   for (int i = 0; i < search.outcomes; ++i) printf("%s\"%s\"", i ? ", " : "", search.outcome[i]);
   printf("], \"trace\": [");

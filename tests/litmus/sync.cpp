@@ -100,16 +100,16 @@ void wrap_between_signals() {
 
 // A check that fails ends the launch: cores that wait for the failed task leave, and run nothing behind it.
 void stops_waiting_cores() {
-  lay(0, {failing(4), signals(0)}, {waits(0), never()}, {waits(0), never()});
+  lay(0, {waits(0), never()}, {failing(4), signals(0)}, {waits(0), never()});
   litmus::require(play() == mpmd::FAILED_CHECK, "the launch says that a check failed");
-  litmus::require(kernel.failure.check == 4 && kernel.failure.core == 0, "the failure is the one that happened");
+  litmus::require(kernel.failure.check == 4 && kernel.failure.core == 1, "the failure is the one that happened");
 }
 
 // The same with a core at a barrier that will never be full.
 void stops_at_a_barrier() {
-  lay(0, {barrier(), never()}, {failing(4), barrier()});
+  lay(0, {failing(4), barrier()}, {barrier(), never()});
   litmus::require(play() == mpmd::FAILED_CHECK, "the launch says that a check failed");
-  litmus::require(kernel.failure.core == 1, "the failure is the one that happened");
+  litmus::require(kernel.failure.core == 0, "the failure is the one that happened");
 }
 
 // Of two cores that fail, one alone tells of it.
