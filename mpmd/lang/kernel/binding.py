@@ -16,6 +16,7 @@ import numpy as np
 
 from mpmd.errors import AliasError, Diagnostic, DirectionError, Note, Span, TypeMismatch
 from mpmd.lang.index import Index, Interval, Sym
+from mpmd.lang.kernel.channels import ChannelView, channel_argument
 from mpmd.lang.kernel.overlap import provably_disjoint
 from mpmd.lang.kernel.placement import split_placement
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent
@@ -37,7 +38,7 @@ def bind_call(
     kwargs, placement = split_placement(task, kwargs, span)
     given = match_arguments(task.name, [p.name for p in task.params], args, kwargs, span)
     bound = [_argument(task, param, given[param.name], span) for param in task.params]
-    views = {p.name: given[p.name] for p in task.tensors}
+    views = {p.name: given[p.name] for p in task.shaped}
     dims = _bind_dims(task, views, span)
     _check_extents(task, views, dims, span)
     _check_aliases(task, views, span, bounds)
@@ -92,6 +93,8 @@ def match_arguments(
 def _argument(task: TaskDef, param: Param, value: Any, span: Span) -> Arg:
     if param.is_scalar:
         return ScalarArg(_scalar(task, param, value, span))
+    if param.is_channel:
+        return channel_argument(task, param, value, span)
     if not isinstance(value, TensorView):
         shown = f"{type(value).__module__}.{type(value).__name__}"
         array = isinstance(value, np.ndarray)
@@ -216,10 +219,10 @@ def _scalar_hint(dtype: DType, value: Any) -> str:
     return f"pass a {number}, or a scalar of the kernel declared as {dtype}"
 
 
-def _bind_dims(task: TaskDef, views: Mapping[str, TensorView], span: Span) -> dict[str, Index]:
+def _bind_dims(task: TaskDef, views: Mapping[str, TensorView | ChannelView], span: Span) -> dict[str, Index]:
     """Each dim from the axes whose extent it is; all of them must agree."""
     bound: dict[str, tuple[Index, str]] = {}
-    for param in task.tensors:
+    for param in task.shaped:
         view = views[param.name]
         for wanted, extent in zip(param.shape, view.extents, strict=True):
             name = bare_symbol(wanted)
@@ -238,9 +241,9 @@ def _bind_dims(task: TaskDef, views: Mapping[str, TensorView], span: Span) -> di
 
 
 def _check_extents(
-    task: TaskDef, views: Mapping[str, TensorView], dims: Mapping[str, Index], span: Span
+    task: TaskDef, views: Mapping[str, TensorView | ChannelView], dims: Mapping[str, Index], span: Span
 ) -> None:
-    for param in task.tensors:
+    for param in task.shaped:
         view = views[param.name]
         for axis, (wanted, extent) in enumerate(zip(param.shape, view.extents, strict=True)):
             expected = wanted.substitute(dims)

@@ -19,6 +19,7 @@ from mpmd.lang.index import Index, symbol
 from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
 from mpmd.lang.kernel.bytecode import bound_to
 from mpmd.lang.kernel.carried import check_carried
+from mpmd.lang.kernel.channels import ChannelView, check_channels, new_channel
 from mpmd.lang.kernel.initialised import check_initialised
 from mpmd.lang.kernel.loops import (
     Head,
@@ -33,7 +34,7 @@ from mpmd.lang.kernel.ranges import OpenLoop, intervals
 from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent, simplest
 from mpmd.lang.kernel.views import TensorView, c_strides
-from mpmd.lang.program import Arg, Call, ChannelArg, Node, Program, Scalar, ScalarArg, Tensor
+from mpmd.lang.program import Arg, Call, Channel, ChannelArg, Node, Program, Scalar, ScalarArg, Tensor
 from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 
@@ -51,6 +52,7 @@ def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Pro
     finally:
         ACTIVE.reset(outer)
     program = tracer.program(function, params)
+    check_channels(program)
     check_initialised(program)
     return program
 
@@ -86,6 +88,7 @@ class Tracer:
         self._tensors: list[Tensor] = []
         self._reshapes: dict[tuple[int, tuple[int, ...]], Tensor] = {}
         self._scalars: list[Scalar] = []
+        self._channels: list[Channel] = []
         self._loops: list[OpenLoop] = []
         self._bodies: list[list[Node]] = [[]]
         self._left: Span | None = None  # a symbolic loop that was left before its body ended
@@ -119,6 +122,7 @@ class Tracer:
             params=tuple(p.name for p in params),
             body=tuple(self._bodies[0]),
             span=function_span(function),
+            channels=tuple(self._channels),
         )
 
     # -- the interpreter's part --------------------------------------------------------------
@@ -163,6 +167,12 @@ class Tracer:
         name = self._fresh(bound_to(user_frame()) or "local")
         tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
         return TensorView.whole(self, tensor, None, name)
+
+    def channel(self, dtype: Any, shape: Any, depth: Any) -> ChannelView:
+        name = self._fresh(bound_to(user_frame()) or "channel")
+        view = new_channel(len(self._channels), name, dtype, shape, depth, caller_span())
+        self._channels.append(view.channel)
+        return view
 
     def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[Any]:
         return self._traced(loop_variable("mpmd.tiles"), tiles_head(extent, size, most, drain))
