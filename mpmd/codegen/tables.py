@@ -1,16 +1,17 @@
-"""The tables of a kernel, as bytes: per-core steps, rows, events, and what rows access.
+"""The tables of a kernel, as bytes: per-core steps, rows, events, loops, rings, and what rows access.
 
 In:  a `Schedule`. Out: bytes, the same for the same schedule on every machine.
 Not here: reading them to run (each target's driver) or to prove (`schedule.check`, which decodes by
 itself from the description below).
 
-Little-endian. A header of 24 int64, then the sections in this order, each padded with zeros to a
+Little-endian. A header of 32 int64, then the sections in this order, each padded with zeros to a
 multiple of 8 bytes:
 
-    header   0 magic 0x4D504D44  1 version 2   2 cores      3 steps    4 events   5 barriers
+    header   0 magic 0x4D504D44  1 version 3   2 cores      3 steps    4 events   5 barriers
              6 rows  7 words     8 functions   9 params    10 axes    11 bases   12 scalars
             13 derived          14 terms      15 guards    16 patches 17 arena bytes
-            18 total bytes of the table       19.. zero
+            18 total bytes of the table       19 programs  20 ops     21 loops   22 drains
+            23 items            24 rings      25 uses      26.. zero
 
     core_ptr       i32[cores + 1]        steps of core c are core_ptr[c] .. core_ptr[c+1]
     steps          i32[steps][4]         op, a, b, reason
@@ -18,11 +19,16 @@ multiple of 8 bytes:
                                          op 1 SIGNAL  a = event, b = amount: counter += amount (release)
                                          op 2 WAIT    a = event, b = count: until counter ≥ count (acquire)
                                          op 3 BARRIER a = ordinal: every core has all of them, in order
-                                         reason = dependence served, −1 for RUN
-    event_total    i32[events]           sum of the amounts signalled on the event in one launch
+                                         op 4 LOOP    a = loop, b = 0
+                                         op 5 END     a = loop, b = steps between the LOOP and this
+                                         op 6 DRAIN   a = drain, b = 0
+                                         reason = dependence served, −1 for RUN, LOOP, END, DRAIN
+    event_total    i32[events]           sum of the amounts signalled on the event in one launch, or in one
+                                         iteration of its loop
     row_ptr        i64[rows + 1]         words of row r are row_ptr[r] .. row_ptr[r+1]
     row_function   i32[rows]
-    words          i64[words]            see `WordKind`; BASE is an index of `bases`, OFFSET in bytes
+    words          i64[words]            see `WordKind`; BASE is an index of `bases`, OFFSET in bytes,
+                                         CHANNEL an index of `rings`
     function_ptr   i32[functions + 1]    tensor parameters of function f: function_ptr[f] .. [f+1]
     params         i32[params][6]        mode (1 reads, 2 writes, 3 both), item bytes, word of BASE, word of
                                          OFFSET (both within the row), first axis, end axis
@@ -32,16 +38,51 @@ multiple of 8 bytes:
                                          within the arena (0 for an argument)
     derived        i64[derived][7]       op (0 floordiv 1 mod 2 min 3 max 4 mul), lhs const, first term,
                                          end term, rhs const, first term, end term
-    terms          i64[terms][2]         launch scalar, coefficient
+    terms          i64[terms][2]         launch scalar (or, in `ops`, register), coefficient
     guards         i64[guards][5]        const, first term, end term, lo, hi: lo ≤ const + Σ terms ≤ hi
     patches        i64[patches][3]       word (absolute), launch scalar, coefficient: at launch
                                          word = value in the table + Σ coefficient × scalar
+    row_program    i32[rows]             late program of the row, −1 where it has none
+    program_ptr    i32[programs + 1]     ops of program p: program_ptr[p] .. program_ptr[p+1]
+    ops            i64[ops][8]           kind, then
+                     0..4 derived        lhs const, first term, end term, rhs const, first term, end term, 0
+                     5 LOOP              0 …                       the iteration of the running loop
+                     6 ELEMENT           base, offset const, first term, end term, item bytes (4 or 8), 0, 0
+                     7 GUARD             const, first term, end term, lo, hi, note, 0
+                     8 SKIP              const, first term, end term, 0 …
+                     9 PATCH             word within the row, const, first term, end term, 0 …
+    loops          i64[loops][8]         count const, first term, end term, base of the flag `until` (−1 none),
+                                         its byte offset, its item bytes, barriers in the body, 0
+    event_loop     i32[events]           the loop that the event's steps are in, −1 for straight code
+    drain_ptr      i32[drains + 1]       items of drain d: drain_ptr[d] .. drain_ptr[d+1]
+    drain_rows     i32[items]
+    rings          i64[rings][6]         producer core, consumer core, slot bytes, depth, arena offset of the
+                                         first slot, 0
+    uses           i64[uses][4]          row, ring, 0 sends 1 receives, tokens of that row on that ring
 
 `scalars` counts the program's own; launch scalar s ≥ scalars is derived[s − scalars]. Bases are the
 arguments in order, then the local tensors in order, reshaped views going by the tensor that they view.
 An OFFSET is within its base. A local tensor of which no row touches a byte has no place: it keeps its
 number, at 0, with 0 bytes. Local tensors may share bytes of the arena, one after the other. Float
 scalars travel as the bits of an f64.
+
+Late programs run just before the task of their row, op after op. Op k of a program writes register
+scalars + derived + k (derived: the value; LOOP: the iteration, from 0; ELEMENT: the signed integer that
+lies there; the others nothing). Terms may name launch scalars and earlier registers of the program. GUARD
+ends the launch unless lo ≤ value ≤ hi; `note` numbers `LaunchInfo.checks`. After a SKIP whose value is not
+above 0 the row is not run. A PATCH adds its value to a word of the row, behind what the launch's patches
+made of it, for this one run.
+
+Loops stand in straight code, on every core, each once; their steps lie between LOOP and END. A loop runs
+max(0, count) iterations; with `until` END holds a meeting of all cores, each reads the flag (1, 2, 4 or 8
+bytes; other than zero ends the loop), and another meeting. `barriers` in the header counts those of straight
+code, the ordinals of a loop's own are within its body. In iteration i of its loop (from 0) WAIT means:
+until the counter has gained i × total + b since the launch began; a b ≤ 0 is a wait for an earlier
+iteration. A row is run by exactly one RUN, or is an item of exactly one drain. The cores whose steps have
+the DRAIN share its items among them, each item once for each time that these steps are reached.
+
+A ring's slots lie in the arena, `slot bytes` apart (a multiple of 64). A slot begins with 64 bytes for the
+extents of its token (8 i64); the elements follow in C order.
 """
 
 from __future__ import annotations
