@@ -1,23 +1,26 @@
 """What the instances of a call pass to their task: regions and scalars, as columns.
 
 In:  a `SiteInstances`. Out: a `SiteArguments`, which guards, rows, regions and costs are made from.
-Not here: bounds (`guards.py`), overlap (`regions.py`).
+Not here: bounds (`guards.py`), overlap (`regions.py`), registers of late scalars (`late.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Union
 
 import numpy as np
 
 from mpmd.errors import LanguageError, Span
-from mpmd.lang.index import Index
-from mpmd.lang.program import Program, ScalarArg, Tensor, View
+from mpmd.lang.index import INT_MAX, ONE, Index, Interval
+from mpmd.lang.program import ChannelArg, Program, ScalarArg, Tensor, View
 from mpmd.lang.tile import Axis, Param
-from mpmd.partition.affine import Affine, Column, LaunchScalars
+from mpmd.lang.types import Direction
+from mpmd.partition import affine
+from mpmd.partition.affine import Affine, Column, Iteration, LaunchScalars, Scope, Terms
 from mpmd.partition.expand import SiteInstances
+from mpmd.partition.unroll import Datum, Holds, Need, Piece, Skips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,26 +63,136 @@ class Access:
         return total
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """The instances are passed over unless `value > 0`."""
+
+    value: Affine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """The instances run only if `lo ≤ value ≤ hi`; else the launch ends."""
+
+    value: Affine
+    lo: int
+    hi: int
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """An integer is read from memory: what is checked before it makes sure that it is there."""
+
+    value: Affine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact:
+    """`lo ≤ value ≤ hi` follows from the checks before it."""
+
+    value: Affine
+    lo: int
+    hi: int
+
+
+SiteNeed = Union[Condition, Check, Reading, Fact]
+
+
+class Facts(dict[Terms, Interval]):
+    """What is known of linear parts once the needs of a site hold."""
+
+    def add(self, need: SiteNeed) -> None:
+        """Learn from a need; one whose constants differ between instances teaches nothing."""
+        if isinstance(need, Reading):
+            return
+        lo, hi = (1, INT_MAX) if isinstance(need, Condition) else (need.lo, need.hi)
+        const = affine.same_everywhere(need.value.const)
+        if need.value.terms and const is not None:
+            low = lo - const if lo > -INT_MAX else lo
+            high = hi - const if hi < INT_MAX else hi
+            known = self.get(need.value.terms, Interval(low, high))
+            self[need.value.terms] = Interval(max(known.lo, low), min(known.hi, high))
+
+    def narrow(self, terms: Terms, bound: Interval) -> Interval:
+        """What the bound of a linear part is, in an instance that runs."""
+        known = self.get(terms)
+        return bound if known is None else Interval(max(bound.lo, known.lo), min(bound.hi, known.hi))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopCopy:
+    """A copy of a repeated loop's body: what is called iteration i of the loop is iteration i + `shift`.
+
+    Rows are made from the copy with shift 0. To compare iterations i, i + 1 and i + d, make the arguments
+    of all sites three times: `LoopCopy()`, `LoopCopy(1, Affine(1))`, and
+    `LoopCopy(2, launch.unknown("d", 2, most))`. `number` tells apart what copies read from memory.
+    """
+
+    number: int = 0
+    shift: Affine = field(default_factory=lambda: Affine(0))
+
+
 @dataclass(frozen=True, eq=False)
 class SiteArguments:
-    """All arguments of a call's instances. `scalars` follow `task.scalars`; floats are bits of an f64."""
+    """All arguments of a call's instances. `scalars` follow `task.scalars`; floats are bits of an f64.
+
+    `needs` are to be met in their order before a task starts. `elements` are the integers in memory that
+    needs and arguments are made from, as accesses; their scalars are `data`, in the same order.
+    `channels` follow `task.channels`. All `Affine`s have global numbers of late scalars.
+    """
 
     site: SiteInstances
     accesses: tuple[Access, ...]
     scalars: tuple[Affine, ...]
+    channels: tuple[int, ...] = ()
+    needs: tuple[SiteNeed, ...] = ()
+    elements: tuple[Access, ...] = ()
+    data: tuple[int, ...] = ()
+
+    @property
+    def touched(self) -> tuple[Access, ...]:
+        """Everything that the instances read or write: parameters in order, then elements."""
+        return (*self.accesses, *self.elements) if self.elements else self.accesses
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known once all needs are met."""
+        facts = Facts()
+        for need in self.needs:
+            facts.add(need)
+        return facts
 
 
-def arguments_of(site: SiteInstances, program: Program, launch: LaunchScalars) -> SiteArguments:
-    """The arguments of a call, split into constants and launch scalars."""
-    call, columns = site.call, site.columns
+def arguments_of(
+    site: SiteInstances, program: Program, launch: LaunchScalars, copy: LoopCopy | None = None
+) -> SiteArguments:
+    """The arguments of a call, split into constants and scalars known later.
+
+    `copy` says which iteration the repeated loop around the site is in; by default LoopIndex itself.
+    """
+    call = site.call
+    around = _around(site, program, launch, copy or LoopCopy())
     accesses: list[Access] = []
     scalars: list[Affine] = []
+    channels: list[int] = []
     for param, arg in zip(call.task.params, call.args, strict=True):
         if isinstance(arg, View):
-            accesses.append(_access(param, arg, program, columns, launch, call.span))
+            accesses.append(_access(param, arg, program, around.scope, launch, call.span))
+        elif isinstance(arg, ChannelArg):
+            channels.append(arg.channel)
         else:
-            scalars.append(_scalar(param, arg, columns, launch, call.span))
-    return SiteArguments(site, tuple(accesses), tuple(scalars))
+            scalars.append(_scalar(param, arg, around.scope, launch, call.span))
+    return SiteArguments(
+        site,
+        tuple(accesses),
+        tuple(scalars),
+        tuple(channels),
+        tuple(around.needs),
+        tuple(around.elements.values()),
+        tuple(around.elements),
+    )
 
 
 def root_of(tensor: Tensor, program: Program) -> Tensor:
@@ -89,25 +202,106 @@ def root_of(tensor: Tensor, program: Program) -> Tensor:
     return tensor
 
 
-def _access(
-    param: Param,
-    view: View,
+# -- loop symbols -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Around:
+    """What the loops around a site make of their symbols, as it is found from the outside in."""
+
+    scope: dict[str, Affine]
+    needs: list[SiteNeed] = field(default_factory=list)
+    elements: dict[int, Access] = field(default_factory=dict)
+    path: tuple[tuple[str, int], ...] = ()  # of the pieces so far
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing so far passes the instances over."""
+        return not any(isinstance(need, Condition) for need in self.needs)
+
+
+def _around(site: SiteInstances, program: Program, launch: LaunchScalars, copy: LoopCopy) -> _Around:
+    around = _Around({name: Affine(value) for name, value in site.columns.items()})
+    if site.repeated is not None:
+        loop = site.repeated
+        count = launch.split(loop.count, around.scope, loop.span).linear
+        around.scope[loop.name] = launch.late_scalar(Iteration(loop.name, count)) + copy.shift
+    for piece in site.pieces:
+        around.path = (*around.path, (piece.loop.name, piece.index))
+        for name, definition in piece.symbols:
+            if isinstance(definition, Index):
+                around.scope[name] = launch.split(definition, around.scope, piece.loop.span)
+            else:
+                around.scope[name] = _datum(definition, piece, site, program, launch, copy, around)
+        for rising in piece.rising:
+            lower, upper = (
+                launch.split(value, around.scope, piece.loop.span) for value in (rising.lower, rising.upper)
+            )
+            if around.certain or lower.is_late:
+                launch.rise(lower, upper, rising.most)
+        around.needs += [_need(need, around.scope, launch, piece.loop.span) for need in piece.needs]
+    return around
+
+
+def _need(need: Need, scope: Scope, launch: LaunchScalars, span: Span) -> SiteNeed:
+    value = launch.split(need.value, scope, span)
+    if isinstance(need, Skips):
+        return Condition(value)
+    if isinstance(need, Holds):
+        return Fact(value, need.lo, need.hi)
+    return Check(value, need.lo, need.hi, need.span, need.text)
+
+
+def _datum(
+    datum: Datum,
+    piece: Piece,
+    site: SiteInstances,
     program: Program,
-    columns: Mapping[str, Column],
     launch: LaunchScalars,
-    span: Span,
+    copy: LoopCopy,
+    around: _Around,
+) -> Affine:
+    """An integer in memory, which must lie within its tensor, as a late scalar."""
+    region = tuple(
+        Axis(axis.start + datum.place * axis.step if axis.keep else axis.start, ONE, keep=False)
+        for axis in datum.view.region
+    )
+    tensor = program.tensors[datum.view.tensor]
+    param = Param(tensor.name, Direction.IN, tensor.dtype, (), piece.loop.span)
+    access = _access(param, View(tensor.id, region, ()), program, around.scope, launch, piece.loop.span)
+    for number, (axis, size) in enumerate(zip(access.spans, tensor.shape, strict=True)):
+        if axis.start.terms:
+            text = f"index {region[number].start} of axis {number} of '{tensor.name}' stays within {size}"
+            around.needs.append(Check(axis.start, 0, size - 1, piece.loop.span, text))
+    # Whether the data rise is checked where the loop is reached. If that depends on a condition, others
+    # that read the same integers must not rely on it: the path keeps their scalars apart.
+    path = () if around.certain else around.path[:-1]
+    root = access.root.id
+    version = (site.versions.get(root, 0), copy.number if root in site.volatile else 0, *path)
+    scalar = launch.late_scalar(affine.Datum(root, access.byte_offset.linear, tensor.dtype.itemsize, version))
+    if scalar.terms[0][0] not in around.elements:
+        around.elements[scalar.terms[0][0]] = access
+        around.needs.append(Reading(scalar))
+    return scalar
+
+
+# -- arguments ----------------------------------------------------------------------------------
+
+
+def _access(
+    param: Param, view: View, program: Program, scope: Scope, launch: LaunchScalars, span: Span
 ) -> Access:
     tensor = program.tensors[view.tensor]
-    spans = tuple([_span(axis, columns, launch, span) for axis in view.region])
+    spans = tuple([_span(axis, scope, launch, span) for axis in view.region])
     kept = [number for number, axis in enumerate(view.region) if axis.keep]
     axes = tuple(kept[position] for position in view.order)
     return Access(param, tensor, root_of(tensor, program), view.region, spans, axes)
 
 
-def _span(axis: Axis, columns: Mapping[str, Column], launch: LaunchScalars, span: Span) -> AxisSpan:
+def _span(axis: Axis, scope: Scope, launch: LaunchScalars, span: Span) -> AxisSpan:
     if axis.start.is_const and axis.extent.is_const:
         return _constant_span(axis.start.const, axis.extent.const, axis.step)
-    start, extent = launch.split(axis.start, columns, span), launch.split(axis.extent, columns, span)
+    start, extent = launch.split(axis.start, scope, span), launch.split(axis.extent, scope, span)
     return AxisSpan(start, extent, axis.step)
 
 
@@ -117,13 +311,11 @@ def _constant_span(start: int, extent: int, step: int) -> AxisSpan:
     return AxisSpan(Affine(start), Affine(extent), step)
 
 
-def _scalar(
-    param: Param, arg: ScalarArg, columns: Mapping[str, Column], launch: LaunchScalars, span: Span
-) -> Affine:
+def _scalar(param: Param, arg: ScalarArg, scope: Scope, launch: LaunchScalars, span: Span) -> Affine:
     if isinstance(arg.value, str):
         return Affine(0, ((launch.id_of(arg.value), 1),))
     if isinstance(arg.value, Index):
-        value = launch.split(arg.value, columns, span)
+        value = launch.split(arg.value, scope, span)
         if not param.dtype.is_float:
             return value
         if value.terms:

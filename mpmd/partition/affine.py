@@ -1,8 +1,13 @@
-"""Integer expressions over all instances of a call: a constant column plus launch scalars.
+"""Integer expressions over all instances of a call: a constant column plus scalars known later.
 
-In:  an `Index` over loop symbols and runtime scalars, and the columns of the loop symbols.
-Out: an `Affine`; non-affine parts in runtime scalars become `Derived` launch scalars, shared by all.
-Not here: what values the scalars may take (`guards.py`), the loops' columns (`expand.py`).
+In:  an `Index` over loop symbols and runtime scalars, and what the loop symbols are.
+Out: an `Affine`; non-affine parts in runtime scalars become `Derived` scalars, shared by all.
+Not here: what values the scalars may take (`guards.py`), the loops' columns (`expand.py`), the
+registers of a site (`late.py`).
+
+Two kinds of scalars have numbers. Launch scalars, from 0: the program's own, then those derived from
+them. Late scalars, from `LATE`: known only when a task starts, because they depend on the iteration of
+a loop or on data. Equal late values have equal numbers, in the whole program.
 """
 
 from __future__ import annotations
@@ -14,8 +19,8 @@ from typing import Union
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.errors import LanguageError, Span
-from mpmd.lang.index import Atom, Index, Opaque, Sym
+from mpmd.errors import Span
+from mpmd.lang.index import Atom, Index, Opaque, Sym, symbol
 from mpmd.lang.program import Scalar
 from mpmd.partition.graph import Derived, IntColumn, Linear
 
@@ -23,18 +28,24 @@ Column = Union[int, npt.NDArray[np.int64]]
 """One integer per instance; an `int` where all instances have the same."""
 
 Terms = tuple[tuple[int, int], ...]
-"""(launch scalar, coefficient), sorted by scalar, no zero coefficient."""
+"""(scalar, coefficient), sorted by scalar, no zero coefficient."""
+
+LATE = 1 << 40
+"""The number of the first late scalar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
-    """`const + Σ coefficient × launch scalar`; the terms are the same for all instances of a call."""
+    """`const + Σ coefficient × scalar`; the terms are the same for all instances of a call."""
 
     const: Column
     terms: Terms = ()
 
     def __add__(self, other: Affine) -> Affine:
         return Affine(self.const + other.const, add_terms(self.terms, other.terms))
+
+    def __sub__(self, other: Affine) -> Affine:
+        return self + other * -1
 
     def __mul__(self, factor: int) -> Affine:
         if factor == 1:
@@ -50,6 +61,21 @@ class Affine:
     def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Affine:
         return Affine(self.const if isinstance(self.const, int) else self.const[rows], self.terms)
 
+    @property
+    def is_late(self) -> bool:
+        return is_late(self.terms)
+
+    @property
+    def linear(self) -> Linear:
+        """The value where it is one for all instances."""
+        const = same_everywhere(self.const)
+        assert const is not None, "loops whose variables meet runtime values in one operation are unrolled"
+        return Linear(const, self.terms)
+
+
+Scope = Mapping[str, Affine]
+"""What the loop symbols are; other symbols are runtime scalars."""
+
 
 def add_terms(a: Terms, b: Terms) -> Terms:
     """The sum of two linear parts."""
@@ -59,6 +85,11 @@ def add_terms(a: Terms, b: Terms) -> Terms:
     for scalar, coefficient in b:
         sums[scalar] = sums.get(scalar, 0) + coefficient
     return tuple(sorted((s, c) for s, c in sums.items() if c))
+
+
+def is_late(terms: Terms) -> bool:
+    """Whether a linear part is known only when a task starts."""
+    return bool(terms) and terms[-1][0] >= LATE
 
 
 def lowest(column: Column) -> int:
@@ -88,15 +119,66 @@ def side_by_side(columns: Sequence[Column], rows: int) -> IntColumn:
     return matrix
 
 
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """A late scalar: the iteration of a repeated loop, 0 ≤ iteration < count (in launch scalars)."""
+
+    loop: str
+    count: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """A late scalar: an integer of a tensor (a root), `offset` bytes in.
+
+    Where `version` is equal too, no task writes to the tensor between two reads.
+    """
+
+    tensor: int
+    offset: Linear
+    itemsize: int
+    version: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A late scalar of which only bounds are known; it stands in proofs and never in a row."""
+
+    name: str
+    lo: int
+    hi: int
+
+
+LateValue = Union[Iteration, Datum, Derived, Unknown]
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """`lower ≤ upper ≤ lower + most` for two scalars, each with a constant added."""
+
+    lower: int
+    lower_const: int
+    upper: int
+    upper_const: int
+    most: int
+
+
 @dataclass(slots=True)
 class LaunchScalars:
-    """The launch scalars of a program as they are found: its own first, then the derived ones."""
+    """The scalars of a program as they are found: launch scalars, late ones, and how they are ordered.
+
+    `late[k]` has the number `LATE + k`. `rises` has at most one entry per lower and per upper scalar.
+    """
 
     scalars: tuple[Scalar, ...]
     derived: list[Derived] = field(default_factory=list)
+    late: list[LateValue] = field(default_factory=list)
     divisors: list[tuple[Linear, Span, str]] = field(default_factory=list)  # must be positive at a launch
+    rises: dict[int, Rise] = field(default_factory=dict)  # by lower
     _ids: dict[str, int] = field(init=False)
-    _known: dict[Derived, int] = field(default_factory=dict)
+    _known: dict[LateValue, int] = field(default_factory=dict)
+    _texts: dict[Derived, tuple[Span, str]] = field(default_factory=dict)  # of late divisors
+    _raised: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._ids = {s.name: i for i, s in enumerate(self.scalars)}
@@ -107,50 +189,72 @@ class LaunchScalars:
     def id_of(self, name: str) -> int:
         return self._ids[name]
 
-    def split(self, index: Index, columns: Mapping[str, Column], span: Span) -> Affine:
-        """`index` as a constant per instance and a linear part in launch scalars.
-
-        A linear part that would differ between instances is a LanguageError at `span`.
-        """
+    def split(self, index: Index, scope: Scope, span: Span) -> Affine:
+        """`index` as a constant per instance and a linear part in scalars."""
         total = Affine(index.const)
         for atom, coefficient in index.terms:
-            total = total + self._atom(atom, columns, span) * coefficient
+            total = total + self._atom(atom, scope, span) * coefficient
         return total
 
-    def _atom(self, atom: Atom, columns: Mapping[str, Column], span: Span) -> Affine:
+    def late_scalar(self, value: LateValue) -> Affine:
+        """A late value as an expression."""
+        if value not in self._known:
+            self._known[value] = LATE + len(self.late)
+            self.late.append(value)
+        return Affine(0, ((self._known[value], 1),))
+
+    def unknown(self, name: str, lo: int, hi: int) -> Affine:
+        """A number of which nothing is known but its bounds: one for each name."""
+        return self.late_scalar(Unknown(name, lo, hi))
+
+    def late_value(self, scalar: int) -> LateValue:
+        return self.late[scalar - LATE]
+
+    def divisor_text(self, derived: Derived) -> tuple[Span, str]:
+        """Where a late quotient stands, and what to call its divisor."""
+        return self._texts[derived]
+
+    def rise(self, lower: Affine, upper: Affine, most: int) -> None:
+        """From here on: `lower ≤ upper ≤ lower + most` wherever both are used."""
+        if not (_is_scalar(lower) and _is_scalar(upper)):
+            return
+        (low, _), (high, _) = lower.terms[0], upper.terms[0]
+        if low != high and low not in self.rises and high not in self._raised:
+            self.rises[low] = Rise(low, lower.linear.const, high, upper.linear.const, most)
+            self._raised.add(high)
+
+    def _atom(self, atom: Atom, scope: Scope, span: Span) -> Affine:
         if isinstance(atom, Sym):
-            if atom.name in columns:
-                return Affine(columns[atom.name])
+            if atom.name in scope:
+                return scope[atom.name]
             return Affine(0, ((self._ids[atom.name], 1),))
-        if not atom.lhs.symbols().union(atom.rhs.symbols()).isdisjoint(self._ids):
-            return self._runtime(atom, columns, span)
-        return Affine(Index(0, ((atom, 1),)).evaluate(columns))
-
-    def _runtime(self, atom: Opaque, columns: Mapping[str, Column], span: Span) -> Affine:
-        lhs, rhs = self.split(atom.lhs, columns, span), self.split(atom.rhs, columns, span)
-        a, b = same_everywhere(lhs.const), same_everywhere(rhs.const)
+        lhs, rhs = self.split(atom.lhs, scope, span), self.split(atom.rhs, scope, span)
+        if not lhs.terms and not rhs.terms:
+            return Affine(_applied(atom.op, lhs.const, rhs.const))
         if atom.op == "mul":
-            if not lhs.terms and a is not None:
-                return rhs * a
-            if not rhs.terms and b is not None:
-                return lhs * b
-        if a is None or b is None:
-            raise LanguageError(
-                f"{atom} combines a loop variable and a runtime scalar other than by + and -",
-                span=span,
-                label="one piece of code serves all iterations of this call",
-                hints=(
-                    "add or subtract the scalar; or pass both values to the task as scalar parameters "
-                    "and combine them there",
-                ),
-            )
-        divisor = Linear(b, rhs.terms)
-        if atom.op in ("floordiv", "mod") and divisor.terms:
-            self.divisors.append((divisor, span, f"the divisor of {atom}"))
-        return Affine(0, ((self._derive(Derived(atom.op, Linear(a, lhs.terms), divisor)), 1),))
+            for a, b in ((lhs, rhs), (rhs, lhs)):
+                factor = None if a.terms else same_everywhere(a.const)
+                if factor is not None:
+                    return b * factor
+        return self._derive(Derived(atom.op, lhs.linear, rhs.linear), span, f"the divisor of {atom}")
 
-    def _derive(self, derived: Derived) -> int:
+    def _derive(self, derived: Derived, span: Span, divisor: str) -> Affine:
+        divides = derived.op in ("floordiv", "mod") and bool(derived.rhs.terms)
+        if is_late(derived.lhs.terms) or is_late(derived.rhs.terms):
+            self._texts.setdefault(derived, (span, divisor))
+            return self.late_scalar(derived)
+        if divides:
+            self.divisors.append((derived.rhs, span, divisor))
         if derived not in self._known:
             self._known[derived] = len(self)
             self.derived.append(derived)
-        return self._known[derived]
+        return Affine(0, ((self._known[derived], 1),))
+
+
+def _is_scalar(value: Affine) -> bool:
+    return len(value.terms) == 1 and value.terms[0][1] == 1 and same_everywhere(value.const) is not None
+
+
+def _applied(op: str, a: Column, b: Column) -> Column:
+    result = Index(0, ((Opaque(op, symbol("a"), symbol("b")), 1),)).evaluate({"a": a, "b": b})
+    return result if np.ndim(result) else int(result)

@@ -24,7 +24,8 @@ from mpmd.lang.program import Call, Loop, Node, Program, TileLoop, View
 from mpmd.machine import Machine
 from mpmd.partition.accesses import SiteArguments
 from mpmd.partition.cost import Work, seconds
-from mpmd.partition.expand import SiteInstances, whole_extent
+from mpmd.partition.expand import SiteInstances, trips, whole_extent
+from mpmd.partition.unroll import AnyLoop
 
 ELEMENTS = 16
 """Preferred granule of a size: a cache line of f32, and a vector of the widest CPUs."""
@@ -83,11 +84,11 @@ def choose_sizes(
 ) -> dict[str, int]:
     """A size for every tile loop; `sites` and `work` are of the expansion with open loops whole."""
     chosen = {name: size for name, size in sizes.items() if size is not None}
-    loads = [
-        (arguments.site, _load(arguments.site, amount, machine))
-        for arguments, amount in zip(sites, work, strict=True)
-        if any(sizes.get(loop.name, 0) is None for loop in arguments.site.loops)
-    ]
+    copies: dict[int, list[tuple[SiteInstances, Work]]] = {}  # by call: unrolled loops make several sites
+    for arguments, amount in zip(sites, work, strict=True):
+        if any(sizes.get(loop.name, 0) is None for loop in arguments.site.loops):
+            copies.setdefault(id(arguments.site.call), []).append((arguments.site, amount))
+    loads = [(same[0][0], _load(same, sizes, machine)) for same in copies.values()]
     for site, load in sorted(loads, key=lambda pair: -pair[1].seconds):
         independent = [loop for loop in site.loops if _separates(loop, site.call)]
         _share_out(site, independent, load, machine, chosen)
@@ -106,26 +107,29 @@ class _Load:
     overhead: float
 
 
-def _load(site: SiteInstances, work: Work, machine: Machine) -> _Load:
-    total = float(np.sum(np.broadcast_to(seconds(work, machine), (len(site.ids),))))
-    rounds = prod(_trips(loop, site) for loop in site.loops if not _separates(loop, site.call))
+def _load(
+    same: Sequence[tuple[SiteInstances, Work]], sizes: Mapping[str, int | None], machine: Machine
+) -> _Load:
+    """The load of all instances of one call."""
+    site = same[0][0]
+    total = sum(float(np.sum(np.broadcast_to(seconds(w, machine), (len(s.ids),)))) for s, w in same)
+    rounds = prod(trips(loop, site, sizes) for loop in site.loops if not _separates(loop, site.call))
     overhead = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
     split = {dim for dim, extent in site.call.dims if not extent.symbols().isdisjoint(_sizes(site.loops))}
-    values = [float(np.max(size)) for dims, size in work.values.items() if not dims.isdisjoint(split)]
+    values = [
+        float(np.max(size))
+        for _, work in same
+        for dims, size in work.values.items()
+        if not dims.isdisjoint(split)
+    ]
     return _Load(total / max(1, rounds), max(values, default=0.0), overhead)
 
 
-def _sizes(loops: Sequence[TileLoop | Loop]) -> set[str]:
+def _sizes(loops: Sequence[AnyLoop]) -> set[str]:
     return {f"{loop.name}.size" for loop in loops}
 
 
-def _trips(loop: TileLoop | Loop, site: SiteInstances) -> int:
-    """Iterations of a loop as it was expanded, the most over its enclosing iterations."""
-    name = f"{loop.name}.index" if isinstance(loop, TileLoop) else loop.name
-    return 1 + int(np.max(site.columns[name]))
-
-
-def _separates(loop: TileLoop | Loop, call: Call) -> bool:
+def _separates(loop: AnyLoop, call: Call) -> bool:
     """Whether every tensor that the call writes is indexed by the loop."""
     symbols = {loop.name} if isinstance(loop, Loop) else {f"{loop.name}.start", f"{loop.name}.index"}
     written = [
@@ -138,7 +142,7 @@ def _separates(loop: TileLoop | Loop, call: Call) -> bool:
 
 def _share_out(
     site: SiteInstances,
-    independent: Sequence[TileLoop | Loop],
+    independent: Sequence[AnyLoop],
     load: _Load,
     machine: Machine,
     chosen: dict[str, int],
@@ -147,13 +151,12 @@ def _share_out(
     open_loops = [loop for loop in site.loops if isinstance(loop, TileLoop) and loop.name not in chosen]
     if not open_loops:
         return
-    extents = {loop.name: whole_extent(loop, site.columns) for loop in open_loops}
-    given = 1
-    for loop in independent:
-        if isinstance(loop, TileLoop) and loop.name in chosen:
-            given *= ceil(whole_extent(loop, site.columns) / chosen[loop.name])
-        elif isinstance(loop, Loop):
-            given *= _trips(loop, site)
+    extents = {loop.name: whole_extent(loop, site) for loop in open_loops}
+    given = prod(
+        trips(loop, site, chosen)
+        for loop in independent
+        if not isinstance(loop, TileLoop) or loop.name in chosen
+    )
     wanted = ceil(_pieces(load, machine) / given)
     splittable = [loop for loop in open_loops if loop in independent]
     counts = _factor(wanted, [extents[loop.name] for loop in splittable])

@@ -23,6 +23,7 @@ from tests.unit.partition_programs import (
     SPAN,
     at,
     call,
+    launch_scalars,
     loop,
     part,
     program,
@@ -67,14 +68,14 @@ def test_an_inner_loop_may_depend_on_the_outer_one() -> None:
     assert found == [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
 
 
-def test_a_loop_over_a_runtime_extent_is_refused() -> None:
+def test_a_loop_over_a_runtime_extent_needs_a_bound() -> None:
     node = replace(tile_loop("f", 4, 2, call(task("a", [OUT], [1]), view(0, tile("f")))), extent=POS)
     with pytest.raises(LanguageError) as error:
         partition(program([tensor(0, (4,))], node, scalars=("pos",)), MACHINE)
     assert str(error.value) == (
-        "error[language]: the extent of loop 'f' depends on the runtime value 'pos'\n"
+        "error[language]: nothing bounds the extent of loop 'f', which is known only at run time\n"
         "  --> kernel.py:7:1\n"
-        "  hint: loop over the largest extent, or loop in the task, where range() may be runtime"
+        "  hint: give most=, the largest extent that a launch may have"
     )
 
 
@@ -259,13 +260,17 @@ def test_a_dim_has_the_least_bound_among_its_parameters() -> None:
     assert graph.functions[0].dims == (("D00", 64),)
 
 
-@pytest.mark.parametrize("index", [symbol("f.start") * POS, minimum(symbol("f.start"), POS)])
-def test_a_loop_variable_times_a_scalar_is_refused(index: Index) -> None:
+@pytest.mark.parametrize("index", [symbol("f.index") * POS, minimum(symbol("f.start"), POS)])
+def test_a_loop_whose_variable_meets_a_scalar_other_than_by_a_sum_is_unrolled(index: Index) -> None:
     node = tile_loop("f", 64, 16, call(task("a", [OUT], [1]), view(0, part(index, 1)), line=9))
-    with pytest.raises(LanguageError) as error:
-        partition(program([tensor(0, (2048,))], node, scalars=("pos",)), MACHINE)
-    assert "combines a loop variable and a runtime scalar other than by + and -" in error.value.message
-    assert error.value.span.line == 9 and error.value.hints
+    graph = partition(program([tensor(0, (2048,))], node, scalars=("pos",)), MACHINE)
+    known = [10, *launch_scalars(graph, {"pos": 10})[1:]]
+    starts = []
+    for number in range(len(graph)):
+        added = sum(c * known[s] for w, s, c in graph.sites[graph.site[number]].symbolic if w == 1)
+        starts.append((row(graph, number)[WordKind.OFFSET, "p0", -1] + added) // 4)
+    assert starts == [int(index.evaluate({"f.index": k, "f.start": 16 * k, "pos": 10})) for k in range(4)]
+    assert len(graph.functions) == 1
 
 
 def test_a_constant_region_outside_its_tensor_is_refused() -> None:
