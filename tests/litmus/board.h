@@ -54,11 +54,10 @@ inline int tell_time(int, timespec* time) {
   return 0;
 }
 
-bool is_last_worker();
+inline bool is_last_worker();
 
 inline int start_thread(pthread_t*, const void*, void* (*)(void*), void* argument) {
-  litmus::spawn([](void* worker) { work(worker); }, argument, true,
-                is_last_worker() ? patience : 0);
+  litmus::spawn([](void* worker) { work(worker); }, argument, true, is_last_worker() ? patience : 0);
   return 0;
 }
 
@@ -132,7 +131,6 @@ struct Bytes {
   int event_total[EVENTS];
   Word row_ptr[STEPS + 1];
   int row_function[STEPS];
-  Word word[STEPS * 2];
 };
 
 Bytes bytes;
@@ -145,7 +143,7 @@ Core cores[CORES];
 Counter counters[EVENTS + 1];
 Progress progress[CORES];
 
-bool is_last_worker() { return pool.count + 2 == kernel.tables.cores; }
+inline bool is_last_worker() { return pool.count + 2 == kernel.tables.cores; }
 
 inline void lay_core(const Line* line, int count) {
   Tables& t = kernel.tables;

@@ -14,90 +14,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include "races.h"
+#include "state.h"
 
 namespace litmus {
 
 namespace {
 
-const int CHOICES = 4096;
-const int ENDLESS = 5000;  // accesses in one execution
 const int STACK = 128 << 10;
-const int OBSERVED = 16;
-const int OUTCOMES = 256;
-const int LINE = 160;
+const long long LEAP = 1000000000000000LL;
 const int HURRIED_LOOKS = 100;  // more than any spin loop with a bound takes
 const int EXPIRIES = 4;  // without a write in between: more would show nothing new
-const long long LEAP = 1000000000000000LL;
-const Mask EVERYTHING = ~0ull;
-
-struct Thread {
-  ucontext_t context;
-  void (*body)(void*);
-  void* argument;
-  Op op;  // what it does when it is chosen next
-  Sight sight;
-  Mask looked;   // locations read since the last pause
-  Mask hurried;  // locations whose old values it reads on until it looks at the clock
-  int hurried_looks;
-  int patience;
-  int expired;  // how often, since anybody wrote, a spin loop ended because nothing else could happen
-  long long clock;
-  bool daemon, finished, asleep;
-};
-
-struct Choice {
-  int taken, count;
-};
-
-struct Known {
-  const char* address;
-  unsigned readers, writers;  // threads, one bit each
-  bool shared;
-};
-
-struct Event {
-  int thread;
-  const char* what;
-  int at;
-  Value value;
-};
-
-struct Observation {
-  const char* name;
-  long long value;
-};
-
-// What one search knows.
-struct Search {
-  Choice choice[CHOICES];
-  int depth;
-  Known known[4 * LOCATIONS];
-  int knowns;
-  long long executions, redundant, steps;
-  char outcome[OUTCOMES][LINE];
-  int outcomes;
-  char failure[LINE * 2];
-};
-
-// What one execution knows.
-struct Execution {
-  Thread thread[THREADS];
-  int threads, current;
-  unsigned sleep;
-  int position;
-  Location location[LOCATIONS];
-  int locations;
-  Front sequential;
-  Event event[ENDLESS];
-  int events;
-  Observation observation[OBSERVED];
-  int observations;
-};
-
-enum End : int { COMPLETE, REDUNDANT, LEARNED, FAILED };
 
 Search search;
 Execution run;

@@ -32,7 +32,8 @@ void spawn(void (*body)(void*), void* argument, bool daemon = false, int patienc
 void join();
 
 // Between two looks of a spin loop: waits until one of the atomics read since the last pause has news. The
-// looks that see nothing new would change nothing, and are left out.
+// looks that see nothing new would change nothing, and are left out. When nothing else can happen, a loop
+// with a bound runs out, so that what follows it is explored; one without waits for ever, which is a failure.
 void pause();
 
 // The clock, in nanoseconds: it stands still, except that it leaps after a spin loop was given up.
