@@ -25,6 +25,7 @@ from mpmd.lang.evaluate_task import Array, Frame, Number, window
 from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import ZERO, Index
 from mpmd.lang.kernel.binding import bind_call, match_arguments
+from mpmd.lang.kernel.channels import ChannelView
 from mpmd.lang.kernel.loops import (
     LoopHead,
     SegmentsHead,
@@ -41,7 +42,8 @@ from mpmd.lang.kernel.symbolic import as_extent
 from mpmd.lang.kernel.trace import Tracer
 from mpmd.lang.kernel.views import TensorView, TileSpan
 from mpmd.lang.pieces import Piece, check_extent
-from mpmd.lang.program import ScalarArg, Tensor, View
+from mpmd.lang.program import ChannelArg, ScalarArg, Tensor, View
+from mpmd.lang.queues import Queue, Unbounded, check_taken
 from mpmd.lang.surface import ACTIVE, Interpreter, Task, resolve_annotations
 from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
 
@@ -85,6 +87,7 @@ def _run(
     debugger = KernelDebugger(function, dims, given, tile_size)
     arguments = [debugger.declare(param, specs.get(param.name)) for param in params]
     _active(debugger, lambda: function(*arguments))
+    debugger.check_taken()
 
 
 def _active(interpreter: Interpreter, run: Callable[[], None]) -> None:
@@ -109,6 +112,7 @@ class KernelDebugger(Tracer):
         self._given = given
         self._tile_size = tile_size
         self._arrays: dict[int, Array] = {}
+        self._queues: dict[int, Unbounded] = {}
 
     def declare(self, param: KernelParam, spec: TensorSpec | None) -> Any:
         value = self._given[param.name]
@@ -129,6 +133,16 @@ class KernelDebugger(Tracer):
         result = super().reshaped(tensor, shape)
         self._arrays.setdefault(result.id, reshaped(result, self._arrays[tensor.id]))
         return result
+
+    def channel(self, dtype: Any, shape: Any, depth: Any) -> ChannelView:
+        view = super().channel(dtype, shape, depth)
+        self._queues[view.channel.id] = Unbounded()
+        return view
+
+    def check_taken(self) -> None:
+        """Refuses tokens that nobody has received when the kernel is done."""
+        for channel in self._channels:
+            check_taken(self._queues[channel.id], channel.name, channel.span)
 
     def tiles(self, extent: Any, size: Any, most: Any, drain: bool) -> Iterator[TileSpan]:
         loop_variable("mpmd.tiles")
@@ -177,13 +191,16 @@ class KernelDebugger(Tracer):
         call = bind_call(task.definition, args, kwargs, span=span, bounds={})
         tensors: dict[str, Array] = {}
         scalars: dict[str, Number] = {}
+        queues: dict[str, Queue] = {}
         for param, arg in zip(task.definition.params, call.args, strict=True):
             if isinstance(arg, View):
                 tensors[param.name] = self._array(arg, param.name, span)
+            elif isinstance(arg, ChannelArg):
+                queues[param.name] = self._queues[arg.channel]
             else:
                 scalars[param.name] = scalar_value(param.name, _number(arg), param.dtype, span)
         dims = {name: extent.const for name, extent in call.dims}
-        live = Live(Frame(task.definition, tensors, scalars, {**dims}, {}))
+        live = Live(Frame(task.definition, tensors, scalars, {**dims}, queues))
         _active(TaskDebugger(live, dims), lambda: task.function(*live.arguments()))
 
 
@@ -243,6 +260,9 @@ class TaskDebugger:
 
     def loop(self, count: Any, until: Any) -> Iterator[Any]:
         raise _belongs_in_a_kernel("mpmd.loop")
+
+    def channel(self, dtype: Any, shape: Any, depth: Any) -> Any:
+        raise _belongs_in_a_kernel("mpmd.channel")
 
     def inline(self, function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         raise _belongs_in_a_kernel(f"a call of kernel '{function.__name__}'")

@@ -10,6 +10,7 @@ statement is executed as soon as it is made. So dtypes, weak numbers and composi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,7 +24,7 @@ from mpmd.lang.surface import Dim
 from mpmd.lang.task.calls import METHOD_NAMES, Arguments, call_function, call_method, transposed
 from mpmd.lang.task.indexing import Item, load, piece, store, target_region
 from mpmd.lang.task.operators import elementwise, matmul
-from mpmd.lang.task.values import Builder, SliceItem, Tile, Value, from_python
+from mpmd.lang.task.values import Builder, ChannelRef, SliceItem, Tile, Value, from_python
 from mpmd.lang.task.values import TileSpan as Piece
 from mpmd.lang.tile import Param, Stmt, TileType
 from mpmd.lang.types import Direction, DType
@@ -47,6 +48,8 @@ class Live(Builder):
         return [self._argument(param) for param in self._frame.task.params]
 
     def _argument(self, param: Param) -> Any:
+        if param.is_channel:
+            return DebugChannel(param, tuple(int(e.evaluate(self._frame.env)) for e in param.shape))
         if not param.is_scalar:
             shape = tuple(map(Index, self._frame.tensors[param.name].shape))
             return DebugTensor(self, Param(param.name, param.direction, param.dtype, shape, param.span))
@@ -68,6 +71,8 @@ class Live(Builder):
     def value(self, item: Any) -> Value:
         if isinstance(item, DebugTile):
             return item.tile
+        if isinstance(item, DebugChannel):
+            return ChannelRef(item.full)
         if isinstance(item, Dim):
             return Index(item.__index__())
         if isinstance(item, TileSpan):
@@ -262,6 +267,34 @@ class DebugTensor:
         accumulates = isinstance(value, Accumulation)
         added = value.added if accumulates else self.live.value(value)
         store(self.live, self.param, region, added, accumulates, span)
+
+
+class DebugChannel:
+    """A channel parameter of the running task. `channel.param` says what it is."""
+
+    __slots__ = ("param", "shape")
+
+    def __init__(self, param: Param, shape: tuple[int, ...]) -> None:
+        self.param = param
+        self.shape = shape
+
+    @property
+    def full(self) -> Param:
+        """The parameter with the extents of a full token as numbers."""
+        return replace(self.param, shape=tuple(map(Index, self.shape)))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self.param.dtype
+
+    def __repr__(self) -> str:
+        assert self.param.direction is not None
+        extents = ", ".join(map(str, self.shape))
+        return f"<channel {self.param.name}: {self.param.direction.value} {self.dtype}[{extents}]>"
 
 
 class Accumulation:

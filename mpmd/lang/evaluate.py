@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from mpmd.errors import ArgumentError, LanguageError, Span
+from mpmd.errors import ArgumentError, Span
 from mpmd.lang import pieces
 from mpmd.lang import program as prog
 from mpmd.lang.evaluate_task import Array, Environment, Number, run_task, window
 from mpmd.lang.index import Index
 from mpmd.lang.op_reference import convert
 from mpmd.lang.pieces import Piece
-from mpmd.lang.queues import Unbounded
+from mpmd.lang.queues import Unbounded, check_taken
 from mpmd.lang.types import Direction, DType, from_numpy
 
 DEFAULT_TILE = 64
@@ -119,9 +119,7 @@ class _Launch:
     def check_empty(self, channels: Iterable[int], span: Span) -> None:
         """A receiver takes all that its sender, which ran before it, has sent."""
         for channel in channels:
-            if left := len(self.queues[channel]):
-                name = self.program.channels[channel].name
-                raise tokens_left(name, left, span)
+            check_taken(self.queues[channel], self.program.channels[channel].name, span)
 
     def _view(self, view: prog.View, span: Span) -> Array:
         name = self.program.tensors[view.tensor].name
@@ -132,15 +130,6 @@ class _Launch:
         if isinstance(arg.value, Index):
             return int(arg.value.evaluate(self.env))
         return self.scalars[arg.value] if isinstance(arg.value, str) else arg.value
-
-
-def tokens_left(channel: str, left: int, span: Span) -> LanguageError:
-    return LanguageError(
-        f"{left} {'token' if left == 1 else 'tokens'} of channel '{channel}' {'is' if left == 1 else 'are'} "
-        "sent and not received",
-        span=span,
-        hints=("the two ends of a channel move the same number of tokens",),
-    )
 
 
 # -- arguments ----------------------------------------------------------------------------------

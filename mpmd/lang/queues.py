@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mpmd.errors import LanguageError, Span
+
 
 class Queue(Protocol):
     """One channel. A task that would put into a full one, or get from an empty one, waits."""
@@ -51,3 +53,14 @@ class Unbounded:
 
     def get(self) -> npt.NDArray[Any]:
         return self._tiles.popleft()
+
+
+def check_taken(queue: Unbounded, channel: str, span: Span) -> None:
+    """Refuses tokens that nobody has received when the receiver of the channel is done."""
+    if left := len(queue):
+        count = "1 token" if left == 1 else f"{left} tokens"
+        raise LanguageError(
+            f"channel '{channel}' is left with {count} that nobody receives",
+            span=span,
+            hints=("the two ends of a channel move the same number of tokens",),
+        )
