@@ -1,12 +1,13 @@
 """Whether every tensor of a program is written before it is read, and every `Out` wholly.
 
-In:  a traced `Program`. Out: nothing, or a `DirectionError` at the call that reads too early, or at the
-parameter that is not written.
+In:  a traced `Program`. Out: nothing, or a `DirectionError` at the call (or loop) that reads too early, or
+at the parameter that is not written.
 Not here: a task's own body (`task/check.py` holds it to its directions); boxes of
 elements (`kernel/boxes.py`).
 
-Refused is what surely goes wrong: what a call may write, in any iteration, counts as written. The
-elements of a partly written tensor are looked at where a call surely reads them.
+Refused is what surely goes wrong: what a call may write, in any iteration, counts as written: so does
+all that pieces of a runtime extent, or segments, can reach. The elements of a partly written tensor are
+looked at where a call surely reads them.
 """
 
 from __future__ import annotations
@@ -14,38 +15,71 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mpmd.errors import DirectionError, Note
+from mpmd.errors import DirectionError, Note, Span
 from mpmd.lang.index import ZERO
 from mpmd.lang.kernel.binding import views_of
 from mpmd.lang.kernel.boxes import Box, apart, first, hull, left_out, shown, whole
 from mpmd.lang.kernel.ranges import OpenLoop, opened
-from mpmd.lang.program import Call, Node, Program, Tensor, View
+from mpmd.lang.program import Call, Loop, Node, Program, Segments, Tensor, View
 from mpmd.lang.tile import Axis, Load, Param, Store, TaskDef
 from mpmd.lang.types import Direction
 
 Loops = tuple[OpenLoop, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A view that is read, by a call or by a loop itself; `whole` if all of it surely is."""
+
+    view: View
+    loops: Loops
+    span: Span
+    label: str
+    declared: tuple[Note, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    view: View
+    loops: Loops
+
+
 def check_initialised(program: Program) -> None:
-    """Walks the calls in program order; loops are no exception, as their first iteration comes first."""
+    """Walks the accesses in program order; loops are no exception, as their first iteration comes first."""
     written = _Written(program, {t.id: [] for t in program.tensors if t.base is None})
-    for call, loops in _calls(program.body, ()):
-        for param, view in views_of(call):
-            if param.direction is not None and param.direction.reads:
-                _check_read(written, call, loops, param, view)
-        for param, view in views_of(call):
-            if param.direction is not None and param.direction.writes:
-                written.add(view, loops)
+    for access in _accesses(program.body, ()):
+        if isinstance(access, _Write):
+            written.add(access.view, access.loops)
+        else:
+            _check_read(written, access)
     for tensor in program.arguments:
         _check_out(written, tensor)
 
 
-def _calls(body: tuple[Node, ...], loops: Loops) -> Iterator[tuple[Call, Loops]]:
+def _accesses(body: tuple[Node, ...], loops: Loops) -> Iterator[_Read | _Write]:
     for node in body:
         if isinstance(node, Call):
-            yield node, loops
-        else:
-            yield from _calls(node.body, (*loops, opened(node)))
+            yield from _of_call(node, loops)
+            continue
+        if isinstance(node, Segments):
+            yield _Read(node.offsets, loops, node.span, "mpmd.segments reads its offsets")
+        yield from _accesses(node.body, (*loops, opened(node)))
+        if isinstance(node, Loop) and node.until is not None:
+            yield _Read(node.until, loops, node.span, "mpmd.loop reads 'until'")
+
+
+def _of_call(call: Call, loops: Loops) -> Iterator[_Read | _Write]:
+    """What a call reads, then what it writes."""
+    views = views_of(call)
+    for param, view in views:
+        if param.direction is not None and param.direction.reads:
+            label = f"'{call.task.name}' reads it as '{param.name}'"
+            declared = (Note(param.span, f"'{param.name}' is read"),)
+            yield _Read(view, loops, call.span, label, declared, _reads_all(call.task, param))
+    for param, view in views:
+        if param.direction is not None and param.direction.writes:
+            yield _Write(view, loops)
 
 
 # -- what may have been written -------------------------------------------------------------------
@@ -81,21 +115,19 @@ class _Written:
 # -- the laws -------------------------------------------------------------------------------------
 
 
-def _check_read(written: _Written, call: Call, loops: Loops, param: Param, view: View) -> None:
-    tensor = written.root(view)
+def _check_read(written: _Written, read: _Read) -> None:
+    tensor = written.root(read.view)
     boxes = written.of(tensor)
     if not boxes:
-        raise _unwritten(written.program, tensor, call, param, "is")
-    if boxes == [whole(tensor.shape)] or tensor.id != view.tensor:
+        raise _unwritten(written.program, tensor, read, "is")
+    if boxes == [whole(tensor.shape)] or tensor.id != read.view.tensor:
         return
-    wanted = first(view.region, loops)
+    wanted = first(read.view.region, read.loops)
     if wanted is None:
         return
-    part = (
-        wanted if apart(wanted, boxes) else left_out(wanted, boxes) if _reads_all(call.task, param) else None
-    )
+    part = wanted if apart(wanted, boxes) else left_out(wanted, boxes) if read.whole else None
     if part is not None:
-        raise _unwritten(written.program, tensor, call, param, f"at [{shown(part)}] is")
+        raise _unwritten(written.program, tensor, read, f"at [{shown(part)}] is")
 
 
 def _reads_all(task: TaskDef, param: Param) -> bool:
@@ -129,7 +161,7 @@ def _check_out(written: _Written, tensor: Tensor) -> None:
         )
 
 
-def _unwritten(program: Program, tensor: Tensor, call: Call, param: Param, what: str) -> DirectionError:
+def _unwritten(program: Program, tensor: Tensor, read: _Read, what: str) -> DirectionError:
     kind = "Out" if tensor.is_argument else "local"
     hint = (
         f"declare '{tensor.name}' as InOut if its old contents matter, or write it first"
@@ -138,11 +170,8 @@ def _unwritten(program: Program, tensor: Tensor, call: Call, param: Param, what:
     )
     return DirectionError(
         f"'{tensor.name}' {what} read before any call of '{program.name}' has written it",
-        span=call.span,
-        label=f"'{call.task.name}' reads it as '{param.name}'",
-        related=(
-            Note(tensor.span, f"makes '{tensor.name}' ({kind})"),
-            Note(param.span, f"'{param.name}' is read"),
-        ),
+        span=read.span,
+        label=read.label,
+        related=(Note(tensor.span, f"makes '{tensor.name}' ({kind})"), *read.declared),
         hints=(hint,),
     )

@@ -92,9 +92,10 @@ class TileSpan:
             )
         lowest, end = self._within
         before, after = _halo(before), _halo(after)
-        stop = self._start + self._size  # a piece is inside of its axis: only what is added is clipped
-        start = maximum(self._start - before, lowest) if before else self._start
-        stop = minimum(stop + after, end) if after else stop
+        start = self._start - lowest  # a piece is inside of its axis: only what is added is clipped
+        stop = start + self._size
+        start = lowest + (maximum(start - before, 0) if before else start)
+        stop = lowest + (minimum(stop + after, end - lowest) if after else stop)
         grown = TileSpan(
             self.name, start, stop - start, self._index, within=self._within, inside=self._inside
         )
