@@ -4,7 +4,8 @@ In:  a task's body, and the extents and integer scalars of its instances, as col
 Out: a `Work` per call. Not here: time on a particular core kind (`seconds` is the simple roofline).
 
 A tensor parameter moves what the body loads or stores of it, at most its region: a gather of eight
-rows moves eight rows, not the table. Values known only at run time count as one iteration.
+rows moves eight rows, not the table. A channel moves its tokens. Values known only at run time count as
+one iteration.
 """
 
 from __future__ import annotations
@@ -19,7 +20,20 @@ import numpy.typing as npt
 
 from mpmd.lang.index import Index
 from mpmd.lang.ops import OPS, OpKind
-from mpmd.lang.tile import Apply, Branch, Gather, Load, Loop, Stmt, Store, TaskDef, TileType, kept_shape
+from mpmd.lang.tile import (
+    Apply,
+    Branch,
+    Gather,
+    Load,
+    Loop,
+    Receive,
+    Send,
+    Stmt,
+    Store,
+    TaskDef,
+    TileType,
+    kept_shape,
+)
 from mpmd.lang.types import DType
 from mpmd.machine import Machine
 from mpmd.partition.accesses import SiteArguments
@@ -81,6 +95,9 @@ class Costs:
         for param, value in zip(arguments.site.call.task.scalars, arguments.scalars, strict=True):
             if param.dtype.is_integer:
                 values[param.name] = self._typical(value, 0)
+        for name, extent in arguments.site.call.dims:  # those that only channels have
+            if extent.is_const:
+                values.setdefault(name, extent.const)
         return values
 
     def _typical(self, value: Affine, otherwise: int) -> Column:
@@ -105,9 +122,9 @@ def _named_axes(task: TaskDef) -> tuple[tuple[str, int, int], ...]:
 
 def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
     """The work of a task where its dims and integer scalars have these values."""
-    tally = _Tally(dict.fromkeys((p.name for p in task.tensors), 0.0))
+    tally = _Tally(dict.fromkeys((p.name for p in task.shaped), 0.0))
     tally.body(task.body, _Known(values), 1, {})
-    total: Amount = 0.0
+    total: Amount = sum((tally.moved[p.name] for p in task.channels), 0.0)
     for param in task.tensors:
         assert param.direction is not None, "a tensor parameter has a direction"
         uses = max(1, param.direction.reads + param.direction.writes)
@@ -144,6 +161,11 @@ class _Tally:
             elif isinstance(stmt, Store):
                 dtype = types[stmt.value].dtype
                 self._move(stmt.param, kept_shape(stmt.region), dtype, values, times)
+            elif isinstance(stmt, Send):
+                self._move(stmt.param, types[stmt.value].shape, types[stmt.value].dtype, values, times)
+            elif isinstance(stmt, Receive):
+                types[stmt.out] = stmt.type
+                self._move(stmt.param, stmt.type.shape, stmt.type.dtype, values, times)
             elif isinstance(stmt, Loop):
                 self._loop(stmt, values, times, types)
             else:
