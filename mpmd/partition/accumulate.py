@@ -1,0 +1,435 @@
+"""Sums over the pieces of a loop: partial sums side by side, then added up in program order.
+
+In:  a `Program` and a size for each of its tile loops. Out: a `Program` that means the same.
+Not here: the tasks that are made for it (`sums.py`); choosing sizes (`tile.py`).
+
+Calls that add to one region one after another make a chain, however many cores there are. Where it pays,
+each piece of the loops that do not index the region gets a sum of its own, in a local tensor with one more
+axis, and a task made for it adds them to the region afterwards, in program order: the bits depend neither
+on cores nor on timing, and a task that adds to each element once even gives those of the program as
+written. With `Accum(order="any")` there are at most as many sums as cores, each over neighbouring pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil, prod
+from typing import Union
+
+from mpmd.lang.index import INT_MAX, ONE, ZERO, Index, Interval, symbol
+from mpmd.lang.program import (
+    Call,
+    ChannelArg,
+    Node,
+    Program,
+    Segments,
+    Split,
+    Tensor,
+    TensorId,
+    TileLoop,
+    View,
+    calls,
+)
+from mpmd.lang.program import Loop as Repeat
+from mpmd.lang.tile import Axis, Param, TaskDef
+from mpmd.lang.types import Direction, accumulator
+from mpmd.machine import Machine
+from mpmd.partition.accesses import root_of
+from mpmd.partition.cost import seconds, work_of
+from mpmd.partition.sums import adding_up, storing, widened, zeroing
+
+Pieces = Union[TileLoop, Split]
+
+MEMORY_SHARE = 0.125
+"""Largest share of the machine's memory for the partial sums of one call."""
+
+
+def accumulate(program: Program, machine: Machine, sizes: Mapping[str, int]) -> Program:
+    """The program with partial sums wherever they pay."""
+    if machine.cores < 2 or not any(map(_accumulates, program.tasks)):
+        return program
+    names = {loop.name for loop in _loops(program.body)}
+    rewriting = _Rewriting(program, machine, sizes, list(program.tensors), names)
+    body = rewriting.nodes(program.body, ())
+    if len(rewriting.tensors) == len(program.tensors):
+        return program
+    return replace(program, tensors=tuple(rewriting.tensors), body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A call that adds to one region in every iteration of some of the loops `path`, outermost first."""
+
+    path: tuple[Pieces, ...]
+    call: Call
+    number: int  # of the parameter
+
+    @property
+    def param(self) -> Param:
+        return self.call.task.params[self.number]
+
+    @property
+    def view(self) -> View:
+        return _view(self.call, self.number)
+
+    @property
+    def free(self) -> tuple[Pieces, ...]:
+        """The loops whose iterations share a region."""
+        return tuple(loop for loop in self.path if not _indexes(loop, self.view))
+
+    @property
+    def indexing(self) -> tuple[Pieces, ...]:
+        return tuple(loop for loop in self.path if _indexes(loop, self.view))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A chain cut into `count` sums in `sums`; that of a piece is number `place`.
+
+    With `one_each` every piece has a sum of its own, and every sum a piece with elements.
+    """
+
+    chain: _Chain
+    sums: Tensor
+    place: Index
+    count: int
+    one_each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewriting:
+    """`tensors` and the `names` of loops grow as partial sums are made."""
+
+    program: Program
+    machine: Machine
+    sizes: Mapping[str, int]
+    tensors: list[Tensor]
+    names: set[str]
+    tasks: dict[tuple[str, TaskDef, str], TaskDef] = field(default_factory=dict)
+
+    def nodes(self, body: tuple[Node, ...], around: tuple[Node, ...]) -> tuple[Node, ...]:
+        """`body`, which stands in the loops `around`, with its chains cut."""
+        made: list[Node] = []
+        for node in body:
+            if isinstance(node, Call):
+                made.append(node)
+            elif isinstance(node, (TileLoop, Split)):
+                made += self._pieces(node, around)
+            else:
+                made.append(replace(node, body=self.nodes(node.body, (*around, node))))
+        return tuple(made)
+
+    def _pieces(self, loop: Pieces, around: tuple[Node, ...]) -> list[Node]:
+        before: list[Node] = []
+        after: list[Node] = []
+        calls_now: dict[int, Call] = {}  # by the identity of the call that is replaced
+        for chain in _chains(replace(self.program, tensors=tuple(self.tensors)), loop):
+            plan = self._plan(chain, around)
+            if plan is None:
+                continue
+            if not plan.one_each:
+                before.append(self._zero(plan))
+            call = calls_now.get(id(chain.call), chain.call)
+            calls_now[id(chain.call)] = self._into_sums(plan, call)
+            after.append(self._add_up(plan, around))
+        body = _replaced(loop.body, calls_now)
+        return [*before, replace(loop, body=self.nodes(body, (*around, loop))), *after]
+
+    # -- whether and how -------------------------------------------------------------------
+
+    def _plan(self, chain: _Chain, around: Sequence[Node]) -> _Plan | None:
+        """How a chain is cut, or None where it stays as it is."""
+        trips = {loop.name: self._trips(loop) for loop in chain.path}
+        pieces = prod(trips[loop.name] for loop in chain.free)
+        share = ceil(pieces / self.machine.cores) if chain.param.unordered else 1
+        count = ceil(pieces / share) if pieces else 0
+        if count < 2:
+            return None
+        sums = self._sums(chain, count)
+        outer = [
+            loop for loop in around if isinstance(loop, (TileLoop, Split)) and _indexes(loop, chain.view)
+        ]
+        chains = prod(map(self._trips, (*outer, *chain.indexing)))
+        if not self._pays(chain, around, sums, pieces, chains):
+            return None
+        self.tensors.append(sums)
+        place = ZERO
+        for loop in chain.free:
+            place = place * trips[loop.name] + symbol(f"{loop.name}.index")
+        return _Plan(chain, sums, place // share, count, share == 1 and all(map(_never_empty, chain.free)))
+
+    def _trips(self, loop: Pieces) -> int:
+        """The most pieces that a loop has; 0 where that is not known."""
+        if isinstance(loop, Split):
+            return loop.parts
+        most = _most(loop)
+        return 0 if most is None else ceil(most / self.sizes[loop.name])
+
+    def _sums(self, chain: _Chain, count: int) -> Tensor:
+        target = self.program.tensors[chain.view.tensor]
+        shape = (count, *(_room(axis, n) for axis, n in zip(chain.view.region, target.shape, strict=True)))
+        strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        name = _unused(f"{target.name}_sums", {tensor.name for tensor in self.tensors})
+        dtype = accumulator(chain.param.dtype)
+        return Tensor(len(self.tensors), name, dtype, shape, strides, None, None, chain.call.span)
+
+    def _pays(self, chain: _Chain, around: Sequence[Node], sums: Tensor, pieces: int, chains: int) -> bool:
+        """Whether the loops end sooner: chains side by side, against pieces side by side and adding up."""
+        machine, bounds = self.machine, self._bounds((*around, *chain.path))
+        values = {name: max(0, extent.interval(bounds).hi) for name, extent in chain.call.dims}
+        if INT_MAX in values.values() or sums.size_bytes > MEMORY_SHARE * machine.memory_bytes:
+            return False
+        starting = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
+        once = float(seconds(work_of(chain.call.task, values), machine)) + starting
+        part = prod(max(0, extent.interval(bounds).hi) for extent in chain.view.shape)
+        moved = 2 * part * sums.shape[0] * sums.dtype.itemsize  # written, and read again
+        adding = moved / machine.core_bandwidth + starting
+        as_written = ceil(chains / machine.cores) * pieces * once
+        apart = ceil(chains * pieces / machine.cores) * once + ceil(chains / machine.cores) * adding
+        return apart < as_written
+
+    def _bounds(self, around: Sequence[Node]) -> dict[str, Interval]:
+        """What is known of the symbols of loops over pieces."""
+        bounds: dict[str, Interval] = {}
+        for loop in around:
+            if isinstance(loop, Segments):
+                bounds[f"{loop.name}.size"] = Interval(0, loop.capacity)
+            elif isinstance(loop, (TileLoop, Split)) and (most := _most(loop)) is not None:
+                size = self.sizes[loop.name] if isinstance(loop, TileLoop) else ceil(most / loop.parts)
+                bounds[f"{loop.name}.size"] = Interval(0, min(size, most))
+        return bounds
+
+    # -- what is made ----------------------------------------------------------------------
+
+    def _into_sums(self, plan: _Plan, call: Call) -> Call:
+        make = storing if plan.one_each else widened
+        args = list(call.args)
+        args[plan.chain.number] = _part_of_sums(plan, Axis(plan.place, ONE, keep=False))
+        return replace(call, task=self._task(make, call.task, plan.chain.param.name), args=tuple(args))
+
+    def _task(self, make: Callable[[TaskDef, str], TaskDef], task: TaskDef, param: str) -> TaskDef:
+        return self.tasks.setdefault((make.__name__, task, param), make(task, param))
+
+    def _zero(self, plan: _Plan) -> Node:
+        """Clears the sums: one call for each."""
+        chain, sums = plan.chain, plan.sums
+        name = self._name(f"{sums.name}_zero")
+        task = zeroing(sums.dtype, len(chain.view.order), chain.call.span)
+        view = _part_of_sums(plan, Axis(symbol(f"{name}.index"), ONE, keep=False))
+        call = _call(task, (view,), chain.call)
+        each = TileLoop(name, Index(plan.count), 1, (call,), chain.call.span)
+        return self._again(chain.indexing, each)
+
+    def _add_up(self, plan: _Plan, around: Sequence[Node]) -> Node:
+        """Adds the sums of each region to it, in pieces of its longest axis where cores would be idle."""
+        chain = plan.chain
+        task = adding_up(chain.param.dtype, len(chain.view.order), chain.call.span)
+        view, sums = chain.view, _part_of_sums(plan, Axis(ZERO, Index(plan.count)))
+        loop = self._over_longest_axis(plan)
+        if loop is None:
+            return self._again(chain.indexing, _call(task, (view, sums), chain.call))
+        axis, cut = loop
+        piece = Axis(symbol(f"{cut.name}.start"), symbol(f"{cut.name}.size"))
+        call = _call(task, (_at(view, axis, piece), _at(sums, axis + 1, piece)), chain.call)
+        return self._again(chain.indexing, replace(cut, body=(call,)))
+
+    def _over_longest_axis(self, plan: _Plan) -> tuple[int, TileLoop] | None:
+        """A loop that cuts the region's longest constant axis for all cores, if that is worth their start."""
+        region, machine = plan.chain.view.region, self.machine
+        known = [
+            (axis.extent.const, -number)
+            for number, axis in enumerate(region)
+            if axis.keep and axis.extent.is_const
+        ]
+        if not known:
+            return None
+        extent, negative = max(known)
+        starting = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
+        moved = plan.sums.size_bytes / machine.core_bandwidth
+        pieces = min(machine.cores, extent, int(moved / starting) if starting else extent)
+        if pieces < 2:
+            return None
+        name = self._name(f"{plan.sums.name}_part")
+        return -negative, TileLoop(name, Index(extent), ceil(extent / pieces), (), plan.chain.call.span)
+
+    def _again(self, loops: Sequence[Pieces], body: Node) -> Node:
+        """`body` in copies of `loops` that have names of their own."""
+        symbols: dict[str, Index] = {}
+        copies: list[Pieces] = []
+        for loop in loops:
+            name = self._name(f"{loop.name}_sums")
+            made = replace(loop, name=name, extent=loop.extent.substitute(symbols), drain=False)
+            copies.append(replace(made, size=self.sizes[loop.name]) if isinstance(made, TileLoop) else made)
+            symbols |= {f"{loop.name}.{p}": symbol(f"{name}.{p}") for p in ("start", "size", "index")}
+        body = _renamed(body, symbols)
+        for copy in reversed(copies):
+            body = replace(copy, body=(body,))
+        return body
+
+    def _name(self, wanted: str) -> str:
+        name = _unused(wanted, self.names)
+        self.names.add(name)
+        return name
+
+
+# -- chains ---------------------------------------------------------------------------------------
+
+
+def _chains(program: Program, loop: Pieces) -> Iterator[_Chain]:
+    """The chains whose outermost loop is `loop`: nobody else uses their tensors in it."""
+    uses: dict[TensorId, int] = {}
+    for node in (loop, *_loops(loop.body)):
+        if isinstance(node, Segments):
+            _count(uses, program, node.offsets)
+    for call in calls(loop.body):
+        for arg in call.args:
+            if isinstance(arg, View):
+                _count(uses, program, arg)
+    for path, call in _calls_within((loop,), loop.body):
+        for number, param in enumerate(call.task.params):
+            if param.direction is not Direction.ACCUM or any(isinstance(a, ChannelArg) for a in call.args):
+                continue
+            chain = _Chain(path, call, number)
+            tensor = root_of(program.tensors[chain.view.tensor], program).id
+            if (
+                uses[tensor] == 1
+                and loop in chain.free
+                and all(_apart(p, chain.view) for p in chain.indexing)
+            ):
+                yield chain
+
+
+def _calls_within(
+    path: tuple[Pieces, ...], body: tuple[Node, ...]
+) -> Iterator[tuple[tuple[Pieces, ...], Call]]:
+    """Calls that only loops over pieces stand around, with these loops."""
+    for node in body:
+        if isinstance(node, Call):
+            yield path, node
+        elif isinstance(node, (TileLoop, Split)):
+            yield from _calls_within((*path, node), node.body)
+
+
+def _count(uses: dict[TensorId, int], program: Program, view: View) -> None:
+    root = root_of(program.tensors[view.tensor], program).id
+    uses[root] = uses.get(root, 0) + 1
+
+
+def _accumulates(task: TaskDef) -> bool:
+    return any(param.direction is Direction.ACCUM for param in task.params)
+
+
+def _indexes(loop: Pieces, view: View) -> bool:
+    """Whether the region differs between iterations."""
+    return any(
+        f"{loop.name}.{part}" in axis.start.symbols() | axis.extent.symbols()
+        for axis in view.region
+        for part in ("start", "size", "index")
+    )
+
+
+def _apart(loop: Pieces, view: View) -> bool:
+    """Whether the regions of different iterations surely share no element."""
+    start, size, index = (symbol(f"{loop.name}.{part}") for part in ("start", "size", "index"))
+    own = start.symbols() | size.symbols() | index.symbols()
+    return any(
+        (axis.extent == size and axis.step == 1 and own.isdisjoint((axis.start - start).symbols()))
+        or (axis.extent == ONE and own.isdisjoint((axis.start - index).symbols()))
+        for axis in view.region
+    )
+
+
+def _most(loop: Pieces) -> int | None:
+    return loop.extent.const if loop.extent.is_const else loop.most
+
+
+def _never_empty(loop: Pieces) -> bool:
+    """Whether all pieces that a loop may have surely have elements."""
+    return loop.extent.is_const and (isinstance(loop, TileLoop) or loop.parts <= loop.extent.const)
+
+
+# -- nodes ----------------------------------------------------------------------------------------
+
+
+def _loops(body: tuple[Node, ...]) -> Iterator[TileLoop | Split | Segments | Repeat]:
+    for node in body:
+        if not isinstance(node, Call):
+            yield node
+            yield from _loops(node.body)
+
+
+def _replaced(body: tuple[Node, ...], calls_now: Mapping[int, Call]) -> tuple[Node, ...]:
+    return tuple(
+        calls_now.get(id(node), node)
+        if isinstance(node, Call)
+        else replace(node, body=_replaced(node.body, calls_now))
+        for node in body
+    )
+
+
+def _renamed(node: Node, symbols: Mapping[str, Index]) -> Node:
+    """A node that was made here, with other symbols in its regions."""
+    if not isinstance(node, Call):
+        return replace(node, body=tuple(_renamed(inner, symbols) for inner in node.body))
+    args = tuple(
+        replace(arg, region=tuple(_renamed_axis(axis, symbols) for axis in arg.region))
+        if isinstance(arg, View)
+        else arg
+        for arg in node.args
+    )
+    return replace(node, args=args, dims=tuple((name, e.substitute(symbols)) for name, e in node.dims))
+
+
+def _renamed_axis(axis: Axis, symbols: Mapping[str, Index]) -> Axis:
+    return replace(axis, start=axis.start.substitute(symbols), extent=axis.extent.substitute(symbols))
+
+
+def _call(task: TaskDef, views: Sequence[View], origin: Call) -> Call:
+    """A call of a task whose dims are all extents of its parameters."""
+    dims = {
+        str(dim): extent
+        for param, view in zip(task.params, views, strict=True)
+        for dim, extent in zip(param.shape, view.shape, strict=True)
+    }
+    return Call(task, tuple(views), tuple((dim, dims[dim]) for dim in task.dims), origin.span)
+
+
+def _view(call: Call, number: int) -> View:
+    arg = call.args[number]
+    assert isinstance(arg, View), "a tensor parameter takes a view"
+    return arg
+
+
+def _room(axis: Axis, extent: int) -> int:
+    """Elements of an axis of the sums: only those of the region where it is constant."""
+    return axis.extent.const if _is_fixed(axis) else extent
+
+
+def _is_fixed(axis: Axis) -> bool:
+    return axis.start.is_const and axis.extent.is_const
+
+
+def _part_of_sums(plan: _Plan, which: Axis) -> View:
+    """The region of the sums `which` that stands for the chain's own."""
+    view = plan.chain.view
+    region = tuple(
+        Axis(ZERO, axis.extent, keep=axis.keep) if _is_fixed(axis) else axis for axis in view.region
+    )
+    order = (0, *(axis + 1 for axis in view.order)) if which.keep else view.order
+    return View(plan.sums.id, (which, *region), order)
+
+
+def _at(view: View, number: int, piece: Axis) -> View:
+    """A piece of the region's axis `number`."""
+    axis = view.region[number]
+    inner = Axis(axis.start + piece.start * axis.step, piece.extent, axis.step)
+    return replace(view, region=(*view.region[:number], inner, *view.region[number + 1 :]))
+
+
+def _unused(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
