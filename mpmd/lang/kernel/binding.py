@@ -96,10 +96,11 @@ def _argument(task: TaskDef, param: Param, value: Any, span: Span) -> Arg:
     if param.is_channel:
         return channel_argument(task, param, value, span)
     if not isinstance(value, TensorView):
-        shown = f"{type(value).__module__}.{type(value).__name__}"
+        shown = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
         array = isinstance(value, np.ndarray)
+        given = _kind(value) if isinstance(value, ChannelView) else shown
         raise TypeMismatch(
-            f"'{param.name}' of '{task.name}' is a tensor, but {shown.removeprefix('builtins.')} is given",
+            f"'{param.name}' of '{task.name}' is a tensor, but {given} is given",
             span=span,
             related=(_declared(param),),
             hints=(
@@ -203,6 +204,8 @@ def _limits(dtype: DType) -> tuple[int, int]:
 def _kind(value: Any) -> str:
     if isinstance(value, TensorView):
         return f"the tensor '{value.name}'"
+    if isinstance(value, ChannelView):
+        return f"the channel '{value.name}'"
     if isinstance(value, SymFloat):
         return f"'{value}', a scalar {value.dtype},"
     if isinstance(value, SymInt):

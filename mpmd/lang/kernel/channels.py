@@ -17,6 +17,7 @@ from typing import Any
 from mpmd.errors import LanguageError, Note, Span, TypeMismatch
 from mpmd.lang.index import Index
 from mpmd.lang.kernel.symbolic import as_extent
+from mpmd.lang.kernel.views import TensorView
 from mpmd.lang.program import Call, Channel, ChannelArg, Node, Program, ScalarArg
 from mpmd.lang.task.tokens import tokens
 from mpmd.lang.tile import Param, TaskDef
@@ -89,8 +90,9 @@ def channel_argument(task: TaskDef, param: Param, value: Any, span: Span) -> Cha
     assert param.direction is not None
     declared = Note(param.span, f"declares '{param.name}' as {param.direction.value} {param.dtype}")
     if not isinstance(value, ChannelView):
+        given = f"the tensor '{value.name}'" if isinstance(value, TensorView) else type(value).__name__
         raise TypeMismatch(
-            f"'{param.name}' of '{task.name}' is an end of a channel, but {value!r} is given",
+            f"'{param.name}' of '{task.name}' is an end of a channel, but {given} is given",
             span=span,
             related=(declared,),
             hints=("make one in the kernel: c = mpmd.channel(dtype, shape, depth=2)",),

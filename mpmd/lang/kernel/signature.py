@@ -65,6 +65,15 @@ def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> 
             span=span,
             hints=(f"write {name}: In[f32, T, H] for a tensor, {name}: i32 for a scalar",),
         )
+    if isinstance(parameter.annotation, TensorAnnotation) and parameter.annotation.direction.is_channel:
+        raise LanguageError(
+            f"'{name}' of kernel '{function.__name__}' is an end of a channel",
+            span=span,
+            hints=(
+                "a kernel makes its channels: c = mpmd.channel(dtype, shape, depth=2); "
+                "plain functions that it calls can take them",
+            ),
+        )
     return KernelParam(name, parameter.annotation, span)
 
 
