@@ -10,7 +10,8 @@ from html import escape
 
 import numpy as np
 
-from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.partition.graph import Phase
+from mpmd.schedule.steps import Drain, Schedule, StepOp
 
 WIDTH, LANE, BOX, LEFT, TOP = 960, 56, 34, 64, 34
 COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
@@ -38,8 +39,13 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
     for core in range(schedule.cores):
         y = TOP + LANE * core + BOX / 2 + 4
         lines.append(f"<text x='8' y='{y:.1f}' {TEXT}>core {core}</text>")
-    for task in range(len(graph)):
+    for phase in graph.phases:
+        lines += _loop(schedule, phase, scale)
+    for task in np.flatnonzero(schedule.core >= 0).tolist():
         lines += _box(schedule, task, scale, colour)
+    for drain in schedule.drains:
+        for core in drain.cores:
+            lines += _drain(schedule, drain, core, scale, colour)
     arrows = _arrows(schedule)
     for producer, consumer, reason in arrows[:MAX_ARROWS]:
         lines.append(_arrow(schedule, producer, consumer, reason, scale))
@@ -49,15 +55,27 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
 
 def _box(schedule: Schedule, task: int, scale: float, colour: dict[str, str]) -> list[str]:
     graph = schedule.graph
-    name = graph.sites[graph.site[task]].call.task.name
-    start, finish = float(schedule.start[task]), float(schedule.finish[task])
+    times = float(schedule.start[task]), float(schedule.finish[task])
+    fill = colour[graph.sites[graph.site[task]].call.task.name]
+    return _rectangle(graph.task_name(task), int(schedule.core[task]), times, scale, fill)
+
+
+def _drain(schedule: Schedule, drain: Drain, core: int, scale: float, colour: dict[str, str]) -> list[str]:
+    """One box per core for all the tasks: only the launch decides which of them run there."""
+    graph, tasks = schedule.graph, list(drain.tasks)
+    times = float(schedule.start[tasks].min()), float(schedule.finish[tasks].max())
+    name = graph.sites[graph.site[tasks[0]]].call.task.name
+    return _rectangle(f"{len(tasks)} × {name}, by ticket", core, times, scale, colour[name])
+
+
+def _rectangle(label: str, core: int, times: tuple[float, float], scale: float, fill: str) -> list[str]:
+    start, finish = times
     x, width = LEFT + start * scale, max((finish - start) * scale, 0.5)
-    y = TOP + LANE * int(schedule.core[task])
-    label = graph.task_name(task)
+    y = TOP + LANE * core
     hover = f"{label}: {start * 1e6:.1f} to {finish * 1e6:.1f} µs"
     lines = [
         f"<g><title>{escape(hover)}</title><rect x='{x:.2f}' y='{y}' width='{width:.2f}' height='{BOX}' "
-        f"fill='{colour[name]}' stroke='white' stroke-width='0.5'/>"
+        f"fill='{fill}' stroke='white' stroke-width='0.5'/>"
     ]
     if width > 7 * len(label):
         lines.append(
@@ -66,19 +84,38 @@ def _box(schedule: Schedule, task: int, scale: float, colour: dict[str, str]) ->
     return [*lines, "</g>"]
 
 
+def _loop(schedule: Schedule, phase: Phase, scale: float) -> list[str]:
+    """A frame around the one iteration of a loop that is drawn."""
+    if phase.loop is None or phase.first == phase.end:
+        return []
+    body = slice(phase.first, phase.end)
+    x = LEFT + float(schedule.start[body].min()) * scale
+    width = LEFT + float(schedule.finish[body].max()) * scale - x
+    count = "" if phase.loop.count.terms else f" × {phase.loop.count.const}"
+    return [
+        f"<g><title>loop {escape(phase.loop.name)}{count}: its first iteration</title>"
+        f"<rect x='{x - 2:.2f}' y='{TOP - 4}' width='{width + 4:.2f}' "
+        f"height='{LANE * schedule.cores - LANE + BOX + 8}' "
+        "fill='none' stroke='#888' stroke-dasharray='4 3'/></g>"
+    ]
+
+
 def _arrows(schedule: Schedule) -> list[tuple[int, int, str]]:
-    """Per wait: the last producer on another core, the task that follows the wait, and the reason."""
+    """Per wait: the last producer on another core, the task that follows the wait, and the reason.
+
+    What an iteration waits for from the one before has no place in a picture of one.
+    """
     arrows = []
     for core in range(schedule.cores):
         first, end = int(schedule.core_ptr[core]), int(schedule.core_ptr[core + 1])
         for step in range(first, end):
             if schedule.op[step] != StepOp.WAIT:
                 continue
-            following = np.flatnonzero(schedule.op[step:end] == StepOp.RUN)
             dep = int(schedule.reason[step])
+            following = np.flatnonzero(schedule.op[step:end] == StepOp.RUN)
             producers = schedule.deps.producers_of(dep)
-            others = producers[schedule.core[producers] != core]
-            if len(following) and len(others):
+            others = producers[(schedule.core[producers] != core) & (schedule.core[producers] >= 0)]
+            if len(following) and len(others) and schedule.deps.distance[dep] == 0:
                 last = int(others[np.argmax(schedule.finish[others])])
                 reason = schedule.graph.dep(dep, schedule.deps).reason
                 arrows.append((last, int(schedule.a[step + following[0]]), reason))

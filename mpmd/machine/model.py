@@ -27,6 +27,9 @@ class Machine:
     `flops` is per core, in f32 multiply-adds counted as two; `bandwidth` is shared by all cores;
     `core_bandwidth` is what one core alone can draw; `cache_bytes` is private to a core;
     `cache_bandwidth` is per core, for data already there; `handover_bandwidth` is core to core.
+    `kinds` are the kinds of core that a call may ask for. `jitter` is the share of its predicted time that
+    a phase loses to cores which are slower than predicted at the moment (0 until it has been measured);
+    `ticket_seconds` is the time to take a task from a queue that all cores share.
     """
 
     name: str
@@ -41,3 +44,6 @@ class Machine:
     task_seconds: float
     vector_bytes: int
     counter: Primitive
+    kinds: tuple[str, ...] = ("core",)
+    jitter: float = 0.0
+    ticket_seconds: float = 5e-8

@@ -42,6 +42,9 @@ WAIT_SECONDS = 80e-9
 TASK_SECONDS = 50e-9
 """Fetch a step and a row and call the function: assumed, a few dependent loads from cache."""
 
+TICKET_SECONDS = 50e-9
+"""An atomic add to a line that another core wrote last: 9 ns contended by two, assumed for more cores."""
+
 DEFAULT_CACHE_BYTES = 1 << 20
 """Second-level cache of a core where the system does not say."""
 
@@ -79,6 +82,7 @@ def _cpu(cores: int) -> Machine:
         task_seconds=TASK_SECONDS,
         vector_bytes=vector,
         counter=Primitive("counter", COUNTERS, 2**31 - 1, SIGNAL_SECONDS, WAIT_SECONDS),
+        ticket_seconds=TICKET_SECONDS,
     )
 
 

@@ -1,4 +1,4 @@
-"""The schedule stage: order, memory, sync, prune, and the steps of every core.
+"""The schedule stage: order, memory, sync, prune, and the steps of every core, phase by phase.
 
 In:  a `TaskGraph`, a `Machine`, a policy. Out: a `Schedule`.
 Not here: the decisions (one module each); the proof that they are right (`check.py`).
@@ -7,62 +7,87 @@ Not here: the decisions (one module each); the proof that they are right (`check
 from __future__ import annotations
 
 import dataclasses
-from itertools import pairwise
+import difflib
 
 import numpy as np
 
 from mpmd.errors import ArgumentError, CapacityError
 from mpmd.machine import Machine
-from mpmd.partition.graph import Deps, IntColumn, TaskGraph, column
-from mpmd.schedule import memory, order
-from mpmd.schedule.prune import prune
-from mpmd.schedule.steps import Schedule, StepOp
-from mpmd.schedule.sync import Sync, barriers, insert
+from mpmd.partition.graph import Deps, TaskGraph, column
+from mpmd.schedule import memory
+from mpmd.schedule.assemble import assemble
+from mpmd.schedule.keep import Kept, keep
+from mpmd.schedule.pins import require_places
+from mpmd.schedule.rings import rings
+from mpmd.schedule.steps import Drain, Schedule
+from mpmd.schedule.stretches import Stretch, cores_of, stretches, times_of
 
-_BARRIER, _WAIT, _RUN, _SIGNAL = range(4)  # the order of steps around one task
+DRAINS = ("auto", "never")
 
 
 def schedule(
-    graph: TaskGraph, machine: Machine, *, policy: str = "heft", cores: int | None = None
+    graph: TaskGraph,
+    machine: Machine,
+    *,
+    policy: str = "heft",
+    cores: int | None = None,
+    drain: str = "auto",
 ) -> Schedule:
-    """Who runs what, when, where it lies, and what keeps it in order."""
+    """Who runs what, when, where it lies, and what keeps it in order.
+
+    With `drain="auto"` cores take tasks by ticket also where nobody asked for it but it is predicted to pay.
+    """
     allowed = dataclasses.replace(machine, cores=_cores(graph, machine, cores))
-    placement = order.place(graph, allowed, policy)
-    plan, reuse = memory.plan(graph, placement, machine)
+    require_places(graph, allowed)
+    placed = stretches(graph, allowed, policy, drain_by_cost=_by_cost(graph, drain))
+    taking_part = max((s.placement.cores for s in placed), default=1)
+    channels, room = rings(graph, placed)
+    plan, reuse = memory.plan(graph, placed, machine, taking_part, room)
     deps = Deps.concatenate(graph.deps, reuse)
-    inserted = insert(deps, placement)
-    if placement.wave.any():
-        waves, reasons = barriers(deps, placement)
-        sync = _NO_EVENTS
-    else:
-        waves = reasons = _NONE
-        sync = prune(inserted, placement)
-        _check_counters(graph, machine, sync)
-    core_ptr, op, a, b, reason = _steps(placement, sync, waves, reasons)
+    kept = [keep(graph, deps, stretch) for stretch in placed]
+    _check_counters(graph, machine, kept)
+    steps = assemble(placed, kept, taking_part)
+    start, finish = times_of(placed)
     return Schedule(
         graph=graph,
         machine=machine,
         deps=deps,
         memory=plan,
-        cores=placement.cores,
-        core=placement.core,
-        start=placement.start,
-        finish=placement.finish,
-        core_ptr=core_ptr,
-        op=column(op, np.uint8),
-        a=column(a, np.int32),
-        b=column(b, np.int32),
-        reason=column(reason, np.int32),
-        events=len(sync),
-        waits_before_pruning=len(inserted.waits),
-        event_loop=column(np.full(len(sync), -1), np.int32),
-        drains=(),
-        rings=(),
+        cores=taking_part,
+        core=cores_of(placed),
+        start=start,
+        finish=finish,
+        core_ptr=column(steps.core_ptr),
+        op=column(steps.op, np.uint8),
+        a=column(steps.a, np.int32),
+        b=column(steps.b, np.int32),
+        reason=column(steps.reason, np.int32),
+        events=len(steps.event_loop),
+        waits_before_pruning=sum(k.waits_before_pruning for k in kept),
+        event_loop=column(steps.event_loop, np.int32),
+        drains=tuple(drain for stretch in placed for drain in _drains(stretch)),
+        rings=tuple(dataclasses.replace(r, offset=plan.arena_bytes - room + r.offset) for r in channels),
     )
 
 
-_NONE: IntColumn = column(np.zeros(0, np.int64))
-_NO_EVENTS = Sync(column([0]), _NONE, _NONE, column([0]), _NONE, _NONE)
+def _drains(stretch: Stretch) -> list[Drain]:
+    core, first = stretch.placement.core.tolist(), stretch.phase.first
+    return [
+        Drain(tuple(first + task for task in drained.tasks), tuple(core[part] for part in drained.parts))
+        for drained in stretch.placement.drains
+    ]
+
+
+def _by_cost(graph: TaskGraph, drain: str) -> bool:
+    if drain not in DRAINS:
+        near = difflib.get_close_matches(drain, DRAINS, n=1)
+        raise ArgumentError(
+            f"no way to drain {drain!r}",
+            span=graph.program.span,
+            label=f"drain={drain!r}",
+            hints=(f"did you mean {near[0]!r}?",) if near else ("drain is 'auto' or 'never'",),
+        )
+    return drain == "auto"
 
 
 def _cores(graph: TaskGraph, machine: Machine, cores: int | None) -> int:
@@ -79,11 +104,12 @@ def _cores(graph: TaskGraph, machine: Machine, cores: int | None) -> int:
     return cores
 
 
-def _check_counters(graph: TaskGraph, machine: Machine, sync: Sync) -> None:
+def _check_counters(graph: TaskGraph, machine: Machine, kept: list[Kept]) -> None:
     counter = machine.counter
-    largest = int(np.diff(sync.signal_ptr).max(initial=0))
-    if len(sync) > counter.limit:
-        problem = f"{len(sync)} events; {machine.name!r} has {counter.limit} counters"
+    events = sum(len(k.sync) for k in kept)
+    largest = max((int(np.diff(k.sync.signal_ptr).max(initial=0)) for k in kept), default=0)
+    if events > counter.limit:
+        problem = f"{events} events; {machine.name!r} has {counter.limit} counters"
     elif largest > counter.maximum:
         problem = f"an event of {largest} signals; counters of {machine.name!r} end at {counter.maximum}"
     else:
@@ -93,42 +119,3 @@ def _check_counters(graph: TaskGraph, machine: Machine, sync: Sync) -> None:
         span=graph.program.span,
         hints=("use larger tiles", "use policy='wave', which needs no counters but barriers"),
     )
-
-
-def _steps(
-    placement: order.Placement, sync: Sync, waves: IntColumn, wave_reasons: IntColumn
-) -> tuple[IntColumn, IntColumn, IntColumn, IntColumn, IntColumn]:
-    """Core offsets, then the columns op, a, b, reason: around each task its waits and its signals."""
-    tasks = np.arange(len(placement.core))
-    events = np.arange(len(sync))
-    signals = np.diff(sync.signal_ptr)
-    barrier_core = np.repeat(np.arange(placement.cores), len(waves))
-    barrier = np.tile(np.arange(len(waves)), placement.cores)
-    none = np.full(len(tasks), -1, np.int64)
-    ones = np.ones(len(sync.signals), np.int64)
-    parts = [  # phase, op, core, position of the task it stands at, a, b, reason
-        (_BARRIER, StepOp.BARRIER, barrier_core, _barrier_positions(placement, waves), barrier, barrier * 0,
-         wave_reasons[barrier]),
-        (_WAIT, StepOp.WAIT, *_at(placement, sync.waits), np.repeat(events, np.diff(sync.wait_ptr)),
-         np.repeat(signals, np.diff(sync.wait_ptr)), sync.wait_reason),
-        (_RUN, StepOp.RUN, *_at(placement, tasks), tasks, none + 1, none),
-        (_SIGNAL, StepOp.SIGNAL, *_at(placement, sync.signals), np.repeat(events, signals), ones,
-         sync.signal_reason),
-    ]  # fmt: skip
-    phase, op = (np.concatenate([np.full(len(p[2]), p[k], np.int64) for p in parts]) for k in (0, 1))
-    core, position, a, b, reason = (np.concatenate([p[k] for p in parts]) for k in range(2, 7))
-    in_order = np.lexsort((a, phase, position, core))
-    core_ptr = np.concatenate([[0], np.cumsum(np.bincount(core, minlength=placement.cores))])
-    return column(core_ptr), op[in_order], a[in_order], b[in_order], reason[in_order]
-
-
-def _at(placement: order.Placement, tasks: IntColumn) -> tuple[IntColumn, IntColumn]:
-    return placement.core[tasks].astype(np.int64), placement.position[tasks]
-
-
-def _barrier_positions(placement: order.Placement, waves: IntColumn) -> IntColumn:
-    """Per core, for each barrier, the position of the first task that comes after it."""
-    by_core = placement.order[np.argsort(placement.core[placement.order], kind="stable")]
-    wave = placement.wave[by_core]
-    parts = [wave[a:b] for a, b in pairwise(placement.core_ptr.tolist())]
-    return np.concatenate([np.searchsorted(part, waves, side="left") for part in parts])

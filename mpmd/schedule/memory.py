@@ -1,7 +1,8 @@
 """Where local tensors lie, and which dependences that adds.
 
-In:  a `TaskGraph` and its `Placement`. Out: a `MemoryPlan`, and the REUSE dependences of buffers that
-take the place of earlier ones (found by `reuse.py`). Not here: keeping them (`sync.py`, like all).
+In:  a `TaskGraph` and its placed phases. Out: a `MemoryPlan`, and the REUSE dependences of buffers that
+take the place of earlier ones (found by `reuse.py`). Not here: keeping them (`sync.py`, like all); the
+memory of channels, which stands behind all buffers (`rings.py`).
 
 Buffers go into one arena, largest first, each into the tightest gap between those that live at the
 same time. Two buffers may share a place if in the placed order every access of one comes before
@@ -9,10 +10,15 @@ every access of the other, on either side of a barrier where there are barriers.
 signals, and time if the earlier buffer is predicted to be in use still. So buffers share nothing as
 long as they fit the caches together; then only where data dependences keep them apart already; and
 only when the machine's memory demands it where the prediction has them apart, or just the order.
+
+Phases are apart in every sense. What a loop touches lives throughout the loop: an iteration may read what
+the one before it wrote.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -20,12 +26,12 @@ import numpy.typing as npt
 
 from mpmd.errors import CapacityError
 from mpmd.machine import Machine
-from mpmd.partition.graph import Deps, IntColumn, TaskGraph, column
+from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph, column
 from mpmd.schedule.clocks import replay
-from mpmd.schedule.order import Placement
 from mpmd.schedule.reuse import Buffers, access_tasks, reuse_deps
 from mpmd.schedule.steps import MemoryPlan
-from mpmd.schedule.sync import insert
+from mpmd.schedule.stretches import Stretch
+from mpmd.schedule.sync import insert, of_units
 
 ALIGNMENT = 64
 
@@ -37,21 +43,56 @@ class _Sharing(Enum):
     APART_IN_ORDER = 3
 
 
-def plan(graph: TaskGraph, placement: Placement, machine: Machine) -> tuple[MemoryPlan, Deps]:
-    """Offsets of all local tensors, and what must be ordered for them."""
-    buffers = _buffers(graph, placement)
-    offset = _first_fitting(graph, machine, placement, buffers)
-    unshared = int(buffers.size.sum())
+def plan(
+    graph: TaskGraph, stretches: Sequence[Stretch], machine: Machine, cores: int, reserved: int
+) -> tuple[MemoryPlan, Deps]:
+    """Offsets of all local tensors, before `reserved` bytes, and what must be ordered for them."""
+    buffers = _buffers(graph, stretches)
+    offset = _first_fitting(graph, machine, stretches, cores, buffers, reserved)
     memory = MemoryPlan(
         offset=column(_offsets_of_tensors(graph, buffers, offset)),
-        arena_bytes=_arena_bytes(buffers, offset),
-        unshared_bytes=unshared,
-        bound_bytes=_bound(buffers),
+        arena_bytes=_arena_bytes(buffers, offset) + reserved,
+        unshared_bytes=int(buffers.size.sum()) + reserved,
+        bound_bytes=_bound(buffers) + reserved,
     )
     return memory, reuse_deps(graph, buffers, offset)
 
 
-def _buffers(graph: TaskGraph, placement: Placement) -> Buffers:
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Per task the phase it is in, when it may run in the order (`first` to `last`), and in seconds."""
+
+    phase: IntColumn
+    first: IntColumn
+    last: IntColumn
+    birth: FloatColumn
+    death: FloatColumn
+
+
+def _moments(graph: TaskGraph, stretches: Sequence[Stretch]) -> _Moments:
+    phase, first, last = (np.zeros(len(graph), np.int64) for _ in range(3))
+    birth, death = np.zeros(len(graph)), np.zeros(len(graph))
+    begin = 0
+    for number, stretch in enumerate(stretches):
+        placement, tasks = stretch.placement, slice(stretch.phase.first, stretch.phase.end)
+        key = placement.wave.astype(np.int64) if placement.wave.any() else placement.place
+        end = begin + int(key.max(initial=0))
+        phase[tasks] = number
+        if stretch.phase.loop is not None:
+            first[tasks], last[tasks] = begin, end
+            birth[tasks], death[tasks] = stretch.begin, stretch.end
+        else:
+            first[tasks] = last[tasks] = begin + key[: len(stretch.graph)]
+            for drained in placement.drains:
+                items, parts = tasks.start + np.array(drained.tasks), np.array(drained.parts)
+                first[items], last[items] = begin + key[parts].min(), begin + key[parts].max()
+            birth[tasks] = stretch.begin + placement.start[: len(stretch.graph)]
+            death[tasks] = stretch.begin + placement.finish[: len(stretch.graph)]
+        begin = end + 1
+    return _Moments(phase, first, last, birth, death)
+
+
+def _buffers(graph: TaskGraph, stretches: Sequence[Stretch]) -> Buffers:
     # A task that moves no byte of a tensor does not need it: its hull is empty.
     touched = graph.access_hi > graph.access_lo
     local = np.array([not t.is_argument for t in graph.program.tensors], np.bool_)
@@ -59,18 +100,22 @@ def _buffers(graph: TaskGraph, placement: Placement) -> Buffers:
     by_tensor = chosen[np.argsort(graph.access_tensor[chosen], kind="stable")]
     tensors, starts = np.unique(graph.access_tensor[by_tensor], return_index=True)
     groups = np.split(by_tensor, starts[1:]) if len(tensors) else []
-    key = placement.wave if placement.wave.any() else placement.place
+    when = _moments(graph, stretches)
     access_task = access_tasks(graph)
     tasks = [access_task[group] for group in groups]
     sizes = [_aligned(graph.program.tensors[t].size_bytes) for t in tensors]
     return Buffers(
         tensor=tensors.astype(np.int64),
         size=np.array(sizes, np.int64),
-        first=np.array([key[t].min() for t in tasks], np.int64),
-        last=np.array([key[t].max() for t in tasks], np.int64),
-        birth=np.array([placement.start[t].min() for t in tasks], np.float64),
-        death=np.array([placement.finish[t].max() for t in tasks], np.float64),
+        first=np.array([when.first[t].min() for t in tasks], np.int64),
+        last=np.array([when.last[t].max() for t in tasks], np.int64),
+        birth=np.array([when.birth[t].min() for t in tasks], np.float64),
+        death=np.array([when.death[t].max() for t in tasks], np.float64),
         accesses=tuple(groups),
+        first_phase=np.array([when.phase[t[0]] for t in tasks], np.int64),
+        last_phase=np.array([when.phase[t[-1]] for t in tasks], np.int64),
+        opening=tuple(g[when.phase[t] == when.phase[t[0]]] for g, t in zip(groups, tasks, strict=True)),
+        closing=tuple(g[when.phase[t] == when.phase[t[-1]]] for g, t in zip(groups, tasks, strict=True)),
     )
 
 
@@ -78,21 +123,29 @@ def _aligned(size: int) -> int:
     return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
 
 
-def _first_fitting(graph: TaskGraph, machine: Machine, placement: Placement, buffers: Buffers) -> IntColumn:
+def _first_fitting(
+    graph: TaskGraph,
+    machine: Machine,
+    stretches: Sequence[Stretch],
+    cores: int,
+    buffers: Buffers,
+    reserved: int,
+) -> IntColumn:
     """The placement of buffers with the least sharing that is small enough."""
-    cached = machine.cache_bytes * placement.cores
     limits = {
-        _Sharing.NEVER: min(cached, machine.memory_bytes),
+        _Sharing.NEVER: min(machine.cache_bytes * cores, machine.memory_bytes),
         _Sharing.APART_BY_DATA: machine.memory_bytes,
         _Sharing.APART_IN_TIME: machine.memory_bytes,
         _Sharing.APART_IN_ORDER: machine.memory_bytes,
     }
     needed = 0
     for sharing, limit in limits.items():
-        offset = _pack(buffers, _may_share(graph, placement, buffers, sharing))
-        needed = _arena_bytes(buffers, offset)
+        offset = _pack(buffers, _may_share(graph, stretches, buffers, sharing))
+        needed = _arena_bytes(buffers, offset) + reserved
         if needed <= limit:
             return offset
+    if reserved > machine.memory_bytes:
+        raise _channels_too_large(graph, machine, reserved)
     largest = graph.program.tensors[int(buffers.tensor[int(buffers.size.argmax())])]
     raise CapacityError(
         f"kernel {graph.program.name!r} needs {needed} bytes for its local tensors; "
@@ -103,8 +156,19 @@ def _first_fitting(graph: TaskGraph, machine: Machine, placement: Placement, buf
     )
 
 
+def _channels_too_large(graph: TaskGraph, machine: Machine, needed: int) -> CapacityError:
+    largest = max(graph.program.channels, key=lambda channel: channel.depth * channel.token_bytes)
+    return CapacityError(
+        f"kernel {graph.program.name!r} needs {needed} bytes for its channels; "
+        f"{machine.name!r} has {machine.memory_bytes}",
+        span=largest.span,
+        label=f"the largest: {largest.depth} tokens of {largest.token_bytes} bytes",
+        hints=("give channels a smaller depth, or smaller tokens",),
+    )
+
+
 def _may_share(
-    graph: TaskGraph, placement: Placement, buffers: Buffers, sharing: _Sharing
+    graph: TaskGraph, stretches: Sequence[Stretch], buffers: Buffers, sharing: _Sharing
 ) -> npt.NDArray[np.bool_]:
     """`[i, j]`: buffer `j` may take the place of buffer `i` when that has been used."""
     if sharing is _Sharing.NEVER:
@@ -112,26 +176,34 @@ def _may_share(
     before = buffers.last[:, None] < buffers.first[None, :]
     if sharing is _Sharing.APART_IN_TIME:
         before &= buffers.death[:, None] <= buffers.birth[None, :]
-    if sharing is _Sharing.APART_BY_DATA and not placement.wave.any():
-        before &= _known_over(graph, placement, buffers)
+    if sharing is _Sharing.APART_BY_DATA:
+        for number, stretch in enumerate(stretches):
+            if stretch.phase.loop is None and not stretch.placement.wave.any():
+                ends = np.flatnonzero(buffers.last_phase == number)
+                begins = np.flatnonzero(buffers.first_phase == number)
+                before[np.ix_(ends, begins)] &= _known_over(graph, stretch, buffers, ends, begins)
     return before
 
 
-def _known_over(graph: TaskGraph, placement: Placement, buffers: Buffers) -> npt.NDArray[np.bool_]:
-    """`[i, j]`: whoever accesses buffer `j` knows by data dependences that `i` is done with."""
-    clocks = replay(insert(graph.deps, placement), placement)
+def _known_over(
+    graph: TaskGraph, stretch: Stretch, buffers: Buffers, ends: IntColumn, begins: IntColumn
+) -> npt.NDArray[np.bool_]:
+    """`[i, j]`: whoever accesses buffer `begins[j]` in a phase knows by data dependences that what the phase
+    does with `ends[i]` is done."""
+    placement = stretch.placement
+    clocks = replay(insert(of_units(stretch.graph.deps, placement), placement), placement)
     access_task = access_tasks(graph)
-    used = np.full((len(buffers), placement.cores), -1, np.int64)
-    known = np.empty((len(buffers), placement.cores), np.int64)
-    for i, accesses in enumerate(buffers.accesses):
-        tasks = access_task[accesses]
-        np.maximum.at(used[i], placement.core[tasks], placement.position[tasks])
-        by_position = tasks[np.argsort(placement.position[tasks], kind="stable")]
+    used = np.full((len(ends), placement.cores), -1, np.int64)
+    known = np.empty((len(begins), placement.cores), np.int64)
+    for i, buffer in enumerate(ends.tolist()):
+        units = placement.units(access_task[buffers.closing[buffer]] - stretch.phase.first)
+        np.maximum.at(used[i], placement.core[units], placement.position[units])
+    for j, buffer in enumerate(begins.tolist()):
+        units = placement.units(access_task[buffers.opening[buffer]] - stretch.phase.first)
+        by_position = units[np.argsort(placement.position[units], kind="stable")]
         _, first = np.unique(placement.core[by_position], return_index=True)
-        known[i] = np.min([clocks.before(int(t)) for t in by_position[first]], axis=0)
-    return (
-        np.stack([(row <= known).all(axis=1) for row in used]) if len(buffers) else np.zeros((0, 0), np.bool_)
-    )
+        known[j] = np.min([clocks.before(int(t)) for t in by_position[first]], axis=0)
+    return np.array([(row <= known).all(axis=1) for row in used], np.bool_).reshape(len(ends), len(begins))
 
 
 def _pack(buffers: Buffers, may_share: npt.NDArray[np.bool_]) -> IntColumn:

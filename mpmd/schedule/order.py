@@ -1,7 +1,8 @@
-"""Which core runs each task, and in what order.
+"""Which core runs each task of a phase, and in what order.
 
-In:  a `TaskGraph`, a `Machine`, a policy. Out: a `Placement`.
-Not here: the signals that keep the order (`sync.py`), memory (`memory.py`).
+In:  the `TaskGraph` of one phase, a `Machine`, a policy. Out: a `Placement`.
+Not here: phases with gangs, drains or calls placed by hand (`joint.py`); the signals that keep the
+order (`sync.py`), memory (`memory.py`).
 
 `heft` follows Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
 heterogeneous computing" (IEEE TPDS 2002): tasks are ranked by the longest way to the end and each
@@ -17,23 +18,35 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from mpmd.errors import ArgumentError
 from mpmd.machine import Machine
-from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph, column
+from mpmd.partition.graph import FloatColumn, IntColumn, TaskGraph, column
 from mpmd.schedule.costs import Costs, costs
+from mpmd.schedule.links import Links, levels, link, ordinals, ranks, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Tasks that cores take by ticket, in this order. `parts` are the units that stand for them, one on
+    each core that takes part: on every one of them all the tasks may run."""
+
+    tasks: tuple[int, ...]
+    parts: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Per task its core, predicted times, and `wave`: how many barriers every core passes before it.
+    """Per unit its core, predicted times, and `wave`: how many barriers every core passes before it.
 
-    `order` lists all tasks in one linear order that respects every dependence; each core runs its
-    tasks in that order. `place` is a task's index in it, `position` its index on its own core.
+    Units are the tasks, by their numbers, and after them the parts of drains. A drained task has times,
+    but no core, no place and no position (−1).
+
+    `order` lists all placed units in one linear order that respects every dependence; each core runs its
+    units in that order. `place` is a unit's index in it, `position` its index on its own core.
     """
 
     cores: int
@@ -45,10 +58,24 @@ class Placement:
     place: IntColumn
     position: IntColumn
     core_ptr: IntColumn
+    drains: tuple[Drained, ...] = ()
+
+    def units(self, tasks: IntColumn) -> IntColumn:
+        """The units in the course of which these tasks run."""
+        if not self.drains:
+            return tasks
+        parts = [d.parts for d in self.drains if np.isin(tasks, d.tasks).any()]
+        return np.concatenate([tasks[self.core[tasks] >= 0], *parts]).astype(np.int64)
 
 
 def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
     """Every task on one of the machine's cores, by the named policy."""
+    require_policy(graph, policy)
+    return POLICIES[policy](graph, machine, costs(graph, machine, machine.cores))
+
+
+def require_policy(graph: TaskGraph, policy: str) -> None:
+    """Raise unless there is a policy of that name."""
     if policy not in POLICIES:
         near = difflib.get_close_matches(policy, POLICIES, n=1)
         raise ArgumentError(
@@ -57,22 +84,21 @@ def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
             label=f"policy={policy!r}",
             hints=(f"did you mean {near[0]!r}?",) if near else ("policies: " + ", ".join(POLICIES),),
         )
-    return POLICIES[policy](graph, machine, costs(graph, machine, machine.cores))
 
 
 def _heft(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
-    links = _links(graph.deps, len(graph))
+    links = link(graph.deps, len(graph))
     weight = cost.durations(per_byte=cost.near)
-    state = _Simulation(graph, machine, cost, links, weight.tolist(), _ranks(links, weight.tolist()))
+    state = _Simulation(graph, machine, cost, links, weight.tolist(), ranks(links, weight.tolist()))
     state.run()
-    return _placement(state.core, state.start, state.finish, state.sequence)
+    return placement(state.core, state.start, state.finish, state.sequence)
 
 
 def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     """Tile `i` of a call site on core `i` mod cores, each core in program order."""
-    core = (_ordinal(graph.site) % machine.cores).tolist()
+    core = (ordinals(graph.site) % machine.cores).tolist()
     duration = cost.durations(per_byte=cost.away).tolist()
-    links = _links(graph.deps, len(graph))
+    links = link(graph.deps, len(graph))
     latency = machine.counter.signal_seconds + machine.counter.wait_seconds
     free = [0.0] * machine.cores
     ready = [0.0] * len(graph.deps)
@@ -85,13 +111,13 @@ def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
         finish[task] = free[core[task]] = end = begin + duration[task]
         for dep in produced:
             ready[dep] = max(ready[dep], end + latency)
-    return _placement(core, start, finish, list(range(len(graph))))
+    return placement(core, start, finish, list(range(len(graph))))
 
 
 def _wave(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     """Dependence levels with a barrier between; within one, each task goes to the least loaded core."""
-    links = _links(graph.deps, len(graph))
-    level = np.array(_levels(links), np.int64)
+    links = link(graph.deps, len(graph))
+    level = np.array(levels(links), np.int64)
     duration = cost.durations(per_byte=cost.away).tolist()
     latency = machine.counter.signal_seconds + machine.counter.wait_seconds
     sequence = np.argsort(level, kind="stable").tolist()
@@ -107,7 +133,7 @@ def _wave(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
         start[task], core[task] = heappop(loads)
         finish[task] = start[task] + duration[task]
         heappush(loads, (finish[task], core[task]))
-    return _placement(core, start, finish, sequence, wave=level)
+    return placement(core, start, finish, sequence, wave=level)
 
 
 POLICIES: dict[str, Callable[[TaskGraph, Machine, Costs], Placement]] = {
@@ -117,107 +143,42 @@ POLICIES: dict[str, Callable[[TaskGraph, Machine, Costs], Placement]] = {
 }
 
 
-def _placement(
+def placement(
     core: list[int],
     start: list[float],
     finish: list[float],
     sequence: list[int],
     wave: IntColumn | None = None,
+    drains: tuple[Drained, ...] = (),
 ) -> Placement:
-    """`sequence` respects the dependences and has each core's tasks by start, so that the order
+    """`sequence` respects the dependences and has each core's units by start, so that the order
     (start, sequence) respects them too, even where tasks take no time.
 
     Cores after the last one with a task take no part in a launch: waking one costs microseconds.
     """
-    tasks = len(core)
+    units = len(core)
     chosen = np.array(sequence, np.int64)
     order = chosen[np.argsort(np.array(start)[chosen], kind="stable")]
-    place = np.empty(tasks, np.int64)
-    place[order] = np.arange(tasks)
+    place = np.full(units, -1, np.int64)
+    place[order] = np.arange(len(order))
     on = np.array(core, np.int64)
     cores = 1 + int(on.max(initial=0))
     by_core = order[np.argsort(on[order], kind="stable")]
-    core_ptr = np.concatenate([[0], np.cumsum(np.bincount(on, minlength=cores))])
-    position = np.empty(tasks, np.int64)
-    position[by_core] = np.arange(tasks) - core_ptr[on[by_core]]
+    core_ptr = np.concatenate([[0], np.cumsum(np.bincount(on[order], minlength=cores))])
+    position = np.full(units, -1, np.int64)
+    position[by_core] = np.arange(len(order)) - core_ptr[on[by_core]]
     return Placement(
         cores=cores,
         core=column(on, np.int32),
         start=column(start, np.float64),
         finish=column(finish, np.float64),
-        wave=column(np.zeros(tasks) if wave is None else wave, np.int32),
+        wave=column(np.zeros(units) if wave is None else wave, np.int32),
         order=column(order),
         place=column(place),
         position=column(position),
         core_ptr=column(core_ptr),
+        drains=drains,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """The dependences of each task, and the tasks of each dependence, as plain lists for hot loops."""
-
-    consumed: list[list[int]]
-    produced: list[list[int]]
-    producers: list[int]  # how many per dependence
-    consumers: list[list[int]]
-
-
-def _links(deps: Deps, tasks: int) -> _Links:
-    counts = np.diff(deps.producer_ptr)
-    return _Links(
-        consumed=_deps_of_tasks(deps.consumers, deps.consumer_ptr, tasks),
-        produced=_deps_of_tasks(deps.producers, deps.producer_ptr, tasks),
-        producers=counts.tolist(),
-        consumers=_rows(deps.consumers.tolist(), deps.consumer_ptr.tolist()),
-    )
-
-
-def _deps_of_tasks(members: npt.NDArray[np.int32], ptr: IntColumn, tasks: int) -> list[list[int]]:
-    dep = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-    by_task = np.argsort(members, kind="stable")
-    ends = np.cumsum(np.bincount(members, minlength=tasks))
-    return _rows(dep[by_task].tolist(), [0, *ends.tolist()])
-
-
-def _rows(values: list[int], ptr: list[int]) -> list[list[int]]:
-    return [values[a:b] for a, b in pairwise(ptr)]
-
-
-def _ranks(links: _Links, weight: list[float]) -> list[float]:
-    """Upward ranks: seconds from a task's start to the end of the launch along the longest way."""
-    rank = weight[:]
-    of_dep = [0.0] * len(links.producers)
-    for task in range(len(weight) - 1, -1, -1):
-        after = 0.0
-        for dep in links.produced[task]:
-            if of_dep[dep] > after:
-                after = of_dep[dep]
-        rank[task] = mine = weight[task] + after
-        for dep in links.consumed[task]:
-            if mine > of_dep[dep]:
-                of_dep[dep] = mine
-    return rank
-
-
-def _levels(links: _Links) -> list[int]:
-    of_dep = [0] * len(links.producers)
-    level = [0] * len(links.consumed)
-    for task, (consumed, produced) in enumerate(zip(links.consumed, links.produced, strict=True)):
-        level[task] = max((of_dep[d] for d in consumed), default=0)
-        for dep in produced:
-            of_dep[dep] = max(of_dep[dep], level[task] + 1)
-    return level
-
-
-def _ordinal(site: npt.NDArray[np.int32]) -> IntColumn:
-    """The index of each task among those of its call site."""
-    by_site = np.argsort(site, kind="stable")
-    grouped = site[by_site]
-    first = np.searchsorted(grouped, grouped, side="left")
-    ordinal = np.empty(len(site), np.int64)
-    ordinal[by_site] = np.arange(len(site)) - first
-    return ordinal
 
 
 _MIXED = -2  # a dependence whose producers ran on several cores
@@ -232,7 +193,7 @@ class _Simulation:
         graph: TaskGraph,
         machine: Machine,
         cost: Costs,
-        links: _Links,
+        links: Links,
         weight: list[float],
         rank: list[float],
     ) -> None:
@@ -244,8 +205,8 @@ class _Simulation:
         self.bytes = graph.bytes.tolist()
         self.compute, self.memory = cost.compute.tolist(), cost.memory.tolist()
         flow_ptr = cost.flow_ptr.tolist()
-        self.flow_dep = _rows(cost.flow_dep.tolist(), flow_ptr)
-        self.flow_bytes = [cost.flow_bytes[a:b].tolist() for a, b in pairwise(flow_ptr)]
+        self.flow_dep = rows(cost.flow_dep.tolist(), flow_ptr)
+        self.flow_bytes = rows(cost.flow_bytes.tolist(), flow_ptr)
         self.near, self.away, self.task_seconds = cost.near, cost.away, cost.task_seconds
         # results
         self.core = [_NOWHERE] * tasks

@@ -1,7 +1,7 @@
 """The fewest signals and waits that keep what a `Sync` keeps.
 
 In:  a `Sync`, its `Placement`. Out: an irredundant `Sync` that orders the same pairs of tasks.
-Not here: what must be ordered (`sync.py`).
+Not here: what must be ordered (`sync.py`), two iterations of a loop (`periodic.py`).
 
 No wait of the result can go (with the signals that only it consumes), and no signal (with the counts
 of its event), without some pair falling out of order. Two steps lead there:
@@ -18,7 +18,7 @@ of its event), without some pair falling out of order. Two steps lead there:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,23 +28,34 @@ from mpmd.schedule.clocks import Clocks, waits_in_order
 from mpmd.schedule.order import Placement
 from mpmd.schedule.sync import Sync
 
+MayJoin = Callable[[Sequence[int]], bool]
+"""Whether one event can count the signals of these tasks."""
+
 
 def prune(sync: Sync, placement: Placement) -> Sync:
     """The same order with no redundant signal, wait or event."""
-    events = _cover(sync, _needed_pairs(sync, placement), len(placement.core))
-    merged = _merge(_merge(events, by_waits=True), by_waits=False)
+    return fewest(sync, needed_pairs(sync, Clocks(sync, placement)), placement, None)
+
+
+def fewest(sync: Sync, needed: IntColumn, placement: Placement, may_join: MayJoin | None) -> Sync:
+    """Few events that cover the needed pairs. They join signals as they may, or (None) freely."""
+    events = _cover(sync, needed, len(placement.core))
+    merged = _merge_by_signals(_merge_by_waits(events, may_join))
     while len(merged) < len(events):
         events = merged
-        merged = _merge(_merge(events, by_waits=True), by_waits=False)
+        merged = _merge_by_signals(_merge_by_waits(events, may_join))
     return _pack(sorted(events, key=lambda e: _first_wait(e, placement)))
 
 
 # -- which pairs are needed -----------------------------------------------------------------
 
 
-def _needed_pairs(sync: Sync, placement: Placement) -> IntColumn:
-    """The transitive reduction of all (signal, wait) pairs, as sorted `wait × tasks + signal`."""
-    clocks = Clocks(sync, placement)
+def needed_pairs(sync: Sync, clocks: Clocks) -> IntColumn:
+    """The transitive reduction of all (signal, wait) pairs, as sorted `wait × tasks + signal`.
+
+    The (fresh) clocks have seen all waits after it.
+    """
+    placement = clocks.placement
     tasks = len(placement.core)
     pairs = [wait * tasks + clocks.wait(wait, events) for wait, events in waits_in_order(sync, placement)]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *pairs]))
@@ -59,6 +70,11 @@ class _Event:
 
     signals: dict[int, int] = field(default_factory=dict)
     waits: dict[int, int] = field(default_factory=dict)
+
+    def add(self, other: _Event) -> None:
+        """What both do; where a task has a reason already, it stays."""
+        self.signals = other.signals | self.signals
+        self.waits = other.waits | self.waits
 
 
 def _cover(sync: Sync, needed: IntColumn, tasks: int) -> list[_Event]:
@@ -118,16 +134,27 @@ def _not_covered_twice(table: IntColumn, covered: IntColumn) -> list[int]:
     return keep
 
 
-def _merge(events: list[_Event], *, by_waits: bool) -> list[_Event]:
-    """Events with equal waits (or equal signals) as one. That orders no other pairs."""
-    groups: dict[tuple[int, ...], _Event] = {}
+def _merge_by_waits(events: list[_Event], may_join: MayJoin | None) -> list[_Event]:
+    """Events with equal waits as one, where their signals may join. That orders no other pairs."""
+    groups: dict[tuple[int, ...], list[_Event]] = {}
     for event in events:
         if not event.signals:
             continue
-        key = tuple(sorted(event.waits if by_waits else event.signals))
-        group = groups.setdefault(key, _Event())
-        group.signals = event.signals | group.signals
-        group.waits = event.waits | group.waits
+        same_waits = groups.setdefault(tuple(sorted(event.waits)), [])
+        for group in same_waits:
+            if may_join is None or may_join([*group.signals, *event.signals]):
+                group.add(event)
+                break
+        else:
+            same_waits.append(_Event(event.signals, event.waits))
+    return [group for same_waits in groups.values() for group in same_waits]
+
+
+def _merge_by_signals(events: list[_Event]) -> list[_Event]:
+    """Events with equal signals as one. That orders no other pairs either."""
+    groups: dict[tuple[int, ...], _Event] = {}
+    for event in events:
+        groups.setdefault(tuple(sorted(event.signals)), _Event()).add(event)
     return list(groups.values())
 
 

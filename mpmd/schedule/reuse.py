@@ -28,7 +28,8 @@ _FORMS = 1 << 24  # hulls of two buffers are compared one by one up to so many p
 class Buffers:
     """The accessed local tensors: sizes, and lifetimes in order (`first`, `last`) and in seconds.
 
-    `accesses[i]` are indices of the graph's access columns.
+    `accesses[i]` are indices of the graph's access columns. A buffer is used in phases from `first_phase`
+    to `last_phase`, in these by its `opening` and `closing` accesses.
     """
 
     tensor: IntColumn
@@ -38,6 +39,10 @@ class Buffers:
     birth: npt.NDArray[np.float64]
     death: npt.NDArray[np.float64]
     accesses: tuple[IntColumn, ...]
+    first_phase: IntColumn
+    last_phase: IntColumn
+    opening: tuple[IntColumn, ...]
+    closing: tuple[IntColumn, ...]
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -56,7 +61,7 @@ def reuse_deps(graph: TaskGraph, buffers: Buffers, offset: IntColumn) -> Deps:
     for later in np.lexsort((buffers.tensor, buffers.first)).tolist():
         for earlier in _predecessors(graph, buffers, offset, later):
             shift = int(offset[earlier] - offset[later])
-            for a, b in _sides(graph, implied, buffers.accesses[earlier], buffers.accesses[later]):
+            for a, b in _sides(graph, implied, buffers.closing[earlier], buffers.opening[later]):
                 groups = _conflicts(graph, a, b, shift)
                 producers.add(len(tensor), groups.of_a, a)
                 consumers.add(len(tensor), groups.of_b, b)
@@ -100,11 +105,13 @@ class _Entries:
 def _predecessors(graph: TaskGraph, buffers: Buffers, offset: IntColumn, later: int) -> list[int]:
     """The earlier buffers in the place of `later`, latest first, until the place is accounted for.
 
+    Those that end in an earlier phase are: all cores meet before the one in which `later` begins.
     Behind a buffer that is written all over nothing earlier matters: whoever accessed those bytes
     before comes before its writes, and they before `later`.
     """
     end = offset + buffers.size
     shares = (offset < end[later]) & (offset[later] < end) & (buffers.last < buffers.first[later])
+    shares &= buffers.last_phase == buffers.first_phase[later]
     found: list[int] = []
     open_ranges = [(int(offset[later]), int(end[later]))]
     candidates = np.flatnonzero(shares)
@@ -145,7 +152,7 @@ def _implied(graph: TaskGraph) -> Mask:
     """Per access: a read all of whose hull is read from writes of one dependence, or a write all of
     whose hull one reader reads."""
     deps = graph.deps
-    raw = np.flatnonzero(deps.kind == DepKind.RAW)
+    raw = np.flatnonzero((deps.kind == DepKind.RAW) & (deps.distance == 0))
     reads, read_dep = _accesses_of(graph, deps.consumer_ptr, deps.consumers, raw, mode=1)
     writes, write_dep = _accesses_of(graph, deps.producer_ptr, deps.producers, raw, mode=2)
     implied = np.zeros(len(graph.access_mode), np.bool_)

@@ -113,8 +113,13 @@ class Schedule:
 
     @property
     def makespan(self) -> float:
-        """Predicted seconds from the first start to the last finish."""
-        return float(self.finish.max(initial=0.0))
+        """Predicted seconds from the first start to the last finish, of a last loop's last iteration."""
+        end = float(self.finish.max(initial=0.0))
+        if not self.graph.phases or (loop := self.graph.phases[-1].loop) is None or loop.count.terms:
+            return end
+        body = slice(self.graph.phases[-1].first, self.graph.phases[-1].end)
+        begin = float(self.start[body].min(initial=end))
+        return end + (end - begin) * max(0, loop.count.const - 1)
 
     def steps(self, core: int) -> tuple[Step, ...]:
         """The steps of one core, in order."""

@@ -1,8 +1,9 @@
 """The signals and waits (or barriers) that keep dependences between cores.
 
-In:  dependences (the graph's and those of memory reuse), a `Placement`.
+In:  dependences of one phase (the graph's and those of memory reuse), a `Placement`.
 Out: `Sync`: counter events, each with the tasks that signal it and those that wait for it.
-Not here: removing what is redundant (`prune.py`); packing steps (`build.py`).
+Not here: loops whose iterations overlap (`periodic.py`); removing what is redundant (`prune.py`);
+packing steps (`assemble.py`).
 
 A dependence between two cores is kept by its last producer on the one and its first consumer on the
 other; program order does the rest. Every signal adds one, and every wait is for all signals of its
@@ -38,6 +39,29 @@ class Sync:
 
     def __len__(self) -> int:
         return len(self.signal_ptr) - 1
+
+
+def of_units(deps: Deps, placement: Placement) -> Deps:
+    """The same dependences between units: any part of a drain may run any of its tasks."""
+    if not placement.drains:
+        return deps
+    producer_ptr, producers = _units(deps.producer_ptr, deps.producers, placement)
+    consumer_ptr, consumers = _units(deps.consumer_ptr, deps.consumers, placement)
+    return Deps(deps.kind, deps.distance, deps.tensor, producer_ptr, producers, consumer_ptr, consumers)
+
+
+def _units(
+    ptr: IntColumn, tasks: npt.NDArray[np.int32], placement: Placement
+) -> tuple[IntColumn, npt.NDArray[np.int32]]:
+    """A CSR pair with the parts of a drain, each once, in the place of its tasks."""
+    dep = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+    units = len(placement.core)
+    keys = [(dep * units + tasks)[placement.core[tasks] >= 0]]
+    for drained in placement.drains:
+        served = np.unique(dep[np.isin(tasks, drained.tasks)])
+        keys.append((served[:, None] * units + np.array(drained.parts)).reshape(-1))
+    dep, unit = np.divmod(np.unique(np.concatenate(keys)), units)
+    return column(np.searchsorted(dep, np.arange(len(ptr)))), column(unit, np.int32)
 
 
 def insert(deps: Deps, placement: Placement) -> Sync:

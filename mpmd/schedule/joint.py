@@ -1,0 +1,239 @@
+"""Placement of phases in which some tasks belong together or have a place already.
+
+In:  the `TaskGraph` of one phase, its `Costs`, a policy, the groups that are drained. Out: a `Placement`.
+Not here: phases without gangs, drains, pins or `near` (`order.py`, whose policies are richer).
+
+Nodes (a task, a gang, a drain) are placed one after the other, in an order that respects the
+dependences, each at the end of what its cores do already. So all cores come to the gangs in one order,
+and a gang that one member has reached will be reached by all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from heapq import heapify, heapreplace
+
+import numpy as np
+
+from mpmd.machine import Machine
+from mpmd.partition.graph import TaskGraph
+from mpmd.schedule.costs import Costs
+from mpmd.schedule.links import levels, ordinals, ranks, rows
+from mpmd.schedule.nodes import Node, Nodes, contract
+from mpmd.schedule.order import Drained, Placement, placement
+
+
+def needed(graph: TaskGraph) -> bool:
+    """Whether a phase has anything by hand that asks for this."""
+    return any(bool((column >= 0).any()) for column in (graph.gang, graph.drain, graph.pin, graph.near))
+
+
+def place(
+    graph: TaskGraph,
+    machine: Machine,
+    policy: str,
+    cost: Costs,
+    drains: list[list[int]],
+    makers: Mapping[int, int],
+) -> Placement:
+    """Every task on a core, or in a drain. `makers` are the cores that wrote tensors before the phase."""
+    nodes = contract(graph, drains, machine.cores)
+    state = _State(graph, machine, cost, nodes, makers)
+    level = levels(nodes.links)
+    deal = (ordinals(graph.site) % machine.cores).tolist() if policy == "round_robin" else None
+    current = 0
+    for node in _sequence(nodes, policy, state.seconds, machine.cores):
+        if policy == "wave" and level[node] != current:
+            current = level[node]
+            state.meet()
+        state.put(node, deal)
+    wave = np.zeros(len(state.core), np.int64)
+    if policy == "wave":
+        for node, units in enumerate(state.units):
+            wave[units] = level[node]
+    return placement(state.core, state.start, state.finish, state.sequence, wave, tuple(state.drains))
+
+
+def _sequence(nodes: Nodes, policy: str, seconds: Sequence[float], cores: int) -> list[int]:
+    """The nodes in the order in which they are placed. Each precedes what depends on it."""
+    everyone = list(range(len(nodes.nodes)))
+    if policy == "round_robin":
+        return everyone
+    if policy == "wave":
+        level = levels(nodes.links)
+        return sorted(everyone, key=lambda node: level[node])
+    rank = ranks(nodes.links, [_weight(node, seconds, cores) for node in nodes.nodes])
+    return sorted(everyone, key=lambda node: -rank[node])
+
+
+def _weight(node: Node, seconds: Sequence[float], cores: int) -> float:
+    each = [seconds[task] for task in node.tasks]
+    return sum(each) / cores if node.drain else max(each)
+
+
+_SEVERAL = -2
+_NOWHERE = -1
+
+
+class _State:
+    """What has been placed so far: the cores' times, and where the data of each dependence is."""
+
+    def __init__(
+        self, graph: TaskGraph, machine: Machine, cost: Costs, nodes: Nodes, makers: Mapping[int, int]
+    ) -> None:
+        self.graph, self.nodes, self.links = graph, nodes.nodes, nodes.links
+        self.latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+        self.ticket = machine.ticket_seconds
+        self.pin = nodes.pin
+        self.near = graph.near.tolist()
+        self.seconds: list[float] = cost.durations(per_byte=cost.near).tolist()
+        self.cost, self.compute, self.memory = cost, cost.compute.tolist(), cost.memory.tolist()
+        flow_ptr = cost.flow_ptr.tolist()
+        self.flow_dep = rows(cost.flow_dep.tolist(), flow_ptr)
+        self.flow_bytes = rows(cost.flow_bytes.tolist(), flow_ptr)
+        # results; units beyond the tasks are parts of drains
+        self.core = [_NOWHERE] * len(graph)
+        self.start, self.finish = [0.0] * len(graph), [0.0] * len(graph)
+        self.sequence: list[int] = []
+        self.units: list[list[int]] = [[] for _ in nodes.nodes]
+        self.drains: list[Drained] = []
+        # cores and dependences
+        self.free = [0.0] * machine.cores
+        self.home = [_NOWHERE] * len(nodes.links.producers)
+        self.made = [0.0] * len(nodes.links.producers)
+        self.maker = dict(makers)  # of each tensor: the core of its latest writer
+        written = (graph.access_mode & 2) > 0
+        task = np.repeat(np.arange(len(graph)), np.diff(graph.access_ptr))[written]
+        ends = np.cumsum(np.bincount(task, minlength=len(graph)))
+        self.writes = rows(graph.access_tensor[written].tolist(), [0, *ends.tolist()])
+
+    def meet(self) -> None:
+        """A barrier."""
+        self.free = [max(self.free) + self.latency] * len(self.free)
+
+    def put(self, node: int, deal: list[int] | None) -> None:
+        """Place a node on the cores where it ends first, or (with `deal`) on those it is dealt."""
+        tasks = self.nodes[node].tasks
+        if self.nodes[node].drain:
+            units = self._drain(node)
+        elif len(tasks) == 1:
+            units = self._one(node, self._candidates(tasks[0], deal))
+        else:
+            units = self._gang(node, deal)
+        self.units[node] = units
+        self.sequence += units
+        self._learn(node, units)
+
+    # -- one task ----------------------------------------------------------------------------
+
+    def _candidates(self, task: int, deal: list[int] | None) -> Sequence[int]:
+        if self.pin[task] >= 0:
+            return (self.pin[task],)
+        near = self.maker.get(self.near[task], _NOWHERE)
+        if near != _NOWHERE:
+            return (near,)
+        return range(len(self.free)) if deal is None else (deal[task],)
+
+    def _one(self, node: int, cores: Sequence[int]) -> list[int]:
+        (task,) = self.nodes[node].tasks
+        best = min(cores, key=lambda c: (self._begin(node, c) + self._seconds(task, c), c))
+        self._run(task, best, self._begin(node, best))
+        return [task]
+
+    def _begin(self, node: int, core: int) -> float:
+        """When `core` is free and knows that all inputs of a node are there."""
+        begin = self.free[core]
+        for dep in self.links.consumed[node]:
+            known = self.made[dep] + (0.0 if self.home[dep] in (core, _NOWHERE) else self.latency)
+            begin = max(begin, known)
+        return begin
+
+    def _seconds(self, task: int, core: int) -> float:
+        moving = self.memory[task]
+        for dep, size in zip(self.flow_dep[task], self.flow_bytes[task], strict=True):
+            moving += size * (self.cost.near if self.home[dep] == core else self.cost.away)
+        return max(moving, self.compute[task]) + self.cost.task_seconds
+
+    def _run(self, task: int, core: int, begin: float) -> None:
+        self.core[task] = core
+        self.start[task] = begin
+        self.finish[task] = self.free[core] = begin + self._seconds(task, core)
+
+    # -- several at once ---------------------------------------------------------------------
+
+    def _gang(self, node: int, deal: list[int] | None) -> list[int]:
+        """All members on cores of their own, which are then busy until the last of them ends."""
+        members = list(self.nodes[node].tasks)
+        pins = [self.pin[t] for t in members]
+        alone = len(members) > len(self.free) or (len(members) > 1 and len(set(pins)) == 1 and pins[0] >= 0)
+        if alone:
+            return self._gang_on_one(node, members, deal)
+        cores = self._team(node, members, pins, deal)
+        begin = max(self._begin(node, core) for core in cores)
+        for task, core in zip(members, cores, strict=True):
+            self._run(task, core, begin)
+        end = max(self.finish[task] for task in members)
+        for core in cores:
+            self.free[core] = end
+        return members
+
+    def _gang_on_one(self, node: int, members: list[int], deal: list[int] | None) -> list[int]:
+        pin = max(self.pin[t] for t in members)
+        cores = self._candidates(members[0], deal) if pin < 0 else (pin,)
+        best = min(cores, key=lambda c: (self._begin(node, c), c))
+        begin = self._begin(node, best)
+        for task in members:
+            self._run(task, best, begin)
+            begin = self.finish[task]
+        return members
+
+    def _team(self, node: int, members: list[int], pins: list[int], deal: list[int] | None) -> list[int]:
+        """Neighbouring cores, always in the same teams: every other pair of cores needs a ring of its own.
+
+        Members that are pinned have their cores; then the others take those that are free first.
+        """
+        size, cores = len(members), len(self.free)
+        if max(pins) < 0:
+            teams = [list(range(first, first + size)) for first in range(0, cores - size + 1, size)]
+            if deal is not None:
+                return teams[deal[members[0]] % len(teams)]
+            return min(teams, key=lambda team: max(self._begin(node, core) for core in team))
+        others = sorted((c for c in range(cores) if c not in pins), key=lambda c: (self._begin(node, c), c))
+        return [pin if pin >= 0 else others.pop(0) for pin in pins]
+
+    def _drain(self, node: int) -> list[int]:
+        """Tickets go to whichever core comes first; large tasks stand first, so that small ones fill up."""
+        items = sorted(self.nodes[node].tasks, key=lambda t: -self.seconds[t])
+        by_time = sorted(range(len(self.free)), key=lambda c: (self._begin(node, c), c))
+        cores = sorted(by_time[: len(items)])
+        begins = [self._begin(node, core) for core in cores]
+        clock = [(begin, core) for begin, core in zip(begins, cores, strict=True)]
+        heapify(clock)
+        for task in items:
+            now, core = clock[0]
+            self.start[task] = now + self.ticket
+            self.finish[task] = self.start[task] + self._seconds(task, core)
+            heapreplace(clock, (self.finish[task], core))
+        end = {core: now for now, core in clock}
+        first = len(self.core)
+        parts = list(range(first, first + len(cores)))
+        for core, begin in zip(cores, begins, strict=True):
+            self.core.append(core)
+            self.start.append(begin)
+            self.finish.append(end[core] + self.ticket)
+            self.free[core] = self.finish[-1]
+        self.drains.append(Drained(tuple(items), tuple(parts)))
+        return parts
+
+    # -- what follows ------------------------------------------------------------------------
+
+    def _learn(self, node: int, units: list[int]) -> None:
+        cores = {self.core[unit] for unit in units}
+        end = max(self.finish[unit] for unit in units)
+        core = min(cores) if len(cores) == 1 else _SEVERAL
+        for dep in self.links.produced[node]:
+            self.home[dep] = core if self.home[dep] in (_NOWHERE, core) else _SEVERAL
+            self.made[dep] = max(self.made[dep], end)
+        for task in self.nodes[node].tasks:
+            for tensor in self.writes[task]:
+                self.maker[tensor] = self.core[task]
