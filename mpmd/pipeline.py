@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
@@ -21,11 +21,11 @@ from mpmd.errors import ArgumentError, ArtifactError, Diagnostic, UnsupportedOp
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
 from mpmd.lang.kernel.binding import match_arguments
 from mpmd.lang.kernel.guards import Guards
-from mpmd.lang.kernel.signature import KernelParam, kernel_params
+from mpmd.lang.kernel.signature import KernelParam, Parameter, flattened, kernel_params
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program
 from mpmd.lang.surface import ACTIVE, plain_function, resolve_annotations
-from mpmd.lang.types import DType, TensorSpec
+from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
 from mpmd.machine import Machine
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
@@ -39,7 +39,8 @@ from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
 from mpmd.specs import ScalarSpec, spec_of
 
-Specs = Mapping[str, TensorSpec | None]
+Specs = Mapping[str, Any]
+"""By parameter a `TensorSpec`, None for a runtime scalar, or a dataclass, list, tuple or dict of them."""
 OnStage = Callable[[str, Any], None]
 Value = TypeVar("Value")
 
@@ -57,7 +58,7 @@ TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledKernel:
-    """A kernel for one signature. Call it with arrays and numbers, by place or by name."""
+    """A kernel for one signature. Call it with what the kernel takes, by place or by name."""
 
     program: Program
     graph: TaskGraph
@@ -65,23 +66,48 @@ class CompiledKernel:
     source: KernelSource
     certificate: Certificate
     executable: Executable
+    bundled: tuple[Parameter, ...] = ()
+    """What calls pass, where one of the parameters holds several tensors; else empty."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         try:
-            if kwargs:
+            if self.bundled:
+                args = self._taken_apart(args, kwargs)
+            elif kwargs:
                 args = self.executable.ordered(args, kwargs)
             self.executable(*args)
         except Diagnostic as error:
             place(error, caller_span())
             raise
 
+    def _taken_apart(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The leaves of a call's arguments, which must be those that the kernel was compiled for."""
+        name, span = self.source.launch.kernel, caller_span()
+        names = [parameter.name for parameter in self.bundled]
+        given = match_arguments(name, names, args, kwargs, span, error=ArgumentError)
+        leaves = flattened(name, self.bundled, given, span=span).values
+        wanted = [n for n in self.source.launch.order if n not in self.executable.bound]
+        for leaf in (*wanted, *leaves):
+            if leaf not in leaves or leaf not in wanted:
+                raise _other_leaves(name, leaf, missing=leaf not in leaves)
+        return tuple(leaves[n] for n in wanted)
+
+    def try_call(self, args: tuple[Any, ...]) -> bool:
+        """Runs the kernel if `args` fit its signature exactly; False, or an error, if they do not."""
+        return self.executable.try_call(self._taken_apart(args, {}) if self.bundled else args)
+
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
         try:
-            return replace(self, executable=self.executable.bind(**consts))
+            taken = [parameter for parameter in self.bundled if parameter.name in consts]
+            leaves = flattened(self.source.launch.kernel, taken, consts, span=caller_span()).values
+            names = {parameter.name for parameter in taken}
+            plain = {name: value for name, value in consts.items() if name not in names}
+            bound = self.executable.bind(**leaves, **plain)
         except Diagnostic as error:
             place(error, caller_span())
             raise
+        return replace(self, executable=bound, bundled=_bundled(p for p in self.bundled if p not in taken))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
@@ -93,6 +119,22 @@ class CompiledKernel:
                 hints=("save the kernel before bind, and bind after mpmd.load",),
             )
         loaded.save(build(self.source), self.certificate, Path(path), caller_span())
+
+
+def _bundled(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters, if one of them holds several tensors."""
+    found = tuple(parameters)
+    plain = all(isinstance(p.annotation, (TensorAnnotation, DType)) for p in found)
+    return () if plain else found
+
+
+def _other_leaves(kernel: str, leaf: str, *, missing: bool) -> ArgumentError:
+    return ArgumentError(
+        f"kernel '{kernel}' was compiled {'with' if missing else 'without'} '{leaf}'",
+        span=caller_span(),
+        label=f"'{leaf}' is {'missing' if missing else 'too much'}",
+        hints=("a list or a dict holds at each call what it held when the kernel was compiled",),
+    )
 
 
 class Kernel:
@@ -130,11 +172,12 @@ class Kernel:
         with self._lock:
             guards = Guards(self.function)
             specs = specs_of(self, given)
-            key = (tuple(specs.values()), guards.key)
+            parts = flattened(self.__name__, self.params, specs, span=caller_span()).parts
+            key = (tuple((part.path, part.value) for part in parts), guards.key)
             compiled = self._compiled.get(key)
             if compiled is None:
                 compiled = self._compiled[key] = compile_specs(self, specs)
-            self._latest = guards, compiled.executable.try_call
+            self._latest = guards, compiled.try_call if compiled.bundled else compiled.executable.try_call
         compiled(*given.values())
 
 
@@ -225,7 +268,7 @@ def _stages(
     source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
     executable = done("executable", build(source).load())
-    return CompiledKernel(program, graph, planned, source, certificate, executable)
+    return CompiledKernel(program, graph, planned, source, certificate, executable, _bundled(kernel.params))
 
 
 class _Observers:
@@ -256,10 +299,13 @@ def arguments(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     return {name: given[name] for name in names}
 
 
-def specs_of(kernel: Kernel, given: Mapping[str, Any]) -> dict[str, TensorSpec | None]:
-    """The signature under which a kernel is compiled for these arguments."""
+def specs_of(kernel: Kernel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The signature under which a kernel is compiled for these arguments, of the same make as they are."""
     span = caller_span()
-    return {p.name: _tensor_spec(p, spec_of(p.name, given[p.name], span)) for p in kernel.params}
+    flat = flattened(kernel.__name__, kernel.params, given, span=span)
+    pairs = zip(flat.params, flat.parts, strict=True)
+    specs = [_tensor_spec(param, spec_of(param.name, part.value, span)) for param, part in pairs]
+    return dict(zip([p.name for p in kernel.params], flat.arguments(specs), strict=True))
 
 
 def _tensor_spec(param: KernelParam, spec: TensorSpec | ScalarSpec | None) -> TensorSpec | None:

@@ -37,7 +37,7 @@ from mpmd.lang.kernel.loops import (
     static,
     tiles_head,
 )
-from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.signature import KernelParam, Parameter, bind_dims, flattened, kernel_params
 from mpmd.lang.kernel.symbolic import as_extent
 from mpmd.lang.kernel.trace import Tracer
 from mpmd.lang.kernel.views import TensorView, TileSpan
@@ -61,31 +61,33 @@ def debug(kernel: Callable[..., Any], *, tile_size: int = DEFAULT_TILE) -> Calla
             hints=("mpmd.debug takes a function under @mpmd.kernel",),
         )
     resolve_annotations(function, user_frame())
-    params = kernel_params(function)
+    parameters = kernel_params(function)
 
     def run(*args: Any, **kwargs: Any) -> None:
-        _run(function, params, tile_size, args, kwargs)
+        _run(function, parameters, tile_size, args, kwargs)
 
     return run
 
 
 def _run(
     function: FunctionType,
-    params: Sequence[KernelParam],
+    parameters: Sequence[Parameter],
     tile_size: int,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> None:
-    names = [param.name for param in params]
+    names = [parameter.name for parameter in parameters]
     given = match_arguments(function.__name__, names, args, kwargs, caller_span(), error=ArgumentError)
+    flat = flattened(function.__name__, parameters, given)
+    values = flat.values
     specs: dict[str, TensorSpec] = {}
-    for param in params:
+    for param in flat.params:
         if isinstance(param.annotation, TensorAnnotation):
-            specs[param.name] = TensorSpec(param.annotation.dtype, np.shape(given[param.name]))
+            specs[param.name] = TensorSpec(param.annotation.dtype, np.shape(values[param.name]))
     shapes = {name: tuple(map(Index, spec.shape)) for name, spec in specs.items()}
-    dims = bind_dims(function.__name__, params, shapes)
-    debugger = KernelDebugger(function, dims, given, tile_size)
-    arguments = [debugger.declare(param, specs.get(param.name)) for param in params]
+    dims = bind_dims(function.__name__, flat.params, shapes)
+    debugger = KernelDebugger(function, dims, values, tile_size)
+    arguments = flat.arguments([debugger.declare(param, specs.get(param.name)) for param in flat.params])
     _active(debugger, lambda: function(*arguments))
     debugger.check_taken()
 

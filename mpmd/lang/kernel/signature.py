@@ -1,8 +1,9 @@
 """A kernel's parameters, and the extents that its dims get from the arrays or views it is given.
 
-In:  the kernel's Python function; shapes by parameter name.
-Out: `KernelParam`s with their spans; dims bound and checked across parameters.
-Not here: arrays (`runtime`), the calls inside (`kernel/binding.py`).
+In:  the kernel's Python function; what is passed for its parameters; shapes by parameter name.
+Out: `Parameter`s with their spans; the leaves of what was passed (`Flat`); dims bound and checked.
+Not here: parameters that hold several tensors (`kernel/bundles.py`), arrays (`runtime`), the calls inside
+(`kernel/binding.py`).
 """
 
 from __future__ import annotations
@@ -10,27 +11,108 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
+from typing import Any
 
 from mpmd.errors import ArgumentError, Diagnostic, LanguageError, Note, Span
-from mpmd.lang.frames import function_span
+from mpmd.lang.frames import function_span, user_frame
 from mpmd.lang.index import Index
 from mpmd.lang.kernel.binding import bare_symbol
-from mpmd.lang.types import DType, TensorAnnotation
+from mpmd.lang.kernel.bundles import Form, Leaf, Part, form_of, parts, rebuilt
+from mpmd.lang.types import TensorAnnotation
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter, as the function declares it."""
+
+    name: str
+    annotation: Form
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class KernelParam:
-    """One parameter. A bare dtype is a runtime scalar."""
+    """One tensor or scalar that a kernel is given, alone or as a part of a parameter."""
 
     name: str
-    annotation: TensorAnnotation | DType
+    annotation: Leaf
     span: Span
 
 
-def kernel_params(function: FunctionType) -> tuple[KernelParam, ...]:
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """What was passed for a kernel's parameters, taken apart."""
+
+    parameters: tuple[Parameter, ...]
+    given: tuple[Any, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def params(self) -> tuple[KernelParam, ...]:
+        spans = {p.name: p.span for p in self.parameters}
+        return tuple(KernelParam(part.name, part.annotation, spans[part.path[0]]) for part in self.parts)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {part.name: part.value for part in self.parts}
+
+    def arguments(self, leaves: Iterable[Any]) -> list[Any]:
+        """What the function is called with, where these are the leaves."""
+        remaining = iter(leaves)
+        pairs = zip(self.parameters, self.given, strict=True)
+        return [rebuilt(parameter.annotation, value, remaining) for parameter, value in pairs]
+
+
+def flattened(
+    kernel: str,
+    parameters: Sequence[Parameter],
+    given: Mapping[str, Any],
+    *,
+    error: type[Diagnostic] = ArgumentError,
+    span: Span | None = None,
+) -> Flat:
+    """The leaves of all arguments. `span` is the call to blame; without one, the parameter is."""
+    found: list[Part] = []
+    for parameter in parameters:
+
+        def refuse(name: str, problem: str, parameter: Parameter = parameter) -> Diagnostic:
+            return error(
+                f"'{name}' of kernel '{kernel}' {problem}",
+                span=span or parameter.span,
+                label=f"'{parameter.name}' is given here" if span else "declared here",
+                related=() if span is None else (Note(parameter.span, f"declares '{parameter.name}'"),),
+                hints=("pass values of the make that the kernel's annotations and their classes say",),
+            )
+
+        found += parts((parameter.name,), parameter.annotation, given[parameter.name], refuse)
+    _check_names(kernel, found, {p.name: p.span for p in parameters}, error, span)
+    return Flat(tuple(parameters), tuple(given[p.name] for p in parameters), tuple(found))
+
+
+def _check_names(
+    kernel: str,
+    found: Sequence[Part],
+    declared: Mapping[str, Span],
+    error: type[Diagnostic],
+    span: Span | None,
+) -> None:
+    """Every leaf has a name of its own."""
+    seen: dict[str, Part] = {}
+    for part in found:
+        other = seen.setdefault(part.name, part)
+        if other is not part:
+            raise error(
+                f"two arguments of kernel '{kernel}' are both named '{part.name}'",
+                span=span or declared[part.path[0]],
+                label=f"{'.'.join(other.path)} and {'.'.join(part.path)}",
+                hints=("give one of the parameters, fields or keys another name",),
+            )
+
+
+def kernel_params(function: FunctionType) -> tuple[Parameter, ...]:
     """The parameters, or a diagnostic for what a kernel cannot have."""
     spans = _parameter_spans(function)
     return tuple(
@@ -39,7 +121,7 @@ def kernel_params(function: FunctionType) -> tuple[KernelParam, ...]:
     )
 
 
-def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> KernelParam:
+def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> Parameter:
     name = parameter.name
     if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
         raise LanguageError(
@@ -53,7 +135,8 @@ def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> 
             span=span,
             hints=("read a global or a closure instead; a kernel is compiled again when it changes",),
         )
-    if not isinstance(parameter.annotation, (TensorAnnotation, DType)):
+    form = form_of(parameter.annotation, span, user_frame())
+    if form is None:
         missing = parameter.annotation is inspect.Parameter.empty
         raise LanguageError(
             f"'{name}' of kernel '{function.__name__}' "
@@ -65,16 +148,7 @@ def _param(function: FunctionType, parameter: inspect.Parameter, span: Span) -> 
             span=span,
             hints=(f"write {name}: In[f32, T, H] for a tensor, {name}: i32 for a scalar",),
         )
-    if isinstance(parameter.annotation, TensorAnnotation) and parameter.annotation.direction.is_channel:
-        raise LanguageError(
-            f"'{name}' of kernel '{function.__name__}' is an end of a channel",
-            span=span,
-            hints=(
-                "a kernel makes its channels: c = mpmd.channel(dtype, shape, depth=2); "
-                "plain functions that it calls can take them",
-            ),
-        )
-    return KernelParam(name, parameter.annotation, span)
+    return Parameter(name, form, span)
 
 
 def _parameter_spans(function: FunctionType) -> dict[str, Span]:

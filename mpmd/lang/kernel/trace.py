@@ -19,7 +19,7 @@ from mpmd.lang.index import Index, symbol
 from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
 from mpmd.lang.kernel.bytecode import bound_to
 from mpmd.lang.kernel.carried import check_carried
-from mpmd.lang.kernel.channels import ChannelView, check_channels, new_channel
+from mpmd.lang.kernel.channels import ChannelView, new_channel
 from mpmd.lang.kernel.initialised import check_initialised
 from mpmd.lang.kernel.loops import (
     Head,
@@ -31,7 +31,7 @@ from mpmd.lang.kernel.loops import (
     tiles_head,
 )
 from mpmd.lang.kernel.ranges import OpenLoop, intervals
-from mpmd.lang.kernel.signature import KernelParam, bind_dims, kernel_params
+from mpmd.lang.kernel.signature import KernelParam, bind_dims, flattened, kernel_params
 from mpmd.lang.kernel.symbolic import SymFloat, SymInt, as_extent, simplest
 from mpmd.lang.kernel.views import TensorView, c_strides
 from mpmd.lang.program import Arg, Call, Channel, ChannelArg, Node, Program, Scalar, ScalarArg, Tensor
@@ -39,20 +39,22 @@ from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 
 
-def trace(function: FunctionType, specs: Mapping[str, TensorSpec | None]) -> Program:
-    """The kernel's program under these argument types."""
-    params = kernel_params(function)
-    shapes = {p.name: _shape(function, p, specs.get(p.name)) for p in params}
-    dims = bind_dims(function.__name__, params, {n: s for n, s in shapes.items() if s is not None})
+def trace(function: FunctionType, specs: Mapping[str, Any]) -> Program:
+    """The kernel's program under these argument types: by parameter a `TensorSpec`, None for a runtime
+    scalar, or what holds them as the parameter's annotation says."""
+    name, parameters = function.__name__, kernel_params(function)
+    flat = flattened(name, parameters, {p.name: specs.get(p.name) for p in parameters})
+    params, given = flat.params, flat.values
+    shapes = {p.name: _shape(function, p, given[p.name]) for p in params}
+    dims = bind_dims(name, params, {n: s for n, s in shapes.items() if s is not None})
     tracer = Tracer(function, dims, {p.name for p in params})
-    arguments = [tracer.declare(p, specs.get(p.name)) for p in params]
+    arguments = flat.arguments([tracer.declare(p, given[p.name]) for p in params])
     outer = ACTIVE.set(tracer)
     try:
         _check_no_result(function, function(*arguments))
     finally:
         ACTIVE.reset(outer)
     program = tracer.program(function, params)
-    check_channels(program)
     check_initialised(program)
     return program
 
@@ -194,14 +196,16 @@ class Tracer:
             raise LanguageError(
                 f"kernel '{name}' calls itself", span=span, hints=("repeat with range, or mpmd.loop",)
             )
-        params = kernel_params(function)
-        given = match_arguments(name, [p.name for p in params], args, kwargs, span)
-        passed = [_passed(name, p, given[p.name], span) for p in params]
+        parameters = kernel_params(function)
+        given = match_arguments(name, [p.name for p in parameters], args, kwargs, span)
+        flat = flattened(name, parameters, given, error=TypeMismatch, span=span)
+        params = flat.params
+        passed = [_passed(name, p, part.value, span) for p, part in zip(params, flat.parts, strict=True)]
         shapes = {p.name: v.extents for p, v in zip(params, passed, strict=True) if isinstance(v, TensorView)}
         self._scopes.append(bind_dims(name, params, shapes, error=TypeMismatch, span=span))
         self._running.append(function)
         try:
-            _check_no_result(function, function(*passed))
+            _check_no_result(function, function(*flat.arguments(passed)))
         finally:
             self._running.pop()
             self._scopes.pop()
