@@ -333,11 +333,21 @@ def _apart(loop: Pieces, view: View) -> bool:
     """Whether the regions of different iterations surely share no element."""
     start, size, index = (symbol(f"{loop.name}.{part}") for part in ("start", "size", "index"))
     own = start.symbols() | size.symbols() | index.symbols()
-    return any(
-        (axis.extent == size and axis.step == 1 and own.isdisjoint((axis.start - start).symbols()))
-        or (axis.extent == ONE and own.isdisjoint((axis.start - index).symbols()))
-        for axis in view.region
-    )
+    even = _even_size(loop)
+    for axis in view.region:
+        short = axis.extent == size or (axis.extent.is_const and axis.extent.const <= even)
+        if short and axis.step == 1 and own.isdisjoint((axis.start - start).symbols()):
+            return True
+        if axis.extent == ONE and own.isdisjoint((axis.start - index).symbols()):
+            return True
+    return False
+
+
+def _even_size(loop: Pieces) -> int:
+    """How far apart pieces surely start; 0 where that is not known."""
+    if isinstance(loop, TileLoop):
+        return loop.size or 0
+    return loop.extent.const // loop.parts if loop.extent.is_const else 0
 
 
 def _most(loop: Pieces) -> int | None:

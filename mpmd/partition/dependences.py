@@ -1,20 +1,24 @@
 """Dependences from accesses in program order, as hyperedges.
 
-In:  every access as (task, region, mode), and which regions overlap.
+In:  every access of a phase as (task, region, mode), and which regions overlap.
 Out: `Deps`. Not here: what overlaps (`regions.py`), what is implied across cores (`schedule.prune`).
 
 One pass keeps, per region, its last writer and its readers. A write needs only the readers since the
 last write that covered it: older ones came before that write already, which it follows. So lists are
 never walked twice and the work is linear in the accesses and their overlaps. Readers of one region at
 one version share a dependence, and so do writers that wait for the same readers.
+
+The accesses of a loop are those of two copies of its body: iteration i, and iteration i + d for any d ≥ 1.
+What the pass orders across the copies becomes a dependence from one iteration to the next. That is enough
+for all d: a task comes after itself in the iteration before, on its core.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
@@ -40,7 +44,62 @@ class Accesses:
 
 
 def dependences(accesses: Accesses) -> Deps:
-    """All dependences of the program."""
+    """All dependences of a program without loops."""
+    builder = DepsBuilder()
+    builder.straight(accesses, 0)
+    return builder.finish()
+
+
+class DepsBuilder:
+    """The dependences of a program, phase by phase."""
+
+    def __init__(self) -> None:
+        self._table = _DepTable()
+
+    def straight(self, accesses: Accesses, first: int) -> None:
+        """Dependences of a phase whose tasks are numbered from `first`."""
+        for dep in _walk(accesses):
+            self._add(dep, 0, dep.producers, dep.consumers, first)
+
+    def repeated(self, accesses: Accesses, first: int) -> None:
+        """Those of a loop whose tasks are numbered from `first`; both copies have accesses, one by one."""
+        tasks = (len(accesses.ptr) - 1) // 2
+        for dep in _walk(accesses):
+            producers, later_producers = _halves(dep.producers, tasks)
+            consumers, later_consumers = _halves(dep.consumers, tasks)
+            self._add(dep, 0, producers, consumers, first)
+            self._add(dep, 0, later_producers, later_consumers, first)
+            self._add(dep, 1, producers, later_consumers, first)
+
+    def finish(self) -> Deps:
+        return self._table.finish()
+
+    def _add(
+        self, dep: _Found, distance: int, producers: Sequence[int], consumers: Sequence[int], first: int
+    ) -> None:
+        if producers and consumers:
+            table = self._table
+            number = table.of(dep.kind, dep.tensor, tuple([task + first for task in producers]), distance)
+            table.consumers[number] += [task + first for task in consumers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A dependence of one pass."""
+
+    kind: DepKind
+    tensor: int
+    producers: Sequence[int]
+    consumers: Sequence[int]
+
+
+def _halves(tasks: Sequence[int], count: int) -> tuple[Sequence[int], Sequence[int]]:
+    """The tasks of the first copy, and those of the second under the numbers of the first."""
+    middle = bisect_left(tasks, count)
+    return tasks[:middle], [task - count for task in tasks[middle:]]
+
+
+def _walk(accesses: Accesses) -> Iterator[_Found]:
     walk = _Walk(accesses)
     ptr, region, mode = accesses.ptr.tolist(), accesses.region.tolist(), accesses.mode.tolist()
     for task in range(len(ptr) - 1):
@@ -57,7 +116,11 @@ def dependences(accesses: Accesses) -> Deps:
         for at in range(begin, end):
             if mode[at] & 2:
                 walk.wrote(task, region[at])
-    return walk.deps.finish()
+    table = walk.deps
+    for kind, tensor, producers, consumers in zip(
+        table.kinds, table.tensors, table.producers, table.consumers, strict=True
+    ):
+        yield _Found(DepKind(kind), tensor, producers, consumers)
 
 
 class _Walk:
@@ -140,19 +203,21 @@ class _Walk:
 
 @dataclass(slots=True)
 class _DepTable:
-    """Dependences being collected; equal (kind, tensor, producers) are one."""
+    """Dependences being collected; equal (kind, tensor, producers, distance) are one."""
 
     kinds: list[int] = field(default_factory=list)
+    distances: list[int] = field(default_factory=list)
     tensors: list[int] = field(default_factory=list)
     producers: list[tuple[int, ...]] = field(default_factory=list)
     consumers: list[list[int]] = field(default_factory=list)
-    known: dict[tuple[int, int, tuple[int, ...]], int] = field(default_factory=dict)
+    known: dict[tuple[int, int, tuple[int, ...], int], int] = field(default_factory=dict)
 
-    def of(self, kind: DepKind, tensor: int, producers: tuple[int, ...]) -> int:
-        key = (int(kind), tensor, producers)
+    def of(self, kind: DepKind, tensor: int, producers: tuple[int, ...], distance: int = 0) -> int:
+        key = (int(kind), tensor, producers, distance)
         dep = self.known.setdefault(key, len(self.kinds))
         if dep == len(self.kinds):
             self.kinds.append(int(kind))
+            self.distances.append(distance)
             self.tensors.append(tensor)
             self.producers.append(producers)
             self.consumers.append([])
@@ -164,15 +229,22 @@ class _DepTable:
             consumers.append(consumer)
 
     def finish(self) -> Deps:
+        consumers = [_ascending(tasks) for tasks in self.consumers]
         return Deps(
             kind=column(self.kinds, np.uint8),
-            distance=column(np.zeros(len(self.kinds)), np.uint8),
+            distance=column(self.distances, np.uint8),
             tensor=column(self.tensors, np.int32),
             producer_ptr=_pointer(self.producers),
             producers=_flat(self.producers),
-            consumer_ptr=_pointer(self.consumers),
-            consumers=_flat(self.consumers),
+            consumer_ptr=_pointer(consumers),
+            consumers=_flat(consumers),
         )
+
+
+def _ascending(tasks: list[int]) -> list[int]:
+    """Each once: one dependence may have been found in several copies."""
+    ascending = all(a < b for a, b in pairwise(tasks))
+    return tasks if ascending else sorted(set(tasks))
 
 
 def _pointer(lists: Sequence[Sequence[int]]) -> IntColumn:
