@@ -41,7 +41,7 @@ def _run(source: str, outer: dict[str, Any], file: str) -> TaskDef:
     return found.definition
 
 
-_EXPORTED = ("In", "Out", "InOut", "Accum", "Const")
+_EXPORTED = ("In", "Out", "InOut", "Accum", "Const", "Send", "Recv")
 _EXPORTED += ("f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u8", "bool_")
 _DIMS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

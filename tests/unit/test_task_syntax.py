@@ -620,4 +620,6 @@ def test_a_task_cannot_call_a_task() -> None:
 
     with pytest.raises(LanguageError, match="a task cannot call 'other'") as caught:
         parse(task(TWO, "other(x[:], y[:])"), other=other)
-    assert caught.value.hints == ("tasks are called by kernels; put what they have in common under @mpmd.inline",)
+    assert caught.value.hints == (
+        "tasks are called by kernels; put what they have in common under @mpmd.inline",
+    )

@@ -99,19 +99,18 @@ def _check_countable(body: tuple[Stmt, ...]) -> None:
         if isinstance(stmt, Branch):
             for inner in walk((*stmt.then, *stmt.otherwise)):
                 if isinstance(inner, (Send, Receive)):
-                    raise _uncountable(inner, Note(stmt.span, "decides"), "whether a token moves")
+                    raise _uncountable(inner, "whether", Note(stmt.span, "decides"))
         elif isinstance(stmt, Loop) and (moving := first_token(stmt.body)) is not None:
             if any(name[0] == "%" for name in stmt.start.symbols() | stmt.stop.symbols()):
-                raise _uncountable(moving, Note(stmt.span, "loops"), "how many tokens move")
+                raise _uncountable(moving, "how often", Note(stmt.span, "bounds the loop"))
             _check_countable(stmt.body)
 
 
-def _uncountable(stmt: Send | Receive, note: Note, what: str) -> LanguageError:
-    verb = "sends" if isinstance(stmt, Send) else "receives"
+def _uncountable(stmt: Send | Receive, what: str, note: Note) -> LanguageError:
     return LanguageError(
-        f"data decides {what} through '{stmt.param}'",
+        f"data decides {what} a token moves through '{stmt.param}'",
         span=stmt.span,
-        label=f"{verb} a token, or does not",
+        label="sends one" if isinstance(stmt, Send) else "receives one",
         related=(note,),
         hints=("move a token in every case, and decide what is in it: mpmd.where, or 'if' around its value",),
     )

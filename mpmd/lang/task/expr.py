@@ -385,6 +385,8 @@ def _call_hints(callee: Any) -> tuple[str, ...]:
         return ("tasks are called by kernels; put what they have in common under @mpmd.inline",)
     if isinstance(callee, DType):
         return (f"cast a tile by .astype(mpmd.{callee.name}); a number takes the dtype of the tile it meets",)
+    if isinstance(callee, FunctionType) and callee.__module__ == surface.__name__:
+        return (f"mpmd.{name} belongs in a kernel",)
     if isinstance(callee, FunctionType) and name.isidentifier():
         return (f"put '{name}' under @mpmd.inline, so that it becomes a part of the task",)
     if not callable(callee):
