@@ -6,6 +6,7 @@ Not here: bounds (`guards.py`), overlap (`regions.py`), registers of late scalar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Union
@@ -13,7 +14,7 @@ from typing import Union
 import numpy as np
 
 from mpmd.errors import LanguageError, Span
-from mpmd.lang.index import INT_MAX, ONE, Index, Interval
+from mpmd.lang.index import INT_MAX, ONE, UNBOUNDED, Index, Interval
 from mpmd.lang.program import ChannelArg, Program, ScalarArg, Tensor, View
 from mpmd.lang.tile import Axis, Param
 from mpmd.lang.types import Direction
@@ -71,14 +72,35 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """What must hold of `what` (its text, or what makes it), and what to say where it never can."""
+
+    span: Span
+    what: str | Callable[[], str]
+    rule: str
+    breach: str
+
+    @property
+    def text(self) -> str:
+        return f"{self._what} {self.rule}"
+
+    @property
+    def failure(self) -> str:
+        return f"{self._what} {self.breach}"
+
+    @property
+    def _what(self) -> str:
+        return self.what if isinstance(self.what, str) else self.what()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """The instances run only if `lo ≤ value ≤ hi`; else the launch ends."""
 
     value: Affine
     lo: int
     hi: int
-    span: Span
-    text: str
+    law: Law
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +123,7 @@ SiteNeed = Union[Condition, Check, Reading, Fact]
 
 
 class Facts(dict[Terms, Interval]):
-    """What is known of linear parts once the needs of a site hold."""
+    """What is known of linear parts (reduced) once the needs of a site hold."""
 
     def add(self, need: SiteNeed) -> None:
         """Learn from a need; one whose constants differ between instances teaches nothing."""
@@ -112,26 +134,32 @@ class Facts(dict[Terms, Interval]):
         if need.value.terms and const is not None:
             low = lo - const if lo > -INT_MAX else lo
             high = hi - const if hi < INT_MAX else hi
-            known = self.get(need.value.terms, Interval(low, high))
-            self[need.value.terms] = Interval(max(known.lo, low), min(known.hi, high))
+            terms, factor = affine.reduced(need.value.terms)
+            self[terms] = _meet(self.get(terms, UNBOUNDED), affine.divided(Interval(low, high), factor))
 
     def narrow(self, terms: Terms, bound: Interval) -> Interval:
-        """What the bound of a linear part is, in an instance that runs."""
-        known = self.get(terms)
-        return bound if known is None else Interval(max(bound.lo, known.lo), min(bound.hi, known.hi))
+        """The bounds of a linear part in an instance that runs, given those that hold everywhere."""
+        if not self or not terms:
+            return bound
+        plain, factor = affine.reduced(terms)
+        return _meet(bound, affine.multiplied(self.get(plain, UNBOUNDED), factor))
+
+
+def _meet(a: Interval, b: Interval) -> Interval:
+    return Interval(max(a.lo, b.lo), min(a.hi, b.hi))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopCopy:
-    """A copy of a repeated loop's body: what is called iteration i of the loop is iteration i + `shift`.
+    """A copy of a repeated loop's body, in which the loop's variable is `iteration`; None: LoopIndex itself.
 
-    Rows are made from the copy with shift 0. To compare iterations i, i + 1 and i + d, make the arguments
-    of all sites three times: `LoopCopy()`, `LoopCopy(1, Affine(1))`, and
-    `LoopCopy(2, launch.unknown("d", 2, most))`. `number` tells apart what copies read from memory.
+    Rows are made from the copy `LoopCopy()`. To compare iterations i and i + d, make the arguments of all
+    sites again with `LoopCopy(1, i + launch.unknown("d", 1, most))`, where i is a late `Iteration`.
+    `number` tells apart what copies read from memory.
     """
 
     number: int = 0
-    shift: Affine = field(default_factory=lambda: Affine(0))
+    iteration: Affine | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +253,8 @@ def _around(site: SiteInstances, program: Program, launch: LaunchScalars, copy: 
     if site.repeated is not None:
         loop = site.repeated
         count = launch.split(loop.count, around.scope, loop.span).linear
-        around.scope[loop.name] = launch.late_scalar(Iteration(loop.name, count)) + copy.shift
+        index = launch.late_scalar(Iteration(loop.name, count))
+        around.scope[loop.name] = index if copy.iteration is None else copy.iteration
     for piece in site.pieces:
         around.path = (*around.path, (piece.loop.name, piece.index))
         for name, definition in piece.symbols:
@@ -249,7 +278,9 @@ def _need(need: Need, scope: Scope, launch: LaunchScalars, span: Span) -> SiteNe
         return Condition(value)
     if isinstance(need, Holds):
         return Fact(value, need.lo, need.hi)
-    return Check(value, need.lo, need.hi, need.span, need.text)
+    bounds = f"{need.lo} to {need.hi}"
+    rule = f"stays within {bounds}" if need.hi < INT_MAX else f"is at least {need.lo}"
+    return Check(value, need.lo, need.hi, Law(need.span, need.what, rule, f"leaves {bounds}"))
 
 
 def _datum(
@@ -271,8 +302,9 @@ def _datum(
     access = _access(param, View(tensor.id, region, ()), program, around.scope, launch, piece.loop.span)
     for number, (axis, size) in enumerate(zip(access.spans, tensor.shape, strict=True)):
         if axis.start.terms:
-            text = f"index {region[number].start} of axis {number} of '{tensor.name}' stays within {size}"
-            around.needs.append(Check(axis.start, 0, size - 1, piece.loop.span, text))
+            what = f"index {region[number].start} of axis {number} of '{tensor.name}'"
+            law = Law(piece.loop.span, what, f"stays within {size}", f"leaves its {size} elements")
+            around.needs.append(Check(axis.start, 0, size - 1, law))
     # Whether the data rise is checked where the loop is reached. If that depends on a condition, others
     # that read the same integers must not rely on it: the path keeps their scalars apart.
     path = () if around.certain else around.path[:-1]

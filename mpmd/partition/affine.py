@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import gcd
 from typing import Union
 
 import numpy as np
 import numpy.typing as npt
 
 from mpmd.errors import Span
-from mpmd.lang.index import Atom, Index, Opaque, Sym, symbol
+from mpmd.lang.index import INT_MAX, Atom, Index, Interval, Opaque, Sym, symbol
 from mpmd.lang.program import Scalar
 from mpmd.partition.graph import Derived, IntColumn, Linear
 
@@ -85,6 +86,27 @@ def add_terms(a: Terms, b: Terms) -> Terms:
     for scalar, coefficient in b:
         sums[scalar] = sums.get(scalar, 0) + coefficient
     return tuple(sorted((s, c) for s, c in sums.items() if c))
+
+
+def reduced(terms: Terms) -> tuple[Terms, int]:
+    """A linear part without common factor, its first coefficient positive; and the factor."""
+    factor = gcd(*(c for _, c in terms)) * (1 if terms[0][1] > 0 else -1)
+    return terms if factor == 1 else tuple((s, c // factor) for s, c in terms), factor
+
+
+def divided(bound: Interval, factor: int) -> Interval:
+    """The bounds of `x` where those of `factor · x` are given."""
+    least, most = bound.lo, bound.hi
+    if factor < 0:
+        least, most, factor = -most, -least, -factor
+    low = -(-least // factor) if least > -INT_MAX else -INT_MAX
+    return Interval(low, most // factor if most < INT_MAX else INT_MAX)
+
+
+def multiplied(bound: Interval, factor: int) -> Interval:
+    """The bounds of `factor · x` where those of `x` are given."""
+    ends = [end if abs(end) >= INT_MAX else end * abs(factor) for end in (bound.lo, bound.hi)]
+    return Interval(*ends) if factor > 0 else Interval(-ends[1], -ends[0])
 
 
 def is_late(terms: Terms) -> bool:
@@ -210,6 +232,13 @@ class LaunchScalars:
     def late_value(self, scalar: int) -> LateValue:
         return self.late[scalar - LATE]
 
+    def derivation(self, scalar: int) -> Derived | None:
+        """How a scalar is computed from others, if it is."""
+        if scalar >= LATE:
+            value = self.late[scalar - LATE]
+            return value if isinstance(value, Derived) else None
+        return self.derived[scalar - len(self.scalars)] if scalar >= len(self.scalars) else None
+
     def divisor_text(self, derived: Derived) -> tuple[Span, str]:
         """Where a late quotient stands, and what to call its divisor."""
         return self._texts[derived]
@@ -236,15 +265,32 @@ class LaunchScalars:
                 factor = None if a.terms else same_everywhere(a.const)
                 if factor is not None:
                     return b * factor
+        if atom.op in ("floordiv", "mod") and isinstance(rhs.const, int) and not rhs.terms and rhs.const > 0:
+            return self._divide(atom.op, lhs, rhs.const)
         return self._derive(Derived(atom.op, lhs.linear, rhs.linear), span, f"the divisor of {atom}")
 
+    def _divide(self, op: str, value: Affine, divisor: int) -> Affine:
+        """A quotient or remainder by a constant; what the divisor divides stays out of it."""
+        whole = tuple((s, c // divisor) for s, c in value.terms if c % divisor == 0)
+        rest = tuple((s, c) for s, c in value.terms if c % divisor)
+        if rest:
+            divided = Linear(Affine(value.const).linear.const, rest)
+            part = self._derived(Derived(op, divided, Linear(divisor)))
+        else:
+            part = Affine(_applied(op, value.const, divisor))
+        return part + Affine(0, whole) if op == "floordiv" else part
+
     def _derive(self, derived: Derived, span: Span, divisor: str) -> Affine:
-        divides = derived.op in ("floordiv", "mod") and bool(derived.rhs.terms)
+        if derived.op in ("floordiv", "mod"):
+            if is_late(derived.lhs.terms) or is_late(derived.rhs.terms):
+                self._texts.setdefault(derived, (span, divisor))
+            else:
+                self.divisors.append((derived.rhs, span, divisor))
+        return self._derived(derived)
+
+    def _derived(self, derived: Derived) -> Affine:
         if is_late(derived.lhs.terms) or is_late(derived.rhs.terms):
-            self._texts.setdefault(derived, (span, divisor))
             return self.late_scalar(derived)
-        if divides:
-            self.divisors.append((derived.rhs, span, divisor))
         if derived not in self._known:
             self._known[derived] = len(self)
             self.derived.append(derived)

@@ -22,11 +22,12 @@ from mpmd.partition.affine import Column, LaunchScalars, side_by_side
 from mpmd.partition.conflicts import conflicts
 from mpmd.partition.cost import Costs, Work
 from mpmd.partition.expand import expand
-from mpmd.partition.graph import Guard, IntColumn, Phase, Site, TaskGraph, column
-from mpmd.partition.guards import Intervals, interval_of, prove
+from mpmd.partition.graph import IntColumn, Phase, Site, TaskGraph, column
+from mpmd.partition.guards import Intervals, Proof, interval_of, prove
 from mpmd.partition.regions import Mask
 from mpmd.partition.specialise import specialise
 from mpmd.partition.tile import choose_sizes, fixed_sizes
+from mpmd.partition.versions import versioned
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,7 @@ class _Expansion:
 
     sites: tuple[SiteArguments, ...]
     launch: LaunchScalars
-    guards: tuple[Guard, ...]
-    intervals: Intervals
+    proof: Proof
     work: tuple[Work, ...]
 
 
@@ -55,15 +55,17 @@ def partition(program: Program, machine: Machine, *, tiles: Mapping[str, int] | 
 
 def _expand(program: Program, sizes: Mapping[str, int | None]) -> _Expansion:
     launch = LaunchScalars(program.scalars)
-    sites = tuple(arguments_of(site, program, launch) for site in expand(program.body, sizes))
-    guards, intervals = prove(sites, launch)
-    costs = Costs(intervals)
-    return _Expansion(sites, launch, guards, intervals, tuple(costs.of(arguments) for arguments in sites))
+    instances = versioned(expand(program.body, sizes), program)
+    sites = tuple(arguments_of(site, program, launch) for site in instances)
+    proof = prove(sites, launch)
+    costs = Costs(proof.intervals)
+    return _Expansion(sites, launch, proof, tuple(costs.of(arguments) for arguments in sites))
 
 
 def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGraph:
     arguments = expansion.sites
-    functions, rows = specialise(program, arguments, expansion.intervals)
+    intervals = expansion.proof.intervals
+    functions, rows = specialise(program, arguments, expansion.launch, expansion.proof)
     count = sum(len(a.site.ids) for a in arguments)
     site = np.empty(count, np.int32)
     flops, moved = np.empty(count), np.empty(count)
@@ -72,15 +74,17 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
         flops[a.site.ids] = work.flops
         moved[a.site.ids] = work.bytes
     word_ptr, words = _scatter(arguments, [r.words for r in rows], site)
-    accesses = [_accesses(a, expansion.intervals) for a in arguments]
+    accesses = [_accesses(a, intervals) for a in arguments]
     access_ptr, flat = _scatter(arguments, accesses, site)
     access = flat.reshape(-1, 4)
     return TaskGraph(
         program=program,
         functions=functions,
-        sites=tuple(Site(a.site.call, r.function, r.symbolic) for a, r in zip(arguments, rows, strict=True)),
+        sites=tuple(
+            Site(a.site.call, r.function, r.symbolic, r.late) for a, r in zip(arguments, rows, strict=True)
+        ),
         derived=tuple(expansion.launch.derived),
-        guards=expansion.guards,
+        guards=expansion.proof.guards,
         tiles=tiles,
         site=column(site, np.int32),
         number=column(_ordinals(arguments, site), np.int32),
@@ -93,7 +97,7 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
         access_mode=column(access[:, 1], np.uint8),
         access_lo=column(access[:, 2]),
         access_hi=column(access[:, 3]),
-        deps=conflicts(arguments, count, expansion.intervals),
+        deps=conflicts(arguments, count, expansion.launch, intervals),
         phases=(Phase(0, count),),
         gang=column(np.full(count, -1), np.int32),
         drain=column(np.full(count, -1), np.int32),
@@ -120,7 +124,7 @@ def _scatter(
 def _accesses(arguments: SiteArguments, intervals: Intervals) -> IntColumn:
     """[instances, parameters × (root tensor, mode, first byte, past the last byte)]."""
     columns: list[Column] = []
-    for access in arguments.accesses:
+    for access in arguments.touched:
         columns += [access.root.id, access.mode, *_byte_hull(access, intervals)]
     return side_by_side(columns, len(arguments.site.ids))
 

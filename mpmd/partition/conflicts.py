@@ -9,17 +9,17 @@ Tensors that no task writes (weights) are left out: nothing can conflict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from mpmd.partition.accesses import Access, SiteArguments
-from mpmd.partition.affine import Column, Terms, lowest, side_by_side
+from mpmd.partition.affine import Column, LaunchScalars, lowest, side_by_side
 from mpmd.partition.dependences import Accesses, dependences
 from mpmd.partition.frame import Frame, Shape, frame_of
 from mpmd.partition.graph import Deps, IntColumn
-from mpmd.partition.guards import Intervals, interval_of
+from mpmd.partition.guards import Intervals
+from mpmd.partition.parts import Parts
 from mpmd.partition.regions import Mask, RegionTable, region_table
 
 TASK, PLACE, MODE, REGION = range(4)
@@ -29,30 +29,18 @@ Use = tuple[SiteArguments, int]
 """A call and the number of one of its tensor parameters."""
 
 
-@dataclass(slots=True)
-class _Parts:
-    """Runtime parts of region ends, numbered from 1 in order of appearance; 0 is none."""
-
-    numbers: dict[Terms, int] = field(default_factory=lambda: {(): 0})
-
-    def number(self, terms: Terms) -> int:
-        return self.numbers.setdefault(terms, len(self.numbers))
-
-    def bounds(self, intervals: Intervals) -> tuple[IntColumn, IntColumn]:
-        bounds = [interval_of(terms, intervals) for terms in self.numbers]
-        return np.array([b.lo for b in bounds], np.int64), np.array([b.hi for b in bounds], np.int64)
-
-
-def conflicts(sites: Sequence[SiteArguments], tasks: int, intervals: Intervals) -> Deps:
+def conflicts(
+    sites: Sequence[SiteArguments], tasks: int, launch: LaunchScalars, intervals: Intervals
+) -> Deps:
     """The dependences among all instances."""
-    parts = _Parts()
+    parts = Parts(launch, intervals)
     accesses: list[IntColumn] = []
     tensor_of_region: list[int] = []
     overlaps: list[list[int]] = []
     covers: list[list[int]] = []
     tables: dict[tuple[bytes, bytes, Shape], RegionTable] = {}
     for root, uses in _written_tensors(sites).items():
-        frame = frame_of(arguments.accesses[number].tensor.shape for arguments, number in uses)
+        frame = frame_of(arguments.touched[number].tensor.shape for arguments, number in uses)
         blocks = [_block(arguments, number, frame, parts, intervals) for arguments, number in uses]
         heads = np.concatenate([head for head, _ in blocks])
         if not len(heads):
@@ -62,7 +50,7 @@ def conflicts(sites: Sequence[SiteArguments], tasks: int, intervals: Intervals) 
         used_alike = (boxes.tobytes(), written.tobytes(), frame.shape)  # as the buffers of another layer
         table = tables.get(used_alike)
         if table is None:
-            table = region_table(boxes, written, frame.shape, *parts.bounds(intervals))
+            table = region_table(boxes, written, frame.shape, parts)
             tables[used_alike] = table
         heads[:, REGION] = table.of_access + len(overlaps)
         accesses.append(heads)
@@ -87,7 +75,7 @@ def _written_tensors(sites: Sequence[SiteArguments]) -> dict[int, list[Use]]:
     uses: dict[int, list[Use]] = {}
     written: set[int] = set()
     for arguments in sites:
-        for number, access in enumerate(arguments.accesses):
+        for number, access in enumerate(arguments.touched):
             uses.setdefault(access.root.id, []).append((arguments, number))
             if access.mode & 2:
                 written.add(access.root.id)
@@ -95,10 +83,10 @@ def _written_tensors(sites: Sequence[SiteArguments]) -> dict[int, list[Use]]:
 
 
 def _block(
-    arguments: SiteArguments, number: int, frame: Frame, parts: _Parts, intervals: Intervals
+    arguments: SiteArguments, number: int, frame: Frame, parts: Parts, intervals: Intervals
 ) -> tuple[IntColumn, IntColumn]:
     """Of one parameter of one call: what each access is (region left open), and its box."""
-    access = arguments.accesses[number]
+    access = arguments.touched[number]
     tasks = arguments.site.ids
     runs = frame.project(access, intervals)
     ends: list[Column] = []

@@ -36,7 +36,7 @@ from mpmd.lang.tile import (
 )
 from mpmd.lang.types import DType
 from mpmd.machine import Machine
-from mpmd.partition.accesses import SiteArguments
+from mpmd.partition.accesses import Facts, SiteArguments
 from mpmd.partition.affine import Affine, Column
 from mpmd.partition.guards import Intervals, interval_of
 from mpmd.partition.specialise import TaskNumbers
@@ -91,20 +91,22 @@ class Costs:
         for name, tensor, position in named:
             access = arguments.accesses[tensor]
             axis = access.axes[position]
-            values[name] = self._typical(access.spans[axis].extent, access.tensor.shape[axis])
+            values[name] = self._typical(
+                access.spans[axis].extent, access.tensor.shape[axis], arguments.facts
+            )
         for param, value in zip(arguments.site.call.task.scalars, arguments.scalars, strict=True):
             if param.dtype.is_integer:
-                values[param.name] = self._typical(value, 0)
+                values[param.name] = self._typical(value, 0, arguments.facts)
         for name, extent in arguments.site.call.dims:  # those that only channels have
             if extent.is_const:
                 values.setdefault(name, extent.const)
         return values
 
-    def _typical(self, value: Affine, otherwise: int) -> Column:
+    def _typical(self, value: Affine, otherwise: int, facts: Facts) -> Column:
         """The value in the middle of what is proved of its runtime part."""
         if not value.terms:
             return value.const
-        bound = interval_of(value.terms, self._intervals)
+        bound = facts.narrow(value.terms, interval_of(value.terms, self._intervals))
         if max(-bound.lo, bound.hi) >= 2**31 - 1:  # no more than the type says
             return otherwise
         return value.const + (bound.lo + bound.hi) // 2

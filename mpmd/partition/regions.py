@@ -5,8 +5,9 @@ Out: a `RegionTable`: the distinct regions, which of them overlap, and which cov
 Not here: order and dependences (`dependences.py`).
 
 A box has, per axis, `first`, `last` and `step`; the two ends are constants plus a runtime part that is
-known by its number (0: none). Ends with equal runtime parts compare exactly; others by the intervals
-that the guards prove. So "apart" is always true where it is said, and exact where all is constant.
+known by its number (0: none). Ends with equal runtime parts compare exactly; others by what is known of
+the parts and of their difference (`parts.py`). So "apart" is always true where it is said, and exact
+where all is constant.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from mpmd.partition.frame import Shape
 from mpmd.partition.graph import IntColumn
+from mpmd.partition.parts import Parts
 
 FIRST, FIRST_PART, LAST, LAST_PART, STEP = range(5)
 """The columns of one axis in a row."""
@@ -58,17 +60,16 @@ class Ends:
     first_max: IntColumn
     last_min: IntColumn
     last_max: IntColumn
+    parts: Parts
 
 
-def region_table(
-    rows: IntColumn, written: Mask, shape: Shape, part_low: IntColumn, part_high: IntColumn
-) -> RegionTable:
-    """The regions of `rows` (five columns per axis of `shape`); `part_low/high` bound the runtime parts."""
+def region_table(rows: IntColumn, written: Mask, shape: Shape, parts: Parts) -> RegionTable:
+    """The regions of `rows` (five columns per axis of `shape`); `parts` are those of their ends."""
     rows = _canonical(rows, len(shape))
     distinct, of_access = _unique_rows(rows)
     is_written = np.zeros(len(distinct), bool)
     is_written[of_access[written]] = True
-    axes = [_ends(distinct[:, 5 * a : 5 * a + 5], n, part_low, part_high) for a, n in enumerate(shape)]
+    axes = [_ends(distinct[:, 5 * a : 5 * a + 5], n, parts) for a, n in enumerate(shape)]
     a, b = _candidates(axes, is_written)
     keep = np.ones(len(a), bool)
     for start in range(0, len(a), PAIRS_AT_ONCE):
@@ -101,9 +102,10 @@ def covered(axes: list[Ends], a: IntColumn, b: IntColumn) -> Mask:
     result = np.ones(len(a), bool)
     for axis in axes:
         same_first = axis.first_part[a] == axis.first_part[b]
-        same_last = axis.last_part[a] == axis.last_part[b]
-        result &= np.where(same_first, axis.first[a] <= axis.first[b], axis.first_max[a] <= axis.first_min[b])
-        result &= np.where(same_last, axis.last[a] >= axis.last[b], axis.last_min[a] >= axis.last_max[b])
+        begins = axis.parts.greatest(axis.first_part[a], axis.first_part[b])
+        ends = axis.parts.greatest(axis.last_part[b], axis.last_part[a])
+        result &= (axis.first_max[a] <= axis.first_min[b]) | (axis.first[a] - axis.first[b] + begins <= 0)
+        result &= (axis.last_min[a] >= axis.last_max[b]) | (axis.last[b] - axis.last[a] + ends <= 0)
         step = axis.step[a]
         single = (axis.first[b] == axis.last[b]) & (axis.first_part[b] == axis.last_part[b])
         on_grid = same_first & ((axis.first[b] - axis.first[a]) % step == 0)
@@ -132,8 +134,9 @@ def _unique_rows(rows: IntColumn) -> tuple[IntColumn, IntColumn]:
     return rows[index], inverse.reshape(-1).astype(np.int64)
 
 
-def _ends(columns: IntColumn, extent: int, part_low: IntColumn, part_high: IntColumn) -> Ends:
+def _ends(columns: IntColumn, extent: int, parts: Parts) -> Ends:
     first, first_part, last, last_part, step = (np.ascontiguousarray(c) for c in columns.T)
+    part_low, part_high = parts.low, parts.high
 
     def within(values: IntColumn) -> IntColumn:
         return np.clip(values, 0, extent - 1)  # the guards keep regions inside
@@ -144,6 +147,7 @@ def _ends(columns: IntColumn, extent: int, part_low: IntColumn, part_high: IntCo
         first_max=within(first + part_high[first_part]),
         last_min=np.minimum(last + part_low[last_part], extent - 1),  # below 0: may be empty
         last_max=within(last + part_high[last_part]),
+        parts=parts,
     )  # fmt: skip
 
 
@@ -184,8 +188,8 @@ def _candidates(axes: list[Ends], written: Mask) -> tuple[IntColumn, IntColumn]:
 
 def _before(axis: Ends, a: IntColumn, b: IntColumn) -> Mask:
     """`a` ends before `b` begins."""
-    exact = axis.last_part[a] == axis.first_part[b]
-    return np.where(exact, axis.last[a] < axis.first[b], axis.last_max[a] < axis.first_min[b])
+    between = axis.parts.greatest(axis.last_part[a], axis.first_part[b])
+    return (axis.last_max[a] < axis.first_min[b]) | (axis.last[a] - axis.first[b] + between < 0)
 
 
 def _interleaved(axis: Ends, a: IntColumn, b: IntColumn) -> Mask:

@@ -1,6 +1,6 @@
 """Functions and rows: which calls share a piece of code, and what each instance passes to it.
 
-In:  the arguments of every call, proved intervals of the launch scalars.
+In:  the arguments of every call, and what was proved of the scalars.
 Out: `Function`s, and per call a `SiteRows`.
 Not here: the code (`codegen`), the bytes of the tables (`codegen.tables`).
 
@@ -11,16 +11,17 @@ that differ between instances (the last, smaller tile; a runtime extent) become 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mpmd.lang.index import INT_MAX, Index
 from mpmd.lang.program import Program
 from mpmd.lang.tile import TaskDef
-from mpmd.partition.accesses import Access, SiteArguments
-from mpmd.partition.affine import Affine, highest, same_everywhere, side_by_side
-from mpmd.partition.graph import Function, IntColumn, Layout, Word, WordKind
-from mpmd.partition.guards import Intervals, interval_of
+from mpmd.partition.accesses import Access, Facts, SiteArguments, SiteNeed
+from mpmd.partition.affine import Affine, LaunchScalars, highest, same_everywhere, side_by_side
+from mpmd.partition.graph import Function, IntColumn, LateOp, Layout, Word, WordKind
+from mpmd.partition.guards import Intervals, Proof, interval_of
+from mpmd.partition.late import LateOps
 
 # Words of C++ that may name a task in Python.
 _RESERVED = frozenset((
@@ -36,11 +37,16 @@ _RESERVED = frozenset((
 
 @dataclass(frozen=True, eq=False)
 class SiteRows:
-    """The rows of a call's instances: the function, one row each, and the part added at a launch."""
+    """The rows of a call's instances: the function, one row each, what is added later, and the late ops."""
 
     function: int
     words: IntColumn  # [instances, words of the function]
     symbolic: tuple[tuple[int, int, int], ...]
+    late: tuple[LateOp, ...]
+
+
+_Bounds = tuple[tuple[int, ...], ...]
+"""Per tensor parameter, the largest extent of each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +54,18 @@ class _Form:
     """What calls must have in common to share a function. `task` numbers the distinct tasks."""
 
     task: int
-    bounds: tuple[tuple[int, ...], ...]
+    bounds: _Bounds
     strides: tuple[tuple[int, ...], ...]
+    tokens: tuple[tuple[int, ...], ...]  # shapes of the channels
 
 
 def specialise(
-    program: Program, sites: Sequence[SiteArguments], intervals: Intervals
+    program: Program, sites: Sequence[SiteArguments], launch: LaunchScalars, proof: Proof
 ) -> tuple[tuple[Function, ...], tuple[SiteRows, ...]]:
     """The functions of a program, in order of first use, and the rows of every call."""
     numbering = TaskNumbers()
     members: dict[_Form, list[int]] = {}
-    extents: dict[int, tuple[tuple[int, ...], ...]] = {}  # by task
-    for index, arguments in enumerate(sites):
-        task = arguments.site.call.task
-        number = numbering.number(task)
-        if number not in extents:
-            extents[number] = _extent_numbers(task)
-        form = _form(number, extents[number], arguments, intervals)
+    for index, form in enumerate(_forms(program, sites, proof.intervals, numbering)):
         members.setdefault(form, []).append(index)
     names = _Names({task.name for task in numbering.tasks})
     functions: list[Function] = []
@@ -72,7 +73,8 @@ def specialise(
     for form, indices in members.items():
         function = _function(form, numbering.tasks[form.task], [sites[i] for i in indices], names)
         for index in indices:
-            rows[index] = _rows(len(functions), function, sites[index])
+            ops = LateOps(launch, proof.intervals)
+            rows[index] = _rows(len(functions), function, sites[index], proof.needs[index], ops)
         functions.append(function)
     return tuple(functions), tuple(row for row in rows if row is not None)
 
@@ -95,13 +97,14 @@ class TaskNumbers:
         return known
 
 
-def _bound(access: Access, axis: int, intervals: Intervals) -> int:
+def _bound(access: Access, axis: int, facts: Facts, intervals: Intervals) -> int:
     """The largest extent of an axis over all instances and launches that pass the guards."""
     span = access.spans[axis]
     room = -(-access.tensor.shape[axis] // span.step)
     proved = highest(span.extent.const)
     if span.extent.terms:
-        proved += interval_of(span.extent.terms, intervals).hi
+        terms = span.extent.terms
+        proved += facts.narrow(terms, interval_of(terms, intervals)).hi
     return max(0, min(room, proved))
 
 
@@ -113,17 +116,36 @@ def _extent_numbers(task: TaskDef) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _form(
-    task: int, extents: tuple[tuple[int, ...], ...], arguments: SiteArguments, intervals: Intervals
-) -> _Form:
+def _forms(
+    program: Program, sites: Sequence[SiteArguments], intervals: Intervals, numbering: TaskNumbers
+) -> Iterator[_Form]:
+    """The form of each site. The copies that unrolled loops make of a call have one, that of the largest."""
+    extents: dict[int, tuple[tuple[int, ...], ...]] = {}  # by task
+    largest: dict[int, _Bounds] = {}  # by call; no order depends on it
+    for arguments in sites:
+        number = numbering.number(arguments.site.call.task)
+        if number not in extents:
+            extents[number] = _extent_numbers(arguments.site.call.task)
+        bounds = _bounds(extents[number], arguments, intervals)
+        known = largest.setdefault(id(arguments.site.call), bounds)
+        if bounds is not known:
+            largest[id(arguments.site.call)] = tuple(
+                tuple(map(max, a, b)) for a, b in zip(bounds, known, strict=True)
+            )
+    for arguments in sites:
+        bounds = largest[id(arguments.site.call)]
+        strides = tuple(map(_strides, arguments.accesses, bounds))
+        tokens = tuple(program.channels[channel].shape for channel in arguments.channels)
+        yield _Form(numbering.number(arguments.site.call.task), bounds, strides, tokens)
+
+
+def _bounds(extents: tuple[tuple[int, ...], ...], arguments: SiteArguments, intervals: Intervals) -> _Bounds:
     """A dim has one extent, so the least bound among the axes that have it holds for all of them."""
     least: dict[int, int] = {}
     for access, numbers in zip(arguments.accesses, extents, strict=True):
         for number, axis in zip(numbers, access.axes, strict=True):
-            least[number] = min(least.get(number, INT_MAX), _bound(access, axis, intervals))
-    bounds = tuple([tuple([least[number] for number in numbers]) for numbers in extents])
-    strides = tuple(map(_strides, arguments.accesses, bounds))
-    return _Form(task, bounds, strides)
+            least[number] = min(least.get(number, INT_MAX), _bound(access, axis, arguments.facts, intervals))
+    return tuple([tuple([least[number] for number in numbers]) for numbers in extents])
 
 
 def _strides(access: Access, bounds: tuple[int, ...]) -> tuple[int, ...]:
@@ -159,6 +181,11 @@ def _function(form: _Form, task: TaskDef, sites: Sequence[SiteArguments], names:
             if len(index.terms) == 1 and not index.const and index.terms[0][1] == 1:
                 dims.setdefault(str(index), (bound, extent is not None))
     words += [Word(WordKind.SCALAR, param.name) for param in task.scalars]
+    words += [Word(WordKind.CHANNEL, param.name) for param in task.channels]
+    for param, shape in zip(task.channels, form.tokens, strict=True):
+        for index, extent in zip(param.shape, shape, strict=True):
+            if str(index) in task.dims:
+                dims.setdefault(str(index), (extent, True))
     return Function(
         name=names.take(task.name),
         task=task,
@@ -174,7 +201,9 @@ def _is_fixed(access: Access, axis: int, bound: int) -> bool:
     return not extent.terms and same_everywhere(extent.const) == bound
 
 
-def _rows(number: int, function: Function, arguments: SiteArguments) -> SiteRows:
+def _rows(
+    number: int, function: Function, arguments: SiteArguments, needs: tuple[SiteNeed, ...], ops: LateOps
+) -> SiteRows:
     values: list[Affine] = []
     for access, layout in zip(arguments.accesses, function.layouts, strict=True):
         values += [Affine(access.root.id), access.byte_offset]
@@ -182,13 +211,15 @@ def _rows(number: int, function: Function, arguments: SiteArguments) -> SiteRows
             access.spans[access.axes[axis]].extent for axis, e in enumerate(layout.extents) if e is None
         ]
     values += arguments.scalars
+    values += map(Affine, arguments.channels)
+    ops.meet(needs)
     words = side_by_side([value.const for value in values], len(arguments.site.ids))
     symbolic = [
         (word, scalar, coefficient)
         for word, value in enumerate(values)
-        for scalar, coefficient in value.terms
+        for scalar, coefficient in ops.terms(value.terms)
     ]
-    return SiteRows(number, words, tuple(symbolic))
+    return SiteRows(number, words, tuple(symbolic), tuple(ops.ops))
 
 
 class _Names:

@@ -29,13 +29,13 @@ class Skips:
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """The launch ends unless `lo ≤ value ≤ hi`, if the piece is reached."""
+    """The launch ends unless `lo ≤ value ≤ hi`, if the piece is reached; `what` names the value."""
 
     value: Index
     lo: int
     hi: int
     span: Span
-    text: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,7 @@ def _piece(
         if here.const > 0:
             yield Piece(loop, index, (*constants, *((name, value.const) for name, value in symbols.items())))
         return
-    text = f"the extent {loop.extent} of loop '{loop.name}' stays within 0 to {most}"
-    within = Requires(extent, 0, most, loop.span, text)
+    within = Requires(extent, 0, most, loop.span, f"the extent {loop.extent} of loop '{loop.name}'")
     yield Piece(loop, index, constants, tuple(symbols.items()), (within, *known, Skips(here)), rising)
 
 
@@ -170,8 +169,8 @@ def _segments(loop: Segments) -> Iterator[Piece]:
                 (f"{name}.size", size),
             ),
             (
-                Requires(start, 0, INT_MAX, loop.span, f"{segment} starts at 0 or after"),
-                Requires(size, 0, loop.capacity, loop.span, f"{segment} has 0 to {loop.capacity} elements"),
+                Requires(start, 0, INT_MAX, loop.span, f"the start of {segment}"),
+                Requires(size, 0, loop.capacity, loop.span, f"the size of {segment}"),
                 Skips(size),
             ),
             (Rising(symbol(low), symbol(high), loop.capacity),),

@@ -11,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpmd.lang.index import Index, Interval
-from mpmd.lang.program import Tensor
+from mpmd.lang.program import Scalar, Tensor
 from mpmd.lang.tile import Axis, Param
-from mpmd.lang.types import Direction, f32
+from mpmd.lang.types import Direction, f32, i32
 from mpmd.partition.accesses import Access, AxisSpan
-from mpmd.partition.affine import Affine
+from mpmd.partition.affine import Affine, LaunchScalars
 from mpmd.partition.frame import Frame, Run, frame_of
+from mpmd.partition.parts import Parts
 from mpmd.partition.regions import RegionTable, region_table
 from tests.unit.partition_programs import SPAN
 
-NO_PARTS = np.zeros(1, np.int64)
+NO_PARTS = Parts(LaunchScalars(()), {})
 
 Box = tuple[tuple[int, int, int], ...]
 """Per axis (start, extent, step)."""
@@ -34,7 +35,7 @@ def table_of(boxes: list[Box], written: list[bool], shape: tuple[int, ...]) -> R
     rows = [
         [v for start, n, step in box for v in (start, 0, start + (n - 1) * step, 0, step)] for box in boxes
     ]
-    return region_table(np.array(rows, np.int64), np.array(written), shape, NO_PARTS, NO_PARTS)
+    return region_table(np.array(rows, np.int64), np.array(written), shape, NO_PARTS)
 
 
 def pairs(table: RegionTable) -> set[tuple[int, int]]:
@@ -85,9 +86,11 @@ def test_progressions_that_meet_only_past_their_ends_are_apart() -> None:
 
 
 def runtime_table(rows: list[list[int]], parts: list[Interval], shape: tuple[int, ...]) -> RegionTable:
-    low = np.array([0, *(p.lo for p in parts)], np.int64)
-    high = np.array([0, *(p.hi for p in parts)], np.int64)
-    return region_table(np.array(rows, np.int64), np.ones(len(rows), bool), shape, low, high)
+    scalars = tuple(Scalar(f"s{number}", i32, SPAN) for number in range(len(parts)))
+    known = Parts(LaunchScalars(scalars), dict(enumerate(parts)))
+    for number in range(len(parts)):
+        known.number(((number, 1),))
+    return region_table(np.array(rows, np.int64), np.ones(len(rows), bool), shape, known)
 
 
 def test_equal_runtime_parts_compare_by_their_constants() -> None:
@@ -161,7 +164,7 @@ def projected(frame: Frame, shape: tuple[int, ...], box: Box) -> set[int]:
     """The flat elements whose coordinates all lie in the projection of a box."""
     runs = [
         range(int(run.first.const), int(run.last.const) + 1, int(run.step))
-        for run in frame.project(access(shape, box), ())
+        for run in frame.project(access(shape, box), {})
     ]
     digits = list(zip(frame.coordinates, runs, strict=True))
     return {p for p in range(prod(shape)) if all(p % outer // inner in run for (inner, outer), run in digits)}
@@ -192,10 +195,10 @@ def test_regions_of_different_shapes_that_share_elements_overlap_and_cover_only_
     frame = frame_of(shapes)
     drawn = [(shape, data.draw(boxes(shape))) for shape in shapes]
     rows = [
-        [v for run in frame.project(access(shape, box), ()) for v in _columns(run)] for shape, box in drawn
+        [v for run in frame.project(access(shape, box), {}) for v in _columns(run)] for shape, box in drawn
     ]
     everything = np.ones(len(rows), bool)
-    table = region_table(np.array(rows, np.int64), everything, frame.shape, NO_PARTS, NO_PARTS)
+    table = region_table(np.array(rows, np.int64), everything, frame.shape, NO_PARTS)
     sets = [flat_elements(shape, box) for shape, box in drawn]
     region = table.of_access.tolist()
     found = pairs(table)
@@ -215,10 +218,10 @@ def _columns(run: Run) -> tuple[int, int, int, int, int]:
 def test_tiles_that_cut_a_head_are_apart_though_both_touch_it() -> None:
     frame = frame_of([(2, 12), (2, 3, 4)])
     left, right = (
-        frame.project(access((2, 12), ((0, 2, 1), (at, 6, 1))), ()) for at in (0, 6)
+        frame.project(access((2, 12), ((0, 2, 1), (at, 6, 1))), {}) for at in (0, 6)
     )  # heads of 4: the second is shared
     rows = np.array([[v for run in runs for v in _columns(run)] for runs in (left, right)], np.int64)
-    table = region_table(rows, np.ones(2, bool), frame.shape, NO_PARTS, NO_PARTS)
+    table = region_table(rows, np.ones(2, bool), frame.shape, NO_PARTS)
     assert pairs(table) == {(0, 0), (1, 1)}
 
 
