@@ -72,7 +72,7 @@ class CompiledKernel:
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         try:
             if self.bundled:
-                args = self._taken_apart(args, kwargs)
+                args = self._in_order(self._leaves(args, kwargs))
             elif kwargs:
                 args = self.executable.ordered(args, kwargs)
             self.executable(*args)
@@ -80,21 +80,34 @@ class CompiledKernel:
             place(error, caller_span())
             raise
 
-    def _taken_apart(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The leaves of a call's arguments, which must be those that the kernel was compiled for."""
+    def try_call(self, args: tuple[Any, ...]) -> bool:
+        """Runs the kernel if `args` fit its signature exactly; False, or an error, if they do not."""
+        if not self.bundled:
+            return self.executable.try_call(args)
+        leaves = self._leaves(args, {})
+        return leaves.keys() == set(self._order) and self.executable.try_call(self._in_order(leaves))
+
+    @property
+    def _order(self) -> list[str]:
+        """The names of the leaves that calls pass."""
+        bound = set(self.executable.bound)
+        return [name for name in self.source.launch.order if name not in bound]
+
+    def _leaves(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The leaves of a call's arguments, by name."""
         name, span = self.source.launch.kernel, caller_span()
         names = [parameter.name for parameter in self.bundled]
         given = match_arguments(name, names, args, kwargs, span, error=ArgumentError)
-        leaves = flattened(name, self.bundled, given, span=span).values
-        wanted = [n for n in self.source.launch.order if n not in self.executable.bound]
-        for leaf in (*wanted, *leaves):
-            if leaf not in leaves or leaf not in wanted:
-                raise _other_leaves(name, leaf, missing=leaf not in leaves)
-        return tuple(leaves[n] for n in wanted)
+        return flattened(name, self.bundled, given, span=span).values
 
-    def try_call(self, args: tuple[Any, ...]) -> bool:
-        """Runs the kernel if `args` fit its signature exactly; False, or an error, if they do not."""
-        return self.executable.try_call(self._taken_apart(args, {}) if self.bundled else args)
+    def _in_order(self, leaves: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The leaves, which must be those that the kernel was compiled for."""
+        order = self._order
+        if leaves.keys() != set(order):
+            missing = [leaf for leaf in order if leaf not in leaves]
+            other = missing or [leaf for leaf in leaves if leaf not in order]
+            raise _other_leaves(self.source.launch.kernel, other[0], missing=bool(missing))
+        return tuple(leaves[name] for name in order)
 
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
