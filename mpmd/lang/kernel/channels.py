@@ -66,20 +66,28 @@ def new_channel(number: int, name: str, dtype: Any, shape: Any, depth: Any, span
             hints=("write mpmd.channel(mpmd.f32, (64, 128), depth=2)",),
         )
     extents = shape if isinstance(shape, (tuple, list)) else [shape]
-    sizes = tuple(_known(extent, 0, "an extent of a channel", span) for extent in extents)
-    return ChannelView(Channel(number, name, dtype, sizes, _known(depth, 1, "a depth", span), span))
-
-
-def _known(value: Any, least: int, what: str, span: Span) -> int:
-    index = None if isinstance(value, bool) else as_extent(value)
-    if index is None or not index.is_const or index.const < least:
+    sizes = tuple(_known(extent, 0) for extent in extents)
+    if None in sizes:
         raise LanguageError(
-            f"{what} is a number that is known while the kernel is traced, not {value!r}",
+            f"a channel has constant extents, not {extents[sizes.index(None)]!r}",
             span=span,
-            label=f"at least {least}",
-            hints=("declare the channel for the largest tokens: a token may have smaller extents",),
+            hints=("make it for the largest tokens: mpmd.recv(c, shape) takes smaller ones",),
         )
-    return index.const
+    room = _known(depth, 1)
+    if room is None:
+        raise LanguageError(
+            f"the depth of a channel is a constant, 1 or more, and not {depth!r}",
+            span=span,
+            hints=("it is the number of tokens that can be under way: depth=2",),
+        )
+    shape = tuple(size for size in sizes if size is not None)
+    return ChannelView(Channel(number, name, dtype, shape, room, span))
+
+
+def _known(value: Any, least: int) -> int | None:
+    """The number, where it is one that is known while the kernel is traced."""
+    index = None if isinstance(value, bool) else as_extent(value)
+    return index.const if index is not None and index.is_const and index.const >= least else None
 
 
 # -- passing a channel to a task ------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mpmd.lang.index import Index, symbol
 from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
 from mpmd.lang.kernel.bytecode import bound_to
 from mpmd.lang.kernel.carried import check_carried
-from mpmd.lang.kernel.channels import ChannelView, new_channel
+from mpmd.lang.kernel.channels import ChannelView, check_channels, new_channel
 from mpmd.lang.kernel.initialised import check_initialised
 from mpmd.lang.kernel.loops import (
     Head,
@@ -55,6 +55,7 @@ def trace(function: FunctionType, specs: Mapping[str, Any]) -> Program:
     finally:
         ACTIVE.reset(outer)
     program = tracer.program(function, params)
+    check_channels(program)
     check_initialised(program)
     return program
 
