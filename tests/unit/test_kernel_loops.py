@@ -65,7 +65,7 @@ def test_pieces_of_a_piece_begin_where_it_begins() -> None:
 
     assert heads(kernel, (64,), (64,), None) == [
         "for s in split(n, 4 most 64)",
-        "for t in tiles(s.size, 8 most 64)",
+        "for t in tiles(s.size, 8 most 16)",
     ]
     assert calls_of(kernel, (64,), (64,), None) == [
         "call copy(x[s.start + t.start:+t.size], y[s.start + t.start:+t.size]) where N=t.size"

@@ -8,7 +8,7 @@ Not here: running the body (`kernel/trace.py` once, `debug.py` for real); interv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mpmd.errors import Diagnostic, DirectionError, LanguageError, Span, TypeMismatch
@@ -16,10 +16,10 @@ from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import INT_MAX, ZERO, Index, symbol
 from mpmd.lang.kernel.binding import views_of
 from mpmd.lang.kernel.bytecode import iterated_as
-from mpmd.lang.kernel.ranges import UNKNOWN, Kind, OpenLoop, intervals
+from mpmd.lang.kernel.ranges import UNKNOWN, Kind, OpenLoop, intervals, opened
 from mpmd.lang.kernel.symbolic import SymInt, as_extent
 from mpmd.lang.kernel.views import TensorView, TileSpan
-from mpmd.lang.program import Loop, Node, Segments, Split, TileLoop, calls
+from mpmd.lang.program import Call, Loop, Node, Segments, Split, TileLoop, calls
 from mpmd.lang.types import Direction
 
 Body = tuple[Node, ...]
@@ -198,6 +198,20 @@ def _writes(body: Body, flag: TensorView) -> bool:
         for call in calls(body)
         for param, view in views_of(call)
     )
+
+
+def tightened(body: Body, outer: tuple[OpenLoop, ...] = ()) -> Body:
+    """Bounds of inner extents, now that those of the loops around them are known."""
+    nodes: list[Node] = []
+    for node in body:
+        if isinstance(node, Call):
+            nodes.append(node)
+            continue
+        if isinstance(node, (TileLoop, Split)) and node.most is not None:
+            known = node.extent.interval(intervals(outer)).hi
+            node = replace(node, most=max(0, min(node.most, known)))
+        nodes.append(replace(node, body=tightened(node.body, (*outer, opened(node)))))
+    return tuple(nodes)
 
 
 # -- arguments ------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mpmd.lang.kernel.loops import (
     segments_head,
     split_head,
     static,
+    tightened,
     tiles_head,
 )
 from mpmd.lang.kernel.ranges import OpenLoop, intervals
@@ -123,7 +124,7 @@ class Tracer:
             tensors=tuple(self._tensors),
             scalars=tuple(self._scalars),
             params=tuple(p.name for p in params),
-            body=tuple(self._bodies[0]),
+            body=tightened(tuple(self._bodies[0])),
             span=function_span(function),
             channels=tuple(self._channels),
         )
