@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 
 from mpmd.errors import Span
-from mpmd.lang.program import Call, Program, Tensor
+from mpmd.lang.program import Call, Channel, Program, Tensor
 from mpmd.lang.tile import TaskDef
 from mpmd.lang.types import Direction, u8
 from mpmd.machine import Machine, Primitive
-from mpmd.partition.graph import DepKind, Deps, Function, Phase, Site, TaskGraph, column
+from mpmd.partition.graph import (
+    DepKind,
+    Deps,
+    Element,
+    Function,
+    Linear,
+    LoopInfo,
+    Phase,
+    Site,
+    TaskGraph,
+    column,
+)
 from mpmd.schedule.steps import Schedule, StepOp
 
 SPAN = Span("kernel.py", 7)
@@ -40,8 +52,35 @@ def machine(cores: int, **changes: object) -> Machine:
     return replace(MACHINE, cores=cores, **changes)
 
 
-def graph(tasks: list[Spec], locals_: dict[str, int], *, flops: float | list[float] = 1000.0) -> TaskGraph:
-    """The graph of tasks in program order. Tensors that are not in `locals_` (name: bytes) are arguments."""
+def loop(count: int = 3, *, barrier: str = "", until: Element | None = None, name: str = "i") -> LoopInfo:
+    return LoopInfo(name, Linear(count), until, barrier, SPAN)
+
+
+def phases(*parts: tuple[int, LoopInfo | None]) -> tuple[Phase, ...]:
+    """Phases of so many tasks, one after the other."""
+    ends = list(accumulate(count for count, _ in parts))
+    return tuple(Phase(end - n, end, info) for end, (n, info) in zip(ends, parts, strict=True))
+
+
+def graph(
+    tasks: list[Spec],
+    locals_: dict[str, int],
+    *,
+    flops: float | list[float] = 1000.0,
+    phases: tuple[Phase, ...] | None = None,
+    calls: dict[str, Call] | None = None,
+    channels: tuple[Channel, ...] = (),
+    gang: dict[int, int] | None = None,
+    drain: dict[int, int] | None = None,
+    pin: dict[int, int] | None = None,
+    near: dict[int, str] | None = None,
+    tokens: tuple[tuple[int, int, int], ...] = (),
+) -> TaskGraph:
+    """The graph of tasks in program order. Tensors that are not in `locals_` (name: bytes) are arguments.
+
+    The columns are given for those tasks that have something in them.
+    """
+    phases = (Phase(0, len(tasks)),) if phases is None else phases
     names = dict.fromkeys(r[0] for _, reads, writes in tasks for r in [*reads, *writes])
     arguments = [n for n in names if n not in locals_]
     ids = {n: i for i, n in enumerate([*arguments, *locals_])}
@@ -60,9 +99,11 @@ def graph(tasks: list[Spec], locals_: dict[str, int], *, flops: float | list[flo
     ]
     flat = np.array([a for row in accesses for a in row], np.int64).reshape(-1, 4)
     return TaskGraph(
-        program=Program("k", tensors, (), tuple(arguments), (), SPAN),
+        program=Program("k", tensors, (), tuple(arguments), (), SPAN, channels),
         functions=functions,
-        sites=tuple(Site(Call(d, (), (), SPAN), i, ()) for i, d in enumerate(defs)),
+        sites=tuple(
+            Site((calls or {}).get(d.name, Call(d, (), (), SPAN)), i, ()) for i, d in enumerate(defs)
+        ),
         derived=(),
         guards=(),
         tiles=(),
@@ -77,38 +118,62 @@ def graph(tasks: list[Spec], locals_: dict[str, int], *, flops: float | list[flo
         access_mode=column(flat[:, 1], np.uint8),
         access_lo=column(flat[:, 2]),
         access_hi=column(flat[:, 3]),
-        deps=_deps(accesses),
-        phases=(Phase(0, len(tasks)),),
-        gang=column(np.full(len(tasks), -1), np.int32),
-        drain=column(np.full(len(tasks), -1), np.int32),
-        pin=column(np.full(len(tasks), -1), np.int32),
-        near=column(np.full(len(tasks), -1), np.int32),
-        tokens=(),
+        deps=_deps(accesses, phases),
+        phases=phases,
+        gang=_sparse(len(tasks), gang),
+        drain=_sparse(len(tasks), drain),
+        pin=_sparse(len(tasks), pin),
+        near=_sparse(len(tasks), {t: ids[n] for t, n in (near or {}).items()}),
+        tokens=tokens,
     )
 
 
-def _deps(accesses: list[list[tuple[int, int, int, int]]]) -> Deps:
-    """For each access of a task, one dependence per kind on all earlier tasks that conflict with it."""
-    rows: dict[tuple[int, int, tuple[int, ...]], set[int]] = {}
-    for task, mine in enumerate(accesses):
-        for tensor, mode, lo, hi in mine:
-            found: dict[int, set[int]] = {}
-            for earlier in range(task):
-                for other, how, a, b in accesses[earlier]:
-                    if other == tensor and a < hi and lo < b and (mode | how) & 2:
-                        kind = DepKind.RAW if mode == 1 else DepKind.WAW if how == 2 else DepKind.WAR
-                        found.setdefault(kind, set()).add(earlier)
-            for kind, producers in sorted(found.items()):
-                rows.setdefault((kind, tensor, tuple(sorted(producers))), set()).add(task)
-    return deps(rows)
+def _sparse(tasks: int, values: dict[int, int] | None) -> np.ndarray:
+    found = np.full(tasks, -1)
+    for task, value in (values or {}).items():
+        found[task] = value
+    return column(found, np.int32)
 
 
-def deps(rows: dict[tuple[int, int, tuple[int, ...]], set[int]]) -> Deps:
+def _deps(accesses: list[list[tuple[int, int, int, int]]], phases: tuple[Phase, ...]) -> Deps:
+    """For each access of a task, one dependence per kind on all tasks of its phase that conflict with it:
+    those before it, and in a loop all those of the iteration before."""
+    near: dict[Row, set[int]] = {}
+    far: dict[Row, set[int]] = {}
+    for phase in phases:
+        for task in range(phase.first, phase.end):
+            _conflicting(accesses, task, range(phase.first, task), near)
+            if phase.loop is not None:
+                _conflicting(accesses, task, range(phase.first, phase.end), far)
+    return deps(near, far)
+
+
+def _conflicting(
+    accesses: list[list[tuple[int, int, int, int]]], task: int, others: range, rows: dict[Row, set[int]]
+) -> None:
+    for tensor, mode, lo, hi in accesses[task]:
+        found: dict[int, set[int]] = {}
+        for earlier in others:
+            for other, how, a, b in accesses[earlier]:
+                if other == tensor and a < hi and lo < b and (mode | how) & 2:
+                    kind = DepKind.RAW if mode == 1 else DepKind.WAW if how == 2 else DepKind.WAR
+                    found.setdefault(kind, set()).add(earlier)
+        for kind, producers in sorted(found.items()):
+            rows.setdefault((kind, tensor, tuple(sorted(producers))), set()).add(task)
+
+
+Row = tuple[int, int, tuple[int, ...]]
+"""Kind, tensor and producers of a dependence."""
+
+
+def deps(near: dict[Row, set[int]], far: dict[Row, set[int]] | None = None) -> Deps:
+    """Dependences of distance 0, and of distance 1."""
+    rows = [*near, *(far or {})]
     producers = [p for _, _, p in rows]
-    consumers = [sorted(c) for c in rows.values()]
+    consumers = [sorted(c) for c in [*near.values(), *(far or {}).values()]]
     return Deps(
         kind=column([k for k, _, _ in rows], np.uint8),
-        distance=column(np.zeros(len(rows)), np.uint8),
+        distance=column([0] * len(near) + [1] * len(far or {}), np.uint8),
         tensor=column([t for _, t, _ in rows], np.int32),
         producer_ptr=column(np.cumsum([0, *map(len, producers)])),
         producers=column([t for p in producers for t in p], np.int32),
