@@ -62,6 +62,31 @@ def test_the_other_examples_run(names: dict[str, Any]) -> None:
     assert [np.count_nonzero(line) for line in y] == [3, 4, 5]
 
 
+def test_the_examples_of_ragged_pieces_and_of_bundles_run(names: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.random((9, 4), np.float32), rng.random((3, 2, 4), np.float32)
+    y = np.zeros((9, 2), np.float32)
+    mpmd.debug(names["experts"])(x, w, np.array([1, 3, 3, 8], np.int32), y)
+    np.testing.assert_allclose(y[1:3], x[1:3] @ w[0].T, rtol=1e-5)
+    np.testing.assert_allclose(y[3:8], x[3:8] @ w[2].T, rtol=1e-5)
+    assert not y[[0, 8]].any()
+    layers = [
+        names["Gated"](rng.random((2, 4), np.float32), rng.random((4, 2), np.float32)) for _ in range(2)
+    ]
+    z = np.zeros_like(x)
+    mpmd.debug(names["gates"])(layers, x, z)
+    for layer in layers:
+        g = x @ layer.up.T
+        x = (g / (1 + np.exp(-g))) @ layer.down.T
+    np.testing.assert_allclose(z, x, rtol=1e-5)
+
+
+def test_the_example_of_channels_runs(names: dict[str, Any]) -> None:
+    x, y = np.random.default_rng(0).random((8, 3), np.float32), np.zeros((4, 3), np.float32)
+    mpmd.debug(names["folded"])(x, y)
+    np.testing.assert_array_equal(y, np.maximum(x[:4], x[4:]))
+
+
 def test_every_name_is_mentioned() -> None:
     text = GUIDE.read_text(encoding="utf-8")
     words = set(re.findall(r"\w+", text))
