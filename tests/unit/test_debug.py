@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
@@ -15,35 +14,10 @@ import mpmd
 from mpmd import Accum, In, InOut, Out, bf16, f16, f32, i8, i32, i64
 from mpmd.errors import ArgumentError, BoundsError, LanguageError
 from mpmd.lang.debug import debug
-from mpmd.lang.evaluate import evaluate
-from mpmd.lang.kernel.trace import trace
-from mpmd.lang.text.printer import parse_program, print_program
-from mpmd.lang.types import TensorSpec, from_numpy
 from tests.generate import Generated, kernels
+from tests.unit.agreement import agree
 
 T, H, F, V = mpmd.dims("T H F V")
-
-
-def agree(kernel: Any, arguments: Mapping[str, Any], tile: int = 3) -> dict[str, Any]:
-    """Both meanings of a kernel on copies of the arguments, which must come out the same, bit for bit."""
-    ran, told = (
-        {n: a.copy() if isinstance(a, np.ndarray) else a for n, a in arguments.items()} for _ in range(2)
-    )
-    debug(kernel, tile_size=tile)(**ran)
-    program = trace(kernel, {n: _spec(a) for n, a in arguments.items()})
-    assert parse_program(print_program(program)) == program
-    evaluate(program, told, tile_sizes=tile)
-    for name, array in ran.items():
-        assert np.asarray(array).tobytes() == np.asarray(told[name]).tobytes(), name
-    return ran
-
-
-def _spec(value: Any) -> TensorSpec | None:
-    if not isinstance(value, np.ndarray):
-        return None
-    dtype = from_numpy(value.dtype)
-    assert dtype is not None
-    return TensorSpec(dtype, value.shape)
 
 
 def _random(*shape: int, dtype: Any = np.float32) -> np.ndarray:

@@ -87,6 +87,15 @@ def form_of(
     annotation: Any, span: Span, scope: FrameType | None, inside: tuple[type, ...] = ()
 ) -> Form | None:
     """The form that an annotation says; None where it says something else."""
+    if isinstance(annotation, TensorAnnotation) and annotation.direction.is_channel:
+        raise LanguageError(
+            "an end of a channel is no parameter of a kernel",
+            span=span,
+            hints=(
+                "make the channel inside, c = mpmd.channel(dtype, shape, depth=2), and pass it to tasks; "
+                "a plain function that the kernel calls may take it",
+            ),
+        )
     if isinstance(annotation, (TensorAnnotation, DType)):
         return annotation
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):

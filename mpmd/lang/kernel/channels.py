@@ -207,7 +207,14 @@ def _check_pair(channel: Channel, sender: _End, receiver: _End) -> None:
             related=(sender.note, _made(channel)),
             hints=("call both tasks in one loop, one after the other",),
         )
-    if sender.position >= receiver.position:
+    if sender.call is receiver.call:
+        raise LanguageError(
+            f"'{sender.task}' sends to itself through channel '{channel.name}'",
+            span=sender.call.span,
+            related=(_made(channel),),
+            hints=("a channel joins two calls; within a task a value needs none",),
+        )
+    if sender.position > receiver.position:
         raise LanguageError(
             f"'{receiver.task}' receives from channel '{channel.name}' before its sender is called",
             span=receiver.call.span,
