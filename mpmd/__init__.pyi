@@ -162,7 +162,7 @@ def channel(dtype: type[Tile], shape: int | Sequence[int], *, depth: int = 2) ->
     """A queue of `depth` tiles from one task to another, which then run at the same time."""
 
 class Task:
-    """A tile program; call it from a kernel."""
+    """A tile program; call it from a kernel. `on=`, `core=` and `near=` say where that call runs."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -231,8 +231,11 @@ class TensorSpec:
 class ScalarSpec:
     """A runtime scalar, whose value a kernel is not compiled for."""
 
-def spec(dtype: type[Tile], shape: int | Sequence[int] | None = None) -> TensorSpec | ScalarSpec:
-    """`mpmd.spec(f32, (16, 2048))` stands for an array, `mpmd.spec(i32)` for a scalar."""
+def spec(dtype: type[Tile], shape: int | Sequence[int] | None = None) -> Any:
+    """`mpmd.spec(f32, (16, 2048))` stands for an array, `mpmd.spec(i32)` for a scalar.
+
+    It is a `TensorSpec` or a `ScalarSpec`, and fits wherever an array does: in a dataclass too.
+    """
 
 def compile(
     kernel: Kernel,

@@ -80,7 +80,7 @@ class CompiledKernel:
             place(error, caller_span())
             raise
 
-    def try_call(self, args: tuple[Any, ...]) -> bool:
+    def _try_call(self, args: tuple[Any, ...]) -> bool:
         """Runs the kernel if `args` fit its signature exactly; False, or an error, if they do not."""
         if not self.bundled:
             return self.executable.try_call(args)
@@ -190,7 +190,7 @@ class Kernel:
             compiled = self._compiled.get(key)
             if compiled is None:
                 compiled = self._compiled[key] = compile_specs(self, specs)
-            self._latest = guards, compiled.try_call if compiled.bundled else compiled.executable.try_call
+            self._latest = guards, compiled._try_call if compiled.bundled else compiled.executable.try_call
         compiled(*given.values())
 
 

@@ -89,6 +89,38 @@ def model(ids: In[i64, T], table: Const[bf16, V, H], pos: i32, cache: InOut[f32,
         assert T == 1 or layer < T // 2
 
 
+@mpmd.task
+def row(w: Const[bf16, V, H], x: In[f32, H], done: Out[i32, 1], y: InOut[f32, H]):
+    y[:] = y[:] + x[:] * w[0].astype(f32)
+    done[0] = (y[0] > 1).astype(i32)
+
+
+@mpmd.kernel
+def ragged(
+    weights: list[Weights],
+    state: dict[str, InOut[f32, T, H]],
+    ends: tuple[In[i32, L], i32],
+    x: In[f32, T, H],
+):
+    offsets, n = ends
+    done = mpmd.empty((1,), i32)
+    y = state["y"]
+    for t in mpmd.tiles(n, 16, most=64, drain=True):
+        for p in mpmd.split(t, 4):
+            row(weights[0].table, x[p.start], done, y[p.start], on="vector", core=p.index % 4, near=y)
+    for s in mpmd.segments(offsets, 32):
+        for t in mpmd.tiles(s, 8):
+            row(weights[1].table, x[t.start], done, y[t.start])
+    for i in mpmd.loop(n, until=done[0]):
+        row(weights[0].table, x[i], done, y[i])
+
+
+def compile_bundles() -> mpmd.CompiledKernel:
+    weights = [Weights(table=mpmd.spec(bf16, (100, 32))) for _ in range(2)]
+    whole = mpmd.spec(f32, (64, 32))
+    return mpmd.compile(ragged, weights, {"y": whole}, (mpmd.spec(i32, 9), mpmd.spec(i32)), whole)
+
+
 def compile_without_data() -> mpmd.CompiledKernel:
     return mpmd.compile(
         model,
