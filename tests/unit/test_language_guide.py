@@ -14,6 +14,7 @@ import pytest
 import mpmd
 from mpmd.lang import functions
 from mpmd.lang.evaluate import evaluate
+from mpmd.lang.evaluate_task import run_task
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.surface import OpFunction
 from mpmd.lang.types import DTYPES, Direction, TensorSpec, f32
@@ -79,6 +80,13 @@ def test_the_examples_of_ragged_pieces_and_of_bundles_run(names: dict[str, Any])
         g = x @ layer.up.T
         x = (g / (1 + np.exp(-g))) @ layer.down.T
     np.testing.assert_allclose(z, x, rtol=1e-5)
+
+
+def test_the_example_of_inline_functions_runs(names: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    x, w, y = rng.random((5, 4), np.float32), rng.random(4, np.float32), np.zeros((5, 4), np.float32)
+    run_task(names["norm"].definition, {"x": x, "w": w, "y": y}, {}, {"T": 5, "H": 4})
+    np.testing.assert_allclose(y, w * x / np.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-6), rtol=1e-5)
 
 
 def test_the_example_of_channels_runs(names: dict[str, Any]) -> None:
