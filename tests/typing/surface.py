@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import mpmd
-from mpmd import Accum, Const, In, InOut, Out, bf16, bool_, f16, f32, f64, i8, i32, i64, u8
+from mpmd import Accum, Const, In, InOut, Out, Recv, Send, bf16, bool_, f16, f32, f64, i8, i32, i64, u8
 
 T, H, D, V, L, P = mpmd.dims("T H D V L P")
 (Half,) = mpmd.dims("Half")
@@ -47,6 +47,31 @@ def embed(table: Const[bf16, V, H], ids: In[i64, T], y: Out[f32, T, H], count: A
     rows = table[ids[:]]
     y[:] = rows.astype(f32)
     count[0] += 1.0
+
+
+@mpmd.inline
+def doubled(x: mpmd.Tile, by: float = 2.0) -> tuple[mpmd.Tile, mpmd.Tile]:
+    return x * by, x
+
+
+@mpmd.task
+def sends(x: In[f32, T, H], c: Send[f16, P, H]):
+    for j in mpmd.tiles(T, 4):
+        twice, _ = doubled(x[j], by=2)
+        mpmd.send(c, twice)
+
+
+@mpmd.task
+def receives(c: Recv[f16, P, H], y: Out[f32, T, H]):
+    for j in mpmd.tiles(T, 4):
+        y[j] = mpmd.recv(c, (j.size, c.shape[1])) + mpmd.recv(c).sum()
+
+
+@mpmd.kernel
+def joined(x: In[f32, T, H], y: Out[f32, T, H]):
+    c = mpmd.channel(f16, (4, H), depth=2)
+    sends(x, c)
+    receives(c, y)
 
 
 @mpmd.task

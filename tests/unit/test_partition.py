@@ -13,7 +13,7 @@ import pytest
 from mpmd.errors import BoundsError, LanguageError, Span
 from mpmd.lang.index import Index, minimum, symbol
 from mpmd.lang.program import Program, ScalarArg
-from mpmd.lang.tile import Apply, Gather, Load, Loop, Param, Store, TaskDef, TileType
+from mpmd.lang.tile import Apply, Gather, Load, Loop, Param, Receive, Send, Store, TaskDef, TileType
 from mpmd.lang.types import Direction, f32, i32
 from mpmd.partition import TaskGraph, partition
 from mpmd.partition.cost import work_of
@@ -308,8 +308,8 @@ def test_a_dependence_says_why() -> None:
 
 
 def test_accumulation_is_ordered() -> None:
-    node = loop("k", 3, call(task("add", [ACCUM], [1]), view(0, part(0, 4))))
-    graph = partition(program([tensor(0, (4,))], node), MACHINE)
+    node = tile_loop("k", 3, 1, call(task("add", [ACCUM], [1]), view(0, part(0, 4))))
+    graph = partition(program([tensor(0, (4,))], node), replace(MACHINE, cores=1))
     assert [(p, c) for _, p, c in edges(graph)] == [((0,), (1,)), ((1,), (2,))]
 
 
@@ -417,6 +417,21 @@ def test_costs_follow_the_extent_of_each_instance() -> None:
     )
     graph = partition(program([tensor(0, (4, 8)), tensor(1, (8, 40)), tensor(2, (4, 40))], nodes), MACHINE)
     assert graph.flops.tolist() == [2 * 2 * 4 * 8 * n for n in (16, 16, 8)]
+
+
+def test_a_channel_moves_every_token() -> None:
+    x = Param("x", IN, f32, (T, K), SPAN)
+    there, back = Param("c", Direction.SEND, f32, (T, K), SPAN), Param("d", Direction.RECV, f32, (N, K), SPAN)
+    body = (
+        Load(0, TileType(f32, (T, K)), "x", (part(0, T), part(0, K)), SPAN),
+        Send("c", 0, SPAN),
+        Receive(1, TileType(f32, (Index(2), K)), "d", SPAN),
+        Apply(2, TileType(f32, (Index(2), K)), "exp", (1,), (), SPAN),
+    )
+    thrice = Loop("i", Index(0), Index(3), 1, None, (), body, SPAN)
+    task = TaskDef("relay", (x, there, back), (thrice,), SPAN)
+    work = work_of(task, {"T": 4, "K": 8, "N": 16})
+    assert work.bytes == 4 * (4 * 8 + 3 * 4 * 8 + 3 * 2 * 8)
 
 
 def test_a_gather_moves_the_rows_it_picks() -> None:

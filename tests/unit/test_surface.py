@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 import mpmd
-from mpmd import In, Out, f32, i32
+from mpmd import Accum, In, Out, Recv, Send, f32, i32
 from mpmd.errors import LanguageError
 from mpmd.lang.index import symbol
 from mpmd.lang.types import Direction, TensorAnnotation
@@ -41,6 +41,32 @@ def test_annotations_are_values():
     assert In[f32, T, 3] == TensorAnnotation(Direction.IN, f32, (symbol("T"), symbol("T") * 0 + 3))
     assert Out[f32, T // 2].shape == (symbol("T") // 2,)
     assert In[i32, ()].shape == ()
+    assert Send[f32, T] == TensorAnnotation(Direction.SEND, f32, (symbol("T"),))
+    assert Recv[i32, ()].direction.is_channel and not Accum[f32, T].direction.is_channel
+
+
+def test_the_order_of_additions_may_be_left_open():
+    assert Accum(order="any")[f32, T].unordered and repr(Accum(order="any")) == 'Accum(order="any")'
+    assert not Accum[f32, T].unordered and not Accum(order="program")[f32, T].unordered
+
+    @mpmd.task
+    def total(x: In[f32, T], y: Accum(order="any")[f32, T]):  # type: ignore[valid-type]
+        y[:] += x[:]
+
+    assert [p.unordered for p in total.definition.params] == [False, True]
+
+
+def test_only_accum_has_an_order_and_it_is_one_that_there_is():
+    assert refusal(LanguageError, lambda: Accum(order="random")) == [
+        "'random' is no order of additions",
+        'Accum(order="random"): ',
+        'order="any" leaves it open; without it, additions are combined in program order',
+    ]
+    assert refusal(LanguageError, lambda: In(order="any")) == [
+        "In takes no order",
+        'In(order="any"): ',
+        'only Accum has one: Accum(order="any")[f32, N]',
+    ]
 
 
 @pytest.mark.parametrize(
