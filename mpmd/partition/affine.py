@@ -208,6 +208,12 @@ class LaunchScalars:
     def __len__(self) -> int:
         return len(self.scalars) + len(self.derived)
 
+    def branch(self) -> LaunchScalars:
+        """The same scalars so far; what the branch finds from here on (for a proof) stays out of this one."""
+        branch = LaunchScalars(self.scalars, [*self.derived], [*self.late], [*self.divisors], {**self.rises})
+        branch._known, branch._texts, branch._raised = {**self._known}, {**self._texts}, {*self._raised}
+        return branch
+
     def id_of(self, name: str) -> int:
         return self._ids[name]
 

@@ -5,7 +5,7 @@ Out: every instance with its row, its costs and its accesses, and what orders th
 Not here: placing tasks on cores (`schedule`).
 
 Loops are expanded twice: first with every open tile loop whole, which gives each call's work and the
-proved intervals of runtime scalars; from that the tile sizes; then with those sizes.
+proved intervals of runtime scalars; from that the tile sizes; then with those sizes, and with partial sums.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ import numpy as np
 from mpmd.lang.program import Program
 from mpmd.machine import Machine
 from mpmd.partition.accesses import Access, SiteArguments, arguments_of
+from mpmd.partition.accumulate import accumulate
 from mpmd.partition.affine import Column, LaunchScalars, side_by_side
-from mpmd.partition.conflicts import conflicts
+from mpmd.partition.conflicts import Body, conflicts
+from mpmd.partition.copies import copies
 from mpmd.partition.cost import Costs, Work
+from mpmd.partition.drains import check_drains, drains
 from mpmd.partition.expand import expand
-from mpmd.partition.graph import IntColumn, Phase, Site, TaskGraph, column
-from mpmd.partition.guards import Intervals, Proof, interval_of, prove
+from mpmd.partition.gangs import gangs
+from mpmd.partition.graph import Deps, IntColumn, Phase, Site, TaskGraph, column
+from mpmd.partition.guards import Intervals, Proof, interval_of, intervals_of, prove
+from mpmd.partition.phases import flag_guards, phases, repeated
+from mpmd.partition.placement import nearness, pins
 from mpmd.partition.regions import Mask
 from mpmd.partition.specialise import specialise
 from mpmd.partition.tile import choose_sizes, fixed_sizes
@@ -34,39 +40,51 @@ from mpmd.partition.versions import versioned
 class _Expansion:
     """A program under one choice of sizes, with what was proved of its launch scalars."""
 
+    program: Program
     sites: tuple[SiteArguments, ...]
     launch: LaunchScalars
+    phases: tuple[Phase, ...]
     proof: Proof
     work: tuple[Work, ...]
+
+    @property
+    def tasks(self) -> int:
+        return self.phases[-1].end
 
 
 def partition(program: Program, machine: Machine, *, tiles: Mapping[str, int] | None = None) -> TaskGraph:
     """The task graph of a program. `tiles` fixes sizes by loop name, over those in the source."""
+    check_drains(program)
     sizes = fixed_sizes(program, tiles or {})
-    expansion = _expand(program, sizes)
-    if None in sizes.values():
+    expansion = None
+    known = {name: size for name, size in sizes.items() if size is not None}
+    if known != sizes:
+        expansion = _expand(program, sizes)
         known = choose_sizes(program, machine, sizes, expansion.sites, expansion.work)
-        if known != sizes:
-            expansion = _expand(program, known)
-    else:
-        known = {name: size for name, size in sizes.items() if size is not None}
-    return _graph(program, expansion, tuple(known.items()))
+    summed = accumulate(program, machine, known)
+    if expansion is None or known != sizes or summed is not program:
+        expansion = _expand(summed, fixed_sizes(summed, known))
+    return _graph(expansion, tuple(known.items()))
 
 
 def _expand(program: Program, sizes: Mapping[str, int | None]) -> _Expansion:
     launch = LaunchScalars(program.scalars)
-    instances = versioned(expand(program.body, sizes), program)
+    instances = versioned(expand(program.body, sizes, repeated=repeated(program)), program)
     sites = tuple(arguments_of(site, program, launch) for site in instances)
+    found = phases(program, sites, sum(len(site.ids) for site in instances), launch)
     proof = prove(sites, launch)
     costs = Costs(proof.intervals)
-    return _Expansion(sites, launch, proof, tuple(costs.of(arguments) for arguments in sites))
+    work = tuple(costs.of(arguments) for arguments in sites)
+    return _Expansion(program, sites, launch, found, proof, work)
 
 
-def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGraph:
-    arguments = expansion.sites
+def _graph(expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGraph:
+    program, arguments, count = expansion.program, expansion.sites, expansion.tasks
+    instances = [a.site for a in arguments]
     intervals = expansion.proof.intervals
+    deps = _dependences(expansion)
+    joined = gangs(program, instances, count)
     functions, rows = specialise(program, arguments, expansion.launch, expansion.proof)
-    count = sum(len(a.site.ids) for a in arguments)
     site = np.empty(count, np.int32)
     flops, moved = np.empty(count), np.empty(count)
     for number, (a, work) in enumerate(zip(arguments, expansion.work, strict=True)):
@@ -84,7 +102,7 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
             Site(a.site.call, r.function, r.symbolic, r.late) for a, r in zip(arguments, rows, strict=True)
         ),
         derived=tuple(expansion.launch.derived),
-        guards=expansion.proof.guards,
+        guards=(*expansion.proof.guards, *flag_guards(program, expansion.launch)),
         tiles=tiles,
         site=column(site, np.int32),
         number=column(_ordinals(arguments, site), np.int32),
@@ -97,14 +115,29 @@ def _graph(program: Program, expansion: _Expansion, tiles: tuple[tuple[str, int]
         access_mode=column(access[:, 1], np.uint8),
         access_lo=column(access[:, 2]),
         access_hi=column(access[:, 3]),
-        deps=conflicts(arguments, count, expansion.launch, intervals),
-        phases=(Phase(0, count),),
-        gang=column(np.full(count, -1), np.int32),
-        drain=column(np.full(count, -1), np.int32),
-        pin=column(np.full(count, -1), np.int32),
-        near=column(np.full(count, -1), np.int32),
-        tokens=(),
+        deps=deps,
+        phases=expansion.phases,
+        gang=joined.gang,
+        drain=drains(program, instances, deps, count),
+        pin=pins(instances, count),
+        near=nearness(program, instances, count),
+        tokens=joined.tokens,
     )
+
+
+def _dependences(expansion: _Expansion) -> Deps:
+    """The dependences of all phases; those of a loop from copies of its body."""
+    launch, proof = expansion.launch.branch(), expansion.proof
+    bodies: list[Body] = []
+    for phase in expansion.phases:
+        sites = [a for a in expansion.sites if phase.first <= a.site.ids[0] < phase.end]
+        if phase.loop is None:
+            bodies.append(Body(phase, [[sites]]))
+        else:
+            count = phase.loop.count
+            most = count.const + interval_of(count.terms, proof.intervals).hi
+            bodies.append(Body(phase, copies(phase.loop, sites, expansion.program, launch, most)))
+    return conflicts(bodies, launch, intervals_of(launch, proof.guards))
 
 
 def _scatter(

@@ -1,23 +1,24 @@
 """From the arguments of all calls to dependences: the accesses that can conflict, in program order.
 
-In:  the arguments of every call, proved intervals. Out: `Deps`.
-Not here: comparing boxes (`regions.py`), the pass over them (`dependences.py`).
+In:  phases with the arguments of every call, a loop's body twice; proved intervals. Out: `Deps`.
+Not here: comparing boxes (`regions.py`), the pass over them (`dependences.py`), the copies (`copies.py`).
 
-Tensors that no task writes (weights) are left out: nothing can conflict.
+Tensors that no task of a phase writes (weights) are left out: nothing can conflict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from mpmd.partition.accesses import Access, SiteArguments
 from mpmd.partition.affine import Column, LaunchScalars, lowest, side_by_side
-from mpmd.partition.dependences import Accesses, dependences
+from mpmd.partition.dependences import Accesses, DepsBuilder
 from mpmd.partition.frame import Frame, Shape, frame_of
-from mpmd.partition.graph import Deps, IntColumn
+from mpmd.partition.graph import Deps, IntColumn, Phase
 from mpmd.partition.guards import Intervals
 from mpmd.partition.parts import Parts
 from mpmd.partition.regions import Mask, RegionTable, region_table
@@ -25,32 +26,55 @@ from mpmd.partition.regions import Mask, RegionTable, region_table
 TASK, PLACE, MODE, REGION = range(4)
 """Of an access: its task, the parameter's number, 1 reads 2 writes 3 both, its region."""
 
-Use = tuple[SiteArguments, int]
-"""A call and the number of one of its tensor parameters."""
+Use = tuple[SiteArguments, int, int]
+"""A call, the number of one of its tensor parameters, and what turns its ids into places of the pass."""
 
 
-def conflicts(
-    sites: Sequence[SiteArguments], tasks: int, launch: LaunchScalars, intervals: Intervals
-) -> Deps:
-    """The dependences among all instances."""
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A phase and what its calls pass: once for straight code; for a loop, pairs of iterations to compare."""
+
+    phase: Phase
+    cases: Sequence[Sequence[Sequence[SiteArguments]]]
+
+
+def conflicts(bodies: Sequence[Body], launch: LaunchScalars, intervals: Intervals) -> Deps:
+    """The dependences within all phases."""
+    builder = DepsBuilder()
+    for body in bodies:
+        first, tasks = body.phase.first, body.phase.end - body.phase.first
+        for copies in body.cases:
+            uses = _written_tensors(copies, first, tasks)
+            accesses = _accesses(uses, tasks * len(copies), launch, intervals)
+            if body.phase.loop is None:
+                builder.straight(accesses, first)
+            else:
+                builder.repeated(accesses, first)
+    return builder.finish()
+
+
+def _accesses(
+    written: Mapping[int, list[Use]], tasks: int, launch: LaunchScalars, intervals: Intervals
+) -> Accesses:
+    """What a pass goes over: `tasks` in their order, with all that they do to tensors that are written."""
     parts = Parts(launch, intervals)
     accesses: list[IntColumn] = []
     tensor_of_region: list[int] = []
     overlaps: list[list[int]] = []
     covers: list[list[int]] = []
     tables: dict[tuple[bytes, bytes, Shape], RegionTable] = {}
-    for root, uses in _written_tensors(sites).items():
-        frame = frame_of(arguments.touched[number].tensor.shape for arguments, number in uses)
-        blocks = [_block(arguments, number, frame, parts, intervals) for arguments, number in uses]
+    for root, uses in written.items():
+        frame = frame_of(arguments.touched[number].tensor.shape for arguments, number, _ in uses)
+        blocks = [_block(use, frame, parts, intervals) for use in uses]
         heads = np.concatenate([head for head, _ in blocks])
         if not len(heads):
             continue
         boxes = np.concatenate([box for _, box in blocks])
-        written = heads[:, MODE] >= 2
-        used_alike = (boxes.tobytes(), written.tobytes(), frame.shape)  # as the buffers of another layer
+        writes = heads[:, MODE] >= 2
+        used_alike = (boxes.tobytes(), writes.tobytes(), frame.shape)  # as the buffers of another layer
         table = tables.get(used_alike)
         if table is None:
-            table = region_table(boxes, written, frame.shape, parts)
+            table = region_table(boxes, writes, frame.shape, parts)
             tables[used_alike] = table
         heads[:, REGION] = table.of_access + len(overlaps)
         accesses.append(heads)
@@ -58,36 +82,36 @@ def conflicts(
         _extend(overlaps, covers, table)
     every = np.concatenate(accesses) if accesses else np.zeros((0, 4), np.int64)
     every = every[np.lexsort((every[:, PLACE], every[:, TASK]))]
-    return dependences(
-        Accesses(
-            ptr=np.searchsorted(every[:, TASK], np.arange(tasks + 1)),
-            region=every[:, REGION],
-            mode=every[:, MODE],
-            tensor_of_region=tensor_of_region,
-            overlaps=overlaps,
-            covers=covers,
-        )
+    return Accesses(
+        ptr=np.searchsorted(every[:, TASK], np.arange(tasks + 1)),
+        region=every[:, REGION],
+        mode=every[:, MODE],
+        tensor_of_region=tensor_of_region,
+        overlaps=overlaps,
+        covers=covers,
     )
 
 
-def _written_tensors(sites: Sequence[SiteArguments]) -> dict[int, list[Use]]:
+def _written_tensors(
+    copies: Sequence[Sequence[SiteArguments]], first: int, tasks: int
+) -> dict[int, list[Use]]:
     """By root tensor, in order of first use, all uses of the tensors that some call writes."""
     uses: dict[int, list[Use]] = {}
     written: set[int] = set()
-    for arguments in sites:
-        for number, access in enumerate(arguments.touched):
-            uses.setdefault(access.root.id, []).append((arguments, number))
-            if access.mode & 2:
-                written.add(access.root.id)
+    for copy, sites in enumerate(copies):
+        for arguments in sites:
+            for number, access in enumerate(arguments.touched):
+                uses.setdefault(access.root.id, []).append((arguments, number, copy * tasks - first))
+                if access.mode & 2:
+                    written.add(access.root.id)
     return {root: found for root, found in uses.items() if root in written}
 
 
-def _block(
-    arguments: SiteArguments, number: int, frame: Frame, parts: Parts, intervals: Intervals
-) -> tuple[IntColumn, IntColumn]:
+def _block(use: Use, frame: Frame, parts: Parts, intervals: Intervals) -> tuple[IntColumn, IntColumn]:
     """Of one parameter of one call: what each access is (region left open), and its box."""
+    arguments, number, shift = use
     access = arguments.touched[number]
-    tasks = arguments.site.ids
+    tasks = arguments.site.ids + shift
     runs = frame.project(access, intervals)
     ends: list[Column] = []
     for run in runs:  # in the order of FIRST, FIRST_PART, LAST, LAST_PART, STEP

@@ -43,13 +43,6 @@ class Accesses:
     covers: Sequence[Sequence[int]]  # the regions that lie within it, itself included
 
 
-def dependences(accesses: Accesses) -> Deps:
-    """All dependences of a program without loops."""
-    builder = DepsBuilder()
-    builder.straight(accesses, 0)
-    return builder.finish()
-
-
 class DepsBuilder:
     """The dependences of a program, phase by phase."""
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmd.errors import DeadlockError, LanguageError, Note
 from mpmd.lang.index import Index
@@ -25,7 +26,7 @@ from mpmd.lang.tile import Loop, TaskDef, walk
 from mpmd.lang.types import Direction
 from mpmd.partition.affine import Column
 from mpmd.partition.expand import SiteInstances
-from mpmd.partition.graph import IntColumn, column
+from mpmd.partition.graph import column
 
 Steps = tuple[tuple[int, bool], ...]
 """What a member does, in order: (channel, whether it sends)."""
@@ -35,7 +36,7 @@ Steps = tuple[tuple[int, bool], ...]
 class Gangs:
     """`gang[t]` of each instance, −1 for none, numbered by first member; (gang, channel, tokens), sorted."""
 
-    gang: IntColumn
+    gang: npt.NDArray[np.int32]
     tokens: tuple[tuple[int, int, int], ...]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmd.errors import LanguageError, PlacementError
 from mpmd.lang.index import Index
@@ -19,7 +20,7 @@ from mpmd.partition.expand import SiteInstances
 from mpmd.partition.graph import IntColumn, column
 
 
-def pins(sites: Sequence[SiteInstances], tasks: int) -> IntColumn:
+def pins(sites: Sequence[SiteInstances], tasks: int) -> npt.NDArray[np.int32]:
     """The core that each instance asks for, −1 for none."""
     pin = np.full(tasks, -1, np.int32)
     for site in sites:
@@ -50,7 +51,7 @@ def _core(core: Index, site: SiteInstances) -> IntColumn | int:
     return cores
 
 
-def nearness(program: Program, sites: Sequence[SiteInstances], tasks: int) -> IntColumn:
+def nearness(program: Program, sites: Sequence[SiteInstances], tasks: int) -> npt.NDArray[np.int32]:
     """The tensor (a root) near whose producer each instance should run, −1 for none."""
     near = np.full(tasks, -1, np.int32)
     written: set[TensorId] | None = None

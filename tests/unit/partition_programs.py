@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -203,7 +203,10 @@ STORAGE = (((12,), (3, 4), (2, 6)), ((4, 6), (24,), (4, 2, 3), (6, 4)), ((8,), (
 
 @st.composite
 def programs(draw: st.DrawFn, *, scalars: tuple[str, ...] = (), reshapes: bool = True) -> Program:
-    """Small programs: nested loops, several calls in a body, strided, tiled, indexed and runtime regions."""
+    """Small programs: nested loops, several calls in a body, strided, tiled, indexed and runtime regions.
+
+    All stands in a loop over one piece, so that no loop repeats and every iteration is expanded.
+    """
     tensors: list[Tensor] = []
     for root in STORAGE:
         tensors.append(tensor(len(tensors), root[0]))
@@ -263,7 +266,7 @@ def programs(draw: st.DrawFn, *, scalars: tuple[str, ...] = (), reshapes: bool =
                 nodes.append(Loop(opened.name, opened.count, body(depth - 1, (*loops, opened)), SPAN))
         return tuple(nodes)
 
-    return program(tensors, *body(2, ()), scalars=scalars)
+    return program(tensors, tile_loop("once", 1, 1, *body(2, ())), scalars=scalars)
 
 
 def words_of(graph: TaskGraph, instance: Instance, scalars: Mapping[str, int], task_id: int) -> np.ndarray:
@@ -276,19 +279,21 @@ def words_of(graph: TaskGraph, instance: Instance, scalars: Mapping[str, int], t
     return words
 
 
+COMPUTE: dict[str, Callable[[int, int], int]] = {
+    "floordiv": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "min": min,
+    "max": max,
+    "mul": lambda a, b: a * b,
+}
+
+
 def launch_scalars(graph: TaskGraph, scalars: Mapping[str, int]) -> list[int]:
     """All launch scalars, the derived ones computed."""
     known = [scalars[s.name] for s in graph.program.scalars]
-    compute = {
-        "floordiv": lambda a, b: a // b,
-        "mod": lambda a, b: a % b,
-        "min": min,
-        "max": max,
-        "mul": lambda a, b: a * b,
-    }
     for derived in graph.derived:
         a, b = (side.const + sum(c * known[s] for s, c in side.terms) for side in (derived.lhs, derived.rhs))
-        known.append(compute[derived.op](a, b))
+        known.append(COMPUTE[derived.op](a, b))
     return known
 
 
