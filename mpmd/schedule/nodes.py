@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmd.errors import PlacementError
-from mpmd.partition.graph import DepKind, Deps, TaskGraph, column
+from mpmd.partition.graph import DepKind, Deps, IntColumn, TaskGraph, column
 from mpmd.schedule.links import Links, link
 
 
@@ -103,7 +104,9 @@ def _chain(tasks: list[int]) -> Deps:
     )
 
 
-def _renamed(ptr: np.ndarray, members: np.ndarray, name: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _renamed(
+    ptr: IntColumn, members: npt.NDArray[np.int32], name: IntColumn
+) -> tuple[IntColumn, npt.NDArray[np.int32]]:
     """A CSR pair with every member renamed, each once per row."""
     row = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
     width = int(name.max(initial=0)) + 1
@@ -150,34 +153,30 @@ def _cyclic(nodes: list[Node], links: Links) -> set[tuple[int, ...]]:
 
 
 def _pins(graph: TaskGraph, gangs: list[list[int]], single: list[list[int]], cores: int) -> tuple[int, ...]:
+    """The core of each task as the user and gangs on one core will have it, if they can."""
     pin = graph.pin.copy()
     for gang in single:
-        for task in gang:
-            if pin[task] > 0:
-                raise _no_gang(graph, gang, f"{graph.task_name(task)!r} is pinned to core {pin[task]}", 1)
+        if (pin[gang] > 0).any():
+            why = "leave 'core' out: one of them needs what another one makes, so they run on core 0"
+            raise _no_gang(graph, gang, why)
         pin[gang] = 0
     for gang in gangs:
-        asked = sorted(int(pin[t]) for t in gang if pin[t] >= 0)
-        one = len(set(asked)) <= 1
-        if len(gang) > cores and not one:
-            raise _no_gang(graph, gang, f"cores {_listed(asked)} are asked for", cores)
-        if len(set(asked)) < len(asked) and not (one and len(asked) == len(gang)):
-            raise _no_gang(graph, gang, f"cores {_listed(asked)} are asked for", cores)
+        asked = pin[gang][pin[gang] >= 0].tolist()
+        own = len(gang) <= cores and len(set(asked)) == len(asked)
+        same = len(set(asked)) <= 1 and (len(gang) > cores or len(asked) in (0, len(gang)))
+        if not (own or same):
+            why = "give all of them cores of their own, or all of them the same core"
+            raise _no_gang(graph, gang, why)
     return tuple(pin.tolist())
 
 
-def _no_gang(graph: TaskGraph, gang: list[int], problem: str, cores: int) -> PlacementError:
-    names = ", ".join(graph.task_name(t) for t in gang)
-    pinned = next(t for t in gang if graph.pin[t] >= 0)
+def _no_gang(graph: TaskGraph, gang: list[int], hint: str) -> PlacementError:
+    pinned = [task for task in gang if graph.pin[task] >= 0]
+    asked = [str(graph.pin[task]) for task in pinned]
+    cores = f"cores {', '.join(asked[:-1])} and {asked[-1]} are" if len(asked) > 1 else f"core {asked[0]} is"
     return PlacementError(
-        f"{names} are joined by channels: {problem}",
-        span=graph.sites[graph.site[pinned]].call.span,
-        label=f"core={graph.pin[pinned]}",
-        hints=("give all of them cores of their own, or all of them the same core",)
-        if cores > 1
-        else ("leave 'core' out: one of them needs what another one makes, so they run on one core",),
+        f"{', '.join(graph.task_name(t) for t in gang)} are joined by channels; {cores} asked for",
+        span=graph.sites[graph.site[pinned[-1]]].call.span,
+        label=f"core={asked[-1]}",
+        hints=(hint,),
     )
-
-
-def _listed(cores: list[int]) -> str:
-    return " and ".join([", ".join(map(str, cores[:-1])), str(cores[-1])] if len(cores) > 1 else ["0"])
