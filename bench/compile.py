@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -74,15 +75,18 @@ def _child(layers: int, cache: str) -> dict[str, float]:
 
 
 def _measure(layers: int) -> dict[str, float]:
-    arrays = _arrays(layers)
+    arrays: dict[str, Any] = _arrays(layers)
     started = time.perf_counter()
     import mpmd
     from examples.smollm2 import kernels
 
     ready = time.perf_counter()
-    compiled = mpmd.compile(kernels.decode, *arrays.values(), 0)
+    cache = kernels.Cache(arrays.pop("keys"), arrays.pop("values"))
+    ends = [arrays.pop(name) for name in ("token", "logits", "successor")]
+    given = (kernels.Weights(**arrays), cache, *ends, 0)
+    compiled = mpmd.compile(kernels.decode, *given)
     built = time.perf_counter()
-    compiled(*arrays.values(), 0)
+    compiled(*given)
     launched = time.perf_counter()
     return {
         "import": ready - started,
@@ -94,7 +98,7 @@ def _measure(layers: int) -> dict[str, float]:
 
 
 def _arrays(layers: int) -> dict[str, np.ndarray]:
-    """The kernel's arguments but the last, in order: every page of them has been touched."""
+    """The kernel's arrays, by name: every page of them has been touched."""
     hidden, wide, vocabulary, capacity, heads, head = 576, 1536, 49152, 2048, 3, 64
     cache = (layers, heads, capacity, head)
     shapes = {

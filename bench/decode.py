@@ -115,7 +115,7 @@ def _print_memory() -> None:
     # Not getrusage: its maximum starts from the parent's.
     status = Path("/proc/self/status").read_text()
     peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-    print(peak, model.weight_bytes + session.keys.nbytes + session.values.nbytes)
+    print(peak, model.weight_bytes + session.cache_bytes)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,15 @@ position is a runtime scalar, so one compiled kernel serves every step.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 import mpmd
 from mpmd import Const, In, InOut, Out, f32, i32
 
-from .weights import Array, Model, rope_tables
+from .weights import Model, rope_tables
 
 HEAD = 64  # elements of a head
 GROUP = 3  # query heads that share a key/value head
@@ -101,79 +103,77 @@ def pick(logits: In[f32, T, V], token: Out[i32, T]):
     token[:] = logits[:].argmax(1)
 
 
-def layers(x, tokens, attention_norm, qkv, out, mlp_norm, gate, up, down, cos, sin, keys, values, pos):
+@dataclass(frozen=True)
+class Weights:
+    """The weights of all layers, stacked, and the tables of the rotations."""
+
+    table: Const[f32, V, H]
+    attention_norm: Const[f32, L, H]
+    qkv: Const[f32, L, N, H]
+    out: Const[f32, L, H, K]
+    mlp_norm: Const[f32, L, H]
+    gate: Const[f32, L, F, H]
+    up: Const[f32, L, F, H]
+    down: Const[f32, L, H, F]
+    final_norm: Const[f32, H]
+    cos: Const[f32, S, HEAD // 2]
+    sin: Const[f32, S, HEAD // 2]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Keys and values of every position read so far."""
+
+    keys: InOut[f32, L, KV, S, HEAD]
+    values: InOut[f32, L, KV, S, HEAD]
+
+
+def layers(x, tokens, weights: Weights, cache: Cache, pos):
     """All layers on the first `tokens` rows of `x`, from position `pos`: plain Python, traced inline.
 
     Returns the last residual stream. `tokens` is a number or, in prefill, a runtime scalar.
     """
+    w, keys, values = weights, cache.keys, cache.values
     rows, hidden = x.shape
     head_count = GROUP * KV + 2 * KV
     n, here = slice(0, tokens), slice(pos, pos + tokens)
-    for layer in range(qkv.shape[0]):
+    cos, sin = w.cos[here], w.sin[here]
+    for layer in range(w.qkv.shape[0]):
         heads = mpmd.empty((rows, head_count, HEAD), f32)
         flat = heads.reshape((rows, head_count * HEAD))
         for t in mpmd.tiles(head_count * HEAD):
-            norm_linear(x[n], attention_norm[layer], qkv[layer, t], flat[n, t])
+            norm_linear(x[n], w.attention_norm[layer], w.qkv[layer, t], flat[n, t])
         mixed = mpmd.empty((rows, GROUP * KV, HEAD), f32)
         for g in range(KV):
             k, v = heads[n, GROUP * KV + g], heads[n, GROUP * KV + KV + g]
-            rotate_keys(k, v, cos[here], sin[here], keys[layer, g, here], values[layer, g, here])
+            rotate_keys(k, v, cos, sin, keys[layer, g, here], values[layer, g, here])
             group = slice(g * GROUP, (g + 1) * GROUP)
-            q, y = heads[n, group], mixed[n, group]
-            attend(q, cos[here], sin[here], keys[layer, g], values[layer, g], pos, y)
+            attend(heads[n, group], cos, sin, keys[layer, g], values[layer, g], pos, mixed[n, group])
         after = mpmd.empty((rows, hidden), f32)
         joined = mixed.reshape((rows, hidden))
         for t in mpmd.tiles(hidden):
-            add_linear(joined[n], out[layer, t], x[n, t], after[n, t])
-        wide = mpmd.empty((rows, gate.shape[1]), f32)
-        for t in mpmd.tiles(gate.shape[1]):
-            swiglu(after[n], mlp_norm[layer], gate[layer, t], up[layer, t], wide[n, t])
+            add_linear(joined[n], w.out[layer, t], x[n, t], after[n, t])
+        wide = mpmd.empty((rows, w.gate.shape[1]), f32)
+        for t in mpmd.tiles(w.gate.shape[1]):
+            swiglu(after[n], w.mlp_norm[layer], w.gate[layer, t], w.up[layer, t], wide[n, t])
         x = mpmd.empty((rows, hidden), f32)
         for t in mpmd.tiles(hidden):
-            add_linear(wide[n], down[layer, t], after[n, t], x[n, t])
+            add_linear(wide[n], w.down[layer, t], after[n, t], x[n, t])
     return x
 
 
 @mpmd.kernel
-def prefill(
-    table: Const[f32, V, H],
-    attention_norm: Const[f32, L, H],
-    qkv: Const[f32, L, N, H],
-    out: Const[f32, L, H, K],
-    mlp_norm: Const[f32, L, H],
-    gate: Const[f32, L, F, H],
-    up: Const[f32, L, F, H],
-    down: Const[f32, L, H, F],
-    cos: Const[f32, S, HEAD // 2],
-    sin: Const[f32, S, HEAD // 2],
-    keys: InOut[f32, L, KV, S, HEAD],
-    values: InOut[f32, L, KV, S, HEAD],
-    tokens: In[i32, CHUNK],
-    count: i32,
-    pos: i32,
-):
+def prefill(weights: Weights, cache: Cache, tokens: In[i32, CHUNK], count: i32, pos: i32):
     """Writes the keys and values of `count` prompt tokens from position `pos` into the cache."""
     x = mpmd.empty((CHUNK, H), f32)
-    embed(tokens[:count], table, x[:count])
-    weights = (attention_norm, qkv, out, mlp_norm, gate, up, down)
-    layers(x, count, *weights, cos, sin, keys, values, pos)
+    embed(tokens[:count], weights.table, x[:count])
+    layers(x, count, weights, cache, pos)
 
 
 @mpmd.kernel
 def decode(
-    table: Const[f32, V, H],
-    attention_norm: Const[f32, L, H],
-    qkv: Const[f32, L, N, H],
-    out: Const[f32, L, H, K],
-    mlp_norm: Const[f32, L, H],
-    gate: Const[f32, L, F, H],
-    up: Const[f32, L, F, H],
-    down: Const[f32, L, H, F],
-    cos: Const[f32, S, HEAD // 2],
-    sin: Const[f32, S, HEAD // 2],
-    final_norm: Const[f32, H],
-    keys: InOut[f32, L, KV, S, HEAD],
-    values: InOut[f32, L, KV, S, HEAD],
+    weights: Weights,
+    cache: Cache,
     token: In[i32, 1],
     logits: Out[f32, 1, V],
     successor: Out[i32, 1],
@@ -181,12 +181,21 @@ def decode(
 ):
     """One token at position `pos`: its logits and their argmax."""
     x = mpmd.empty((1, H), f32)
-    embed(token, table, x)
-    weights = (attention_norm, qkv, out, mlp_norm, gate, up, down)
-    x = layers(x, 1, *weights, cos, sin, keys, values, pos)
+    embed(token, weights.table, x)
+    x = layers(x, 1, weights, cache, pos)
     for t in mpmd.tiles(V):
-        norm_linear(x, final_norm, table[t], logits[:, t])
+        norm_linear(x, weights.final_norm, weights.table[t], logits[:, t])
     pick(logits, successor)
+
+
+def weights_of(model: Model, capacity: int) -> Weights:
+    """What the kernels read, for so many positions."""
+    cos, sin = rope_tables(model, capacity)
+    arrays: dict[str, Any] = {"table": model.embedding, "cos": cos, "sin": sin}
+    for field in fields(Weights):
+        if field.name not in arrays:
+            arrays[field.name] = getattr(model, field.name)
+    return Weights(**arrays)
 
 
 class Session:
@@ -199,30 +208,17 @@ class Session:
         if (model.head_size, model.heads, model.kv_heads) != (HEAD, GROUP * KV, KV):
             raise SystemExit("These kernels are written for 9 query heads and 3 key/value heads of 64.")
         shape = (model.layers, KV, capacity, HEAD)
-        self.keys, self.values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        arrays: list[Any] = [np.zeros(shape, np.float32) for _ in range(2)]
+        self.cache, self.cache_bytes = Cache(*arrays), sum(array.nbytes for array in arrays)
         self.logits = np.empty((1, len(model.embedding)), np.float32)
         self.position, self.capacity = 0, capacity
-        cos, sin = rope_tables(model, capacity)
-        weights: dict[str, Array] = {
-            "table": model.embedding,
-            "attention_norm": model.attention_norm,
-            "qkv": model.qkv,
-            "out": model.out,
-            "mlp_norm": model.mlp_norm,
-            "gate": model.gate,
-            "up": model.up,
-            "down": model.down,
-            "cos": cos,
-            "sin": sin,
-        }
-        cache = (self.keys, self.values)
+        weights = weights_of(model, capacity)
         tokens, one = np.zeros(CHUNK, np.int32), np.zeros(1, np.int32)
-        compiled = mpmd.compile(prefill, *weights.values(), *cache, tokens, 1, 0, cores=cores)
-        self._prefill = compiled.bind(**weights)
-        weights["final_norm"] = model.final_norm
+        compiled = mpmd.compile(prefill, weights, self.cache, tokens, 1, 0, cores=cores)
+        self._prefill = compiled.bind(weights=weights)
         ends = (one, self.logits, one.copy())
-        compiled = mpmd.compile(decode, *weights.values(), *cache, *ends, 0, cores=cores)
-        self._decode = compiled.bind(**weights)
+        compiled = mpmd.compile(decode, weights, self.cache, *ends, 0, cores=cores)
+        self._decode = compiled.bind(weights=weights)
 
     def read(self, tokens: list[int]) -> None:
         """Put prompt tokens into the cache, a chunk a launch."""
@@ -230,13 +226,13 @@ class Session:
             part = tokens[start : start + CHUNK]
             chunk = np.zeros(CHUNK, np.int32)
             chunk[: len(part)] = part
-            self._prefill(self.keys, self.values, chunk, len(part), self.position)
+            self._prefill(self.cache, chunk, len(part), self.position)
             self.position += len(part)
 
     def step(self, token: int) -> int:
         """Feed one token; returns the most probable next one. `self.logits` holds all of them."""
         successor = np.empty(1, np.int32)
         given = np.array([token], np.int32)
-        self._decode(self.keys, self.values, given, self.logits, successor, self.position)
+        self._decode(self.cache, given, self.logits, successor, self.position)
         self.position += 1
         return int(successor[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,28 @@ from examples.smollm2 import kernels as smollm2
 from mpmd.lang.evaluate_task import run_task
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program, ScalarArg, View
-from mpmd.lang.types import TensorSpec, f32, from_numpy
+from mpmd.lang.types import f32
 from mpmd.partition import TaskGraph, partition
+from mpmd.pipeline import specs_of
 from tests.unit.partition_programs import MACHINE, Instance, conflicting_pairs, instances, reachable
 
 Arguments = dict[str, Any]
 
 
 def traced(kernel: Any, arguments: Arguments) -> Program:
-    specs: dict[str, TensorSpec | None] = {}
-    for name, value in arguments.items():
-        dtype = from_numpy(value.dtype) if isinstance(value, np.ndarray) else None
-        specs[name] = TensorSpec(dtype, value.shape) if dtype is not None else None
-    return trace(kernel.function, specs)
+    return trace(kernel.function, specs_of(kernel, bundled(kernel, arguments)))
+
+
+def bundled(kernel: Any, arguments: Arguments) -> Arguments:
+    """The arguments as the kernel takes them: a field of a dataclass is named `parameter_field`."""
+    given: Arguments = {}
+    for parameter in kernel.params:
+        cls, name = getattr(parameter.annotation, "cls", None), parameter.name
+        if cls is None:
+            given[name] = arguments[name]
+        else:
+            given[name] = cls(**{f.name: arguments[f"{name}_{f.name}"] for f in fields(cls)})
+    return given
 
 
 def split(program: Program, parts: int) -> TaskGraph:
@@ -121,25 +131,26 @@ def smollm2_arguments(positions: int = 12) -> Arguments:
     """Two layers of the right width, a tiny vocabulary and a narrow MLP."""
     layers, hidden, wide, words = 2, 576, 20, 10
     shapes = {
-        "table": (words, hidden),
-        "attention_norm": (layers, hidden),
-        "qkv": (layers, 960, hidden),
-        "out": (layers, hidden, hidden),
-        "mlp_norm": (layers, hidden),
-        "gate": (layers, wide, hidden),
-        "up": (layers, wide, hidden),
-        "down": (layers, hidden, wide),
-        "cos": (positions, 32),
-        "sin": (positions, 32),
-        "keys": (layers, 3, positions, 64),
-        "values": (layers, 3, positions, 64),
+        "weights_table": (words, hidden),
+        "weights_attention_norm": (layers, hidden),
+        "weights_qkv": (layers, 960, hidden),
+        "weights_out": (layers, hidden, hidden),
+        "weights_mlp_norm": (layers, hidden),
+        "weights_gate": (layers, wide, hidden),
+        "weights_up": (layers, wide, hidden),
+        "weights_down": (layers, hidden, wide),
+        "weights_final_norm": (hidden,),
+        "weights_cos": (positions, 32),
+        "weights_sin": (positions, 32),
+        "cache_keys": (layers, 3, positions, 64),
+        "cache_values": (layers, 3, positions, 64),
     }
     return {name: normal(*shape) for name, shape in shapes.items()}
 
 
 def decode_arguments() -> Arguments:
     ends = {"token": np.array([3], np.int32), "logits": normal(1, 10), "successor": np.array([0], np.int32)}
-    return {**smollm2_arguments(), "final_norm": normal(576), **ends, "pos": 5}
+    return {**smollm2_arguments(), **ends, "pos": 5}
 
 
 def prefill_arguments() -> Arguments:
@@ -179,8 +190,10 @@ def test_blocks_of_a_factorisation_are_ordered_exactly_where_they_conflict() -> 
 def test_functions_do_not_multiply_with_layers() -> None:
     def names(layers: int) -> list[str]:
         arguments = decode_arguments()
-        for name in ("attention_norm", "qkv", "out", "mlp_norm", "gate", "up", "down", "keys", "values"):
-            arguments[name] = np.concatenate([arguments[name][:1]] * layers)
+        once = ("weights_table", "weights_final_norm", "weights_cos", "weights_sin")
+        for name in arguments:
+            if name.startswith(("weights_", "cache_")) and name not in once:
+                arguments[name] = np.concatenate([arguments[name][:1]] * layers)
         return [f.name for f in partition(traced(smollm2.decode, arguments), MACHINE).functions]
 
     assert names(2) == names(6)
