@@ -27,6 +27,7 @@ from mpmd.lang.index import ZERO, Index
 from mpmd.lang.kernel.binding import bind_call, match_arguments
 from mpmd.lang.kernel.channels import ChannelView
 from mpmd.lang.kernel.loops import (
+    CONSTANT_SIZES,
     LoopHead,
     SegmentsHead,
     Stretch,
@@ -211,7 +212,7 @@ def _check_bound(what: str, extent: Any, most: Any) -> None:
     span = caller_span()
     number = extent.span[1] if isinstance(extent, TileSpan) else as_extent(extent)
     if number is not None:
-        check_extent(number.const, None if most is None else static(most, span), what, span)
+        check_extent(number.const, None if most is None else static(most, span, CONSTANT_SIZES), what, span)
 
 
 def _number(arg: ScalarArg) -> Number:

@@ -352,3 +352,40 @@ def test_a_tile_beyond_its_axis_is_refused_where_it_is_certain() -> None:
     assert refusal(BoundsError, lambda: traced(kernel, (64,), (48,)))[0] == (
         "<tile p> is out of bounds for axis 0 of 'y'"
     )
+
+
+def test_names_are_not_carried_through_pieces() -> None:
+    def kernel(y: InOut[f32, N], offsets: In[i32, 4]):
+        at = 0
+        for s in mpmd.segments(offsets, 8):
+            update(y[at : at + 4])
+            at = s.start
+
+    assert refusal(LanguageError, lambda: traced(kernel, (64,), I4))[:2] == [
+        "'at' is carried from one iteration of a symbolic loop to the next",
+        "at: bound again here",
+    ]
+
+
+def test_a_symbolic_loop_is_not_left_by_break() -> None:
+    def kernel(y: InOut[f32, N], n: i32):
+        for _ in mpmd.loop(n):
+            update(y)
+            break
+
+    assert refusal(LanguageError, lambda: traced(kernel, (64,), None))[:2] == [
+        "a symbolic loop is left before its body ends",
+        "mpmd.loop(n): ",
+    ]
+
+
+def test_a_bound_is_a_constant() -> None:
+    def kernel(y: InOut[f32, N], n: i32):
+        for t in mpmd.tiles(n, 16, most=n):
+            update(y[t])
+
+    assert refusal(LanguageError, lambda: traced(kernel, (64,), None)) == [
+        "'n' is not known while the kernel is traced",
+        "mpmd.tiles(n, 16, most=n): must be a constant",
+        "sizes, bounds and numbers of pieces are constants; only the extent may be known at launch",
+    ]

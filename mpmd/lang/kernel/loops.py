@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from mpmd.errors import Diagnostic, DirectionError, LanguageError, Span, TypeMismatch
+from mpmd.errors import DirectionError, LanguageError, Span, TypeMismatch
 from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import INT_MAX, ZERO, Index, symbol
 from mpmd.lang.kernel.binding import views_of
@@ -233,7 +233,7 @@ def tiles_head(extent: Any, size: Any, most: Any, drain: bool) -> TilesHead:
     """`mpmd.tiles(extent, size)`."""
     span = caller_span()
     stretch = _stretch("tiles", extent, most, span)
-    step = None if size is None else static(size, span)
+    step = None if size is None else static(size, span, CONSTANT_SIZES)
     if step is not None and step < 1:
         raise LanguageError(f"a tile has at least 1 element, not {step}", span=span)
     return TilesHead(stretch, step, bool(drain))
@@ -243,7 +243,7 @@ def split_head(extent: Any, parts: Any, most: Any, drain: bool) -> SplitHead:
     """`mpmd.split(extent, parts)`."""
     span = caller_span()
     stretch = _stretch("split", extent, most, span)
-    number = static(parts, span)
+    number = static(parts, span, CONSTANT_SIZES)
     if number < 1:
         raise LanguageError(
             f"mpmd.split makes at least 1 part, not {number}",
@@ -254,7 +254,7 @@ def split_head(extent: Any, parts: Any, most: Any, drain: bool) -> SplitHead:
 
 
 def _stretch(what: str, extent: Any, most: Any, span: Span) -> Stretch:
-    bound = None if most is None else static(most, span)
+    bound = None if most is None else static(most, span, CONSTANT_SIZES)
     if isinstance(extent, TileSpan):
         start, size = extent.span
         return Stretch(what, size, start, extent, _checked(what, size, bound, span), span)
@@ -308,7 +308,7 @@ def segments_head(offsets: Any, capacity: Any) -> SegmentsHead:
             label=f"'{offsets.name}' has no elements",
             hints=("n segments have n + 1 offsets",),
         )
-    return SegmentsHead(offsets, count, static(capacity, span), span)
+    return SegmentsHead(offsets, count, static(capacity, span, CONSTANT_SIZES), span)
 
 
 def loop_head(count: Any, until: Any) -> LoopHead:
@@ -367,23 +367,18 @@ def _check_readable(what: str, view: TensorView, span: Span) -> None:
         )
 
 
-def static(value: Any, span: Span) -> int:
-    """An extent that must be known while the kernel is traced."""
+CONSTANT_SIZES = "sizes, bounds and numbers of pieces are constants; only the extent may be known at launch"
+
+
+def static(value: Any, span: Span, otherwise: str) -> int:
+    """A number that must be known while the kernel is traced; `otherwise` is what helps where it is not."""
     index = as_extent(value)
-    if index is None or not index.is_const or index.const < 0:
-        raise _not_static(value, index, span)
-    return index.const
-
-
-def _not_static(value: Any, index: Index | None, span: Span) -> Diagnostic:
+    if index is not None and index.is_const and index.const >= 0:
+        return index.const
     symbolic = index is not None and not index.is_const
-    return LanguageError(
+    raise LanguageError(
         f"'{value}' is not known while the kernel is traced" if symbolic else f"{value!r} is not an extent",
         span=span,
         label="must be a constant",
-        hints=(
-            "allocate the whole extent outside of the loop, and pass parts of it"
-            if symbolic
-            else "an extent is a dim or an integer that is not negative",
-        ),
+        hints=(otherwise if symbolic else "an extent is a dim or an integer that is not negative",),
     )

@@ -165,9 +165,9 @@ class Tracer:
             raise LanguageError(
                 f"{dtype!r} is not an element type", span=span, hints=("write mpmd.empty((T, F), mpmd.f32)",)
             )
-        extents = tuple(
-            static(extent, span) for extent in (shape if isinstance(shape, (tuple, list)) else [shape])
-        )
+        wanted = shape if isinstance(shape, (tuple, list)) else [shape]
+        outside = "allocate the whole extent outside of the loop, and pass parts of it"
+        extents = tuple(static(extent, span, outside) for extent in wanted)
         name = self._fresh(bound_to(user_frame()) or "local")
         tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
         return TensorView.whole(self, tensor, None, name)
