@@ -40,7 +40,7 @@ ASSERTS = {
     "codegen/tables.py": "directions of a traced program",
     "lang/kernel/binding.py": "directions of a parsed signature",
     "lang/debug.py": "arguments that a call has been checked for",
-    "lang/evaluate.py": "dtypes of arrays that have been checked",
+    "lang/evaluate_task.py": "dtypes of arrays that have been checked",
     "lang/text/parser.py": "the one other class that the grammar raises",
     "lang/kernel/trace.py": "specs that have been checked against the signature",
     "partition/accesses.py": "directions of a traced program",

@@ -95,8 +95,7 @@ def _known(value: Any, least: int) -> int | None:
 
 def channel_argument(task: TaskDef, param: Param, value: Any, span: Span) -> ChannelArg:
     """The end of a channel that a call passes; its dims are bound with those of tensors."""
-    assert param.direction is not None
-    declared = Note(param.span, f"declares '{param.name}' as {param.direction.value} {param.dtype}")
+    declared = Note(param.span, f"declares '{param.name}' as an end of a channel of {param.dtype}")
     if not isinstance(value, ChannelView):
         given = f"the tensor '{value.name}'" if isinstance(value, TensorView) else type(value).__name__
         raise TypeMismatch(

@@ -58,10 +58,9 @@ def _end(channel: Value, wanted: Direction, function: str, span: Span) -> Param:
         )
     param = channel.param
     if param.direction is not wanted:
-        assert param.direction is not None
-        does = "received from" if wanted is Direction.RECV else "sent to"
+        have, does = ("Send", "received from") if wanted is Direction.RECV else ("Recv", "sent to")
         raise DirectionError(
-            f"'{param.name}' is {param.direction.value} and is {does}",
+            f"'{param.name}' is {have} and is {does}",
             span=span,
             label=f"needs the {wanted.value} end",
             related=(_declared(param),),
