@@ -39,6 +39,7 @@ ASSERTS = {
     "codegen/fuse.py": "statements of a parsed task",
     "codegen/tables.py": "directions of a traced program",
     "lang/kernel/binding.py": "directions of a parsed signature",
+    "lang/debug_tile.py": "directions of a parsed signature",
     "lang/debug.py": "arguments that a call has been checked for",
     "lang/evaluate_task.py": "dtypes of arrays that have been checked",
     "lang/text/parser.py": "the one other class that the grammar raises",
