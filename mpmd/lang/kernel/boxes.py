@@ -67,7 +67,7 @@ def _first_values(loop: OpenLoop) -> dict[str, int]:
     if loop.kind is Kind.TILES and loop.size is not None and loop.extent.is_const:
         values[size] = min(loop.size, loop.extent.const)
     elif loop.kind is Kind.SPLIT and loop.fills:
-        values[size] = loop.extent.const // (loop.pieces or 1)
+        values[size] = loop.extent.const // loop.parts
     return values
 
 

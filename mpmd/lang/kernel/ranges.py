@@ -52,8 +52,12 @@ class OpenLoop:
     @property
     def fills(self) -> bool:
         """Whether each of so many even pieces has an element for certain."""
-        parts = self.pieces or 1
-        return self.extent.is_const and self.extent.const >= parts
+        return self.extent.is_const and self.extent.const >= self.parts
+
+    @property
+    def parts(self) -> int:
+        """How many even pieces a split makes."""
+        return self.pieces or 1
 
 
 def opened(node: prog.TileLoop | prog.Split | prog.Segments | prog.Loop) -> OpenLoop:
@@ -90,8 +94,7 @@ def _most(loop: OpenLoop, bounds: dict[str, Interval]) -> int:
 def _largest(loop: OpenLoop, most: int) -> int:
     """The elements of a piece at most."""
     if loop.kind is Kind.SPLIT and most < INT_MAX:
-        assert loop.pieces is not None
-        return -(-most // loop.pieces)
+        return -(-most // loop.parts)
     return most if loop.size is None else min(most, loop.size)
 
 
@@ -170,6 +173,5 @@ def _greatest_of_pieces(loop: OpenLoop, start: int, size: int, index: int) -> in
         return None
     if loop.kind is Kind.TILES:
         return None if loop.size is None else (extent - 1) // loop.size * (start * loop.size + index)
-    assert loop.pieces is not None
-    last = loop.pieces - 1
-    return start * (extent * last // loop.pieces) + index * last if loop.fills else None
+    last = loop.parts - 1
+    return start * (extent * last // loop.parts) + index * last if loop.fills else None
