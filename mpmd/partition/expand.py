@@ -182,11 +182,15 @@ class _Expansion:
             empty = np.zeros(0, np.int64)
             return _Nest(empty, _Block((), empty)), 0
         parent, symbols = self._iterations(loop, iterations, around.columns)
+        pieces = around.pieces
+        if not isinstance(loop, Loop):
+            needs = unroll.exceeding(loop, _column(loop.extent, around.columns))
+            pieces = (*pieces, Piece(loop, 0, (), needs=needs)) if needs else pieces
         inner: dict[str, Column] = {
             name: value if isinstance(value, int) else value[parent] for name, value in around.columns.items()
         }
         inner.update(symbols)
-        nested = _Around((*around.loops, loop), inner, around.pieces, around.repeated)
+        nested = _Around((*around.loops, loop), inner, pieces, around.repeated)
         block = self.block(loop.body, len(parent), nested)
         counts = np.zeros(iterations, np.int64)
         np.add.at(counts, parent, block.counts)

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Union
 
-from mpmd.errors import LanguageError, Span
+from mpmd.errors import BoundsError, LanguageError, Span
 from mpmd.lang.index import INT_MAX, Index, Opaque, minimum, symbol
 from mpmd.lang.program import Call, Loop, Node, ScalarArg, Segments, Split, TileLoop, View
 from mpmd.lang.tile import Region
+from mpmd.partition.affine import Column, highest, lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,29 @@ def _piece(
     """A piece of a constant extent, if it has elements, or of a runtime extent."""
     if extent.is_const:
         if here.const > 0:
-            yield Piece(loop, index, (*constants, *((name, value.const) for name, value in symbols.items())))
+            known_symbols = ((name, value.const) for name, value in symbols.items())
+            yield Piece(loop, index, (*constants, *known_symbols), needs=exceeding(loop, extent.const))
         return
-    within = Requires(extent, 0, most, loop.span, f"the extent {loop.extent} of loop '{loop.name}'")
+    within = _within(loop, extent, most)
     yield Piece(loop, index, constants, tuple(symbols.items()), (within, *known, Skips(here)), rising)
+
+
+def _within(loop: TileLoop | Split, extent: Index, most: int) -> Requires:
+    return Requires(extent, 0, most, loop.span, f"the extent {loop.extent} of loop '{loop.name}'")
+
+
+def exceeding(loop: TileLoop | Split, extent: Column) -> tuple[Requires, ...]:
+    """What cannot be met if a loop is reached, where its extents are known and too large."""
+    low, high = lowest(extent), highest(extent)
+    most = INT_MAX if loop.most is None else loop.most
+    if low < 0:
+        raise BoundsError(
+            f"the extent {loop.extent} of loop '{loop.name}' is {low}",
+            span=loop.span,
+            label="in some iteration",
+            hints=("an extent counts elements: it is not negative",),
+        )
+    return (_within(loop, Index(high), most),) if high > most else ()
 
 
 def _segments(loop: Segments) -> Iterator[Piece]:
