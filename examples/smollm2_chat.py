@@ -2,6 +2,7 @@
 
     python examples/smollm2_chat.py --prompt "What is the capital of France?" --max-tokens 16
 
+`--tokens-per-launch 8` lets the kernel feed itself, eight tokens a launch.
 `--verify` replays the answer in a plain NumPy model and compares the logits of every step.
 """
 
@@ -29,7 +30,7 @@ def main() -> None:
         model = weights.load(file, progress.show)
     prompt = tokenizer.chat(options.prompt)
     with Progress("compiling prefill and decode"):
-        session = kernels.Session(model, cores=options.threads)
+        session = kernels.Session(model, ahead=options.tokens_per_launch, cores=options.threads)
     started = time.perf_counter()
     session.read(prompt[:-1])
     prefilled = time.perf_counter()
@@ -48,14 +49,17 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="SmolLM2-135M-Instruct, every token one launch")
+    parser = argparse.ArgumentParser(description="SmolLM2-135M-Instruct as fused kernels")
     parser.add_argument("--prompt", default="What is the capital of France?")
     parser.add_argument("--max-tokens", type=int, default=64, help="stop after this many (default 64)")
     parser.add_argument("--verify", action="store_true", help="replay the answer in NumPy and compare")
+    parser.add_argument("--tokens-per-launch", type=int, default=1, help="tokens of one launch (default 1)")
     parser.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
     options = parser.parse_args()
     if options.max_tokens < 1:
         parser.error("--max-tokens must be at least 1")
+    if not 1 <= options.tokens_per_launch <= 256:
+        parser.error("--tokens-per-launch must be 1 to 256")
     return options
 
 
@@ -70,14 +74,17 @@ class Steps:
 
     def __iter__(self) -> Iterator[int]:
         token = self._token
-        for _ in range(min(self._count, self._session.capacity - self._session.position)):
-            self.fed.append(token)
-            token = self._session.step(token)
-            self.chosen.append(token)
-            self.logits.append(self._session.logits[0].copy())
-            if token == self._end:
-                return
-            yield token
+        left = min(self._count, self._session.capacity - self._session.position)
+        while left > 0 and token != self._end:
+            answer = self._session.answer(token, left, self._end)
+            left -= len(answer)
+            self.logits += list(self._session.logits[: len(answer)].copy())
+            for successor in answer:
+                self.fed.append(token)
+                self.chosen.append(successor)
+                token = successor
+                if token != self._end:
+                    yield token
 
 
 def verify(model: weights.Model, prompt: list[int], steps: Steps) -> None:

@@ -1,10 +1,11 @@
-"""SmolLM2's forward pass as mpmd tasks, and two kernels made of them: prefill and decode.
+"""SmolLM2's forward pass as mpmd tasks, and the kernels made of them: prefill, decode and generate.
 
 In:  a `Model`. Out: a `Session` that holds the key/value cache and feeds tokens through the kernels.
 Not here: text (`tokenizer.py`), reading files (`weights.py`).
 
 One decode step is one launch: embedding, all layers, final norm, output head and argmax. The
-position is a runtime scalar, so one compiled kernel serves every step.
+position is a runtime scalar, so one compiled kernel serves every step. `generate` repeats the step inside
+of the launch, feeding itself, until the answer ends.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GROUP = 3  # query heads that share a key/value head
 KV = 3  # key/value heads
 CHUNK = 64  # prompt tokens that one prefill launch takes
 
-T, H, F, N, K, L, V, S = mpmd.dims("T H F N K L V S")
+T, H, F, M, N, K, L, V, S = mpmd.dims("T H F M N K L V S")
 EPSILON = 1e-5
 SCALE = 1 / math.sqrt(HEAD)
 MASKED = -1e30
@@ -103,6 +104,11 @@ def pick(logits: In[f32, T, V], token: Out[i32, T]):
     token[:] = logits[:].argmax(1)
 
 
+@mpmd.task
+def is_last(token: In[i32, 1], last: i32, ended: Out[i32, 1]):
+    ended[:] = token[:] == last
+
+
 @dataclass(frozen=True)
 class Weights:
     """The weights of all layers, stacked, and the tables of the rotations."""
@@ -170,6 +176,15 @@ def prefill(weights: Weights, cache: Cache, tokens: In[i32, CHUNK], count: i32, 
     layers(x, count, weights, cache, pos)
 
 
+def score(weights: Weights, cache: Cache, token, logits, pos):
+    """One token at position `pos`: its logits. Traced inline."""
+    x = mpmd.empty((1, H), f32)
+    embed(token, weights.table, x)
+    x = layers(x, 1, weights, cache, pos)
+    for t in mpmd.tiles(V):
+        norm_linear(x, weights.final_norm, weights.table[t], logits[:, t])
+
+
 @mpmd.kernel
 def decode(
     weights: Weights,
@@ -180,12 +195,27 @@ def decode(
     pos: i32,
 ):
     """One token at position `pos`: its logits and their argmax."""
-    x = mpmd.empty((1, H), f32)
-    embed(token, weights.table, x)
-    x = layers(x, 1, weights, cache, pos)
-    for t in mpmd.tiles(V):
-        norm_linear(x, weights.final_norm, weights.table[t], logits[:, t])
+    score(weights, cache, token, logits, pos)
     pick(logits, successor)
+
+
+@mpmd.kernel
+def generate(
+    weights: Weights,
+    cache: Cache,
+    tokens: InOut[i32, N],
+    logits: InOut[f32, M, V],
+    ended: InOut[i32, 1],
+    count: i32,
+    pos: i32,
+    last: i32,
+):
+    """`count` steps from `tokens[0]` at position `pos`, or fewer: the answer ends with token `last`."""
+    for i in mpmd.loop(count, until=ended[0]):
+        row, successor = logits[i : i + 1], tokens[i + 1 : i + 2]
+        score(weights, cache, tokens[i : i + 1], row, pos + i)
+        pick(row, successor)
+        is_last(successor, last, ended)
 
 
 def weights_of(model: Model, capacity: int) -> Weights:
@@ -199,25 +229,32 @@ def weights_of(model: Model, capacity: int) -> Weights:
 
 
 class Session:
-    """One conversation: the cache, the two compiled kernels, and the position reached.
+    """One conversation: the cache, the compiled kernels, and the position reached.
 
-    `capacity` is the largest number of positions; `cores` the number of threads (None: all).
+    `capacity` is the largest number of positions, `ahead` of tokens that a launch may generate; `cores` the
+    number of threads (None: all).
     """
 
-    def __init__(self, model: Model, *, capacity: int = 2048, cores: int | None = None) -> None:
+    def __init__(
+        self, model: Model, *, capacity: int = 2048, ahead: int = 1, cores: int | None = None
+    ) -> None:
         if (model.head_size, model.heads, model.kv_heads) != (HEAD, GROUP * KV, KV):
             raise SystemExit("These kernels are written for 9 query heads and 3 key/value heads of 64.")
         shape = (model.layers, KV, capacity, HEAD)
         arrays: list[Any] = [np.zeros(shape, np.float32) for _ in range(2)]
         self.cache, self.cache_bytes = Cache(*arrays), sum(array.nbytes for array in arrays)
-        self.logits = np.empty((1, len(model.embedding)), np.float32)
-        self.position, self.capacity = 0, capacity
+        self.logits = np.empty((ahead, len(model.embedding)), np.float32)
+        self.position, self.capacity, self.ahead = 0, capacity, ahead
         weights = weights_of(model, capacity)
         tokens, one = np.zeros(CHUNK, np.int32), np.zeros(1, np.int32)
         compiled = mpmd.compile(prefill, weights, self.cache, tokens, 1, 0, cores=cores)
         self._prefill = compiled.bind(weights=weights)
-        ends = (one, self.logits, one.copy())
-        compiled = mpmd.compile(decode, weights, self.cache, *ends, 0, cores=cores)
+        if ahead == 1:
+            ends = (one, self.logits, one.copy(), 0)
+            compiled = mpmd.compile(decode, weights, self.cache, *ends, cores=cores)
+        else:
+            ends = (np.zeros(ahead + 1, np.int32), self.logits, one, 0, 0, 0)
+            compiled = mpmd.compile(generate, weights, self.cache, *ends, cores=cores)
         self._decode = compiled.bind(weights=weights)
 
     def read(self, tokens: list[int]) -> None:
@@ -229,10 +266,19 @@ class Session:
             self._prefill(self.cache, chunk, len(part), self.position)
             self.position += len(part)
 
-    def step(self, token: int) -> int:
-        """Feed one token; returns the most probable next one. `self.logits` holds all of them."""
-        successor = np.empty(1, np.int32)
-        given = np.array([token], np.int32)
-        self._decode(self.cache, given, self.logits, successor, self.position)
-        self.position += 1
-        return int(successor[0])
+    def answer(self, token: int, most: int, last: int) -> list[int]:
+        """Feed a token in one launch; returns the most probable next ones, up to `most` or `ahead`.
+
+        The answer ends with token `last`. Row `i` of `self.logits` is what token `i` was picked from.
+        """
+        if self.ahead == 1:
+            given, chosen = np.array([token], np.int32), np.empty(1, np.int32)
+            self._decode(self.cache, given, self.logits, chosen, self.position)
+        else:
+            count = min(most, self.ahead, self.capacity - self.position)
+            tokens, ended = np.full(self.ahead + 1, token, np.int32), np.zeros(1, np.int32)
+            self._decode(self.cache, tokens, self.logits, ended, count, self.position, last)
+            stop = np.flatnonzero(tokens[1 : count + 1] == last)
+            chosen = tokens[1 : 1 + (int(stop[0]) + 1 if len(stop) else count)]
+        self.position += len(chosen)
+        return chosen.tolist()
