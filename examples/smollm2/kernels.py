@@ -26,7 +26,7 @@ GROUP = 3  # query heads that share a key/value head
 KV = 3  # key/value heads
 CHUNK = 64  # prompt tokens that one prefill launch takes
 
-T, H, F, M, N, K, L, V, S = mpmd.dims("T H F M N K L V S")
+T, H, F, M, N, K, L, P, V, S = mpmd.dims("T H F M N K L P V S")
 EPSILON = 1e-5
 SCALE = 1 / math.sqrt(HEAD)
 MASKED = -1e30
@@ -203,7 +203,7 @@ def decode(
 def generate(
     weights: Weights,
     cache: Cache,
-    tokens: InOut[i32, N],
+    tokens: InOut[i32, P],
     logits: InOut[f32, M, V],
     ended: InOut[i32, 1],
     count: i32,
