@@ -51,8 +51,8 @@ multiple of 8 bytes:
                      7 GUARD             const, first term, end term, lo, hi, note, 0
                      8 SKIP              const, first term, end term, 0 …
                      9 PATCH             word within the row, const, first term, end term, 0 …
-    loops          i64[loops][8]         count const, first term, end term, base of the flag `until` (−1 none),
-                                         its byte offset, its item bytes, barriers in the body, 0
+    loops          i64[loops][8]         count const, first term, end term, base of the flag `until` (−1:
+                                         none), its byte offset, its item bytes, barriers in the body, 0
     event_loop     i32[events]           the loop that the event's steps are in, −1 for straight code
     drain_ptr      i32[drains + 1]       items of drain d: drain_ptr[d] .. drain_ptr[d+1]
     drain_rows     i32[items]
@@ -87,60 +87,94 @@ extents of its token (8 i64); the elements follow in C order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
 from mpmd.lang.program import Tensor
-from mpmd.partition.graph import Linear, TaskGraph, WordKind
-from mpmd.schedule.steps import Schedule
+from mpmd.lang.types import Direction
+from mpmd.partition.graph import (
+    Derived,
+    Element,
+    LateGuard,
+    LateOp,
+    Linear,
+    LoopIndex,
+    Site,
+    Skip,
+    TaskGraph,
+    WordKind,
+)
+from mpmd.schedule.steps import Ring, Schedule, StepOp
 
 MAGIC = 0x4D504D44
-VERSION = 2
-HEADER_WORDS = 24
+VERSION = 3
+HEADER_WORDS = 32
 
 _DERIVED_OPS = {"floordiv": 0, "mod": 1, "min": 2, "max": 3, "mul": 4}
+_LOOP, _ELEMENT, _GUARD, _SKIP, _PATCH = range(5, 10)
+_NONE = -1
 
 
-def pack(schedule: Schedule) -> bytes:
-    """The tables of a schedule."""
+def pack(schedule: Schedule, *, first_note: int = 0) -> bytes:
+    """The tables of a schedule. Late guards are numbered from `first_note` among the launch's checks."""
     graph = schedule.graph
-    terms: list[tuple[int, int]] = []
+    terms = _Terms()
     params, axes, function_ptr = _functions(graph)
-    derived = [(_DERIVED_OPS[d.op], *_linear(d.lhs, terms), *_linear(d.rhs, terms)) for d in graph.derived]
-    guards = [(*_linear(g.value, terms), g.lo, g.hi) for g in graph.guards]
-    patches = _patches(graph)
-    bases = _bases(schedule)
-    event_total = np.zeros(schedule.events, np.int64)
-    signals = schedule.op == 1
-    np.add.at(event_total, schedule.a[signals], schedule.b[signals])
+    derived = [(_DERIVED_OPS[d.op], *terms.linear(d.lhs), *terms.linear(d.rhs)) for d in graph.derived]
+    guards = [(*terms.linear(g.value), g.lo, g.hi) for g in graph.guards]
+    base_of = _base_of(graph)
+    late = _late_programs(graph, base_of, terms, first_note)
+    bases, patches, loops = _bases(schedule), _patches(graph), _loops(schedule, base_of, terms)
+    items = [task for drain in schedule.drains for task in drain.tasks]
+    uses = _uses(schedule)
     steps = np.stack([schedule.op, schedule.a, schedule.b, schedule.reason], axis=1)
-    barriers = int((schedule.op == 3).sum()) // max(1, schedule.cores)
-    functions = np.array([s.function for s in graph.sites], np.int32)[graph.site]
     sections = [
         _bytes(schedule.core_ptr, np.int32),
         _bytes(steps, np.int32),
-        _bytes(event_total, np.int32),
+        _bytes(event_totals(schedule), np.int32),
         _bytes(graph.word_ptr, np.int64),
-        _bytes(functions, np.int32),
-        _bytes(_words(graph), np.int64),
+        _bytes(_function_of_rows(graph), np.int32),
+        _bytes(_words(graph, base_of, uses), np.int64),
         _bytes(function_ptr, np.int32),
         _bytes(params, np.int32),
         _bytes(axes, np.int64),
         _bytes(bases, np.int64),
         _bytes(derived, np.int64),
-        _bytes(terms, np.int64),
+        _bytes(terms.rows, np.int64),
         _bytes(guards, np.int64),
         _bytes(patches, np.int64),
+        _bytes(late.of_rows, np.int32),
+        _bytes(late.ends, np.int32),
+        _bytes(late.ops, np.int64),
+        _bytes(loops, np.int64),
+        _bytes(schedule.event_loop, np.int32),
+        _bytes(_ends([len(drain.tasks) for drain in schedule.drains]), np.int32),
+        _bytes(items, np.int32),
+        _bytes([_ring(ring) for ring in schedule.rings], np.int64),
+        _bytes([use.row for use in uses], np.int64),
     ]
     total = HEADER_WORDS * 8 + sum(map(len, sections))
     header = [
-        MAGIC, VERSION, schedule.cores, len(schedule.op), schedule.events, barriers,
+        MAGIC, VERSION, schedule.cores, len(schedule.op), schedule.events, _barriers(schedule, _NONE),
         len(graph), len(graph.words), len(graph.functions), len(params), len(axes), len(bases),
-        len(graph.program.scalars), len(derived), len(terms), len(guards), len(patches),
+        len(graph.program.scalars), len(derived), len(terms.rows), len(guards), len(patches),
         schedule.memory.arena_bytes, total,
+        len(late.ends) - 1, len(late.ops), len(loops), len(schedule.drains), len(items),
+        len(schedule.rings), len(uses),
     ]  # fmt: skip
     header += [0] * (HEADER_WORDS - len(header))
     return _bytes(header, np.int64) + b"".join(sections)
+
+
+def event_totals(schedule: Schedule) -> npt.NDArray[np.int64]:
+    """What is added to each event's counter in one launch, or in one iteration of its loop."""
+    totals = np.zeros(schedule.events, np.int64)
+    signals = schedule.op == StepOp.SIGNAL
+    np.add.at(totals, schedule.a[signals], schedule.b[signals])
+    return totals
 
 
 def _bytes(values: npt.ArrayLike, dtype: npt.DTypeLike) -> bytes:
@@ -148,10 +182,25 @@ def _bytes(values: npt.ArrayLike, dtype: npt.DTypeLike) -> bytes:
     return data + b"\0" * (-len(data) % 8)
 
 
-def _linear(value: Linear, terms: list[tuple[int, int]]) -> tuple[int, int, int]:
-    first = len(terms)
-    terms.extend(value.terms)
-    return value.const, first, len(terms)
+def _ends(lengths: list[int]) -> list[int]:
+    return [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
+
+
+@dataclass
+class _Terms:
+    """The section `terms`, as it is filled."""
+
+    rows: list[tuple[int, int]] = field(default_factory=list)
+
+    def linear(self, value: Linear) -> tuple[int, int, int]:
+        """const, first term, end term."""
+        first = len(self.rows)
+        self.rows.extend(value.terms)
+        return value.const, first, len(self.rows)
+
+
+def _function_of_rows(graph: TaskGraph) -> npt.NDArray[np.int64]:
+    return np.array([site.function for site in graph.sites], np.int64)[graph.site]
 
 
 def _functions(
@@ -185,6 +234,14 @@ def _roots(graph: TaskGraph) -> list[Tensor]:
     return sorted(roots, key=lambda t: (not t.is_argument, t.id))
 
 
+def _base_of(graph: TaskGraph) -> npt.NDArray[np.int64]:
+    """Per tensor the number of its base; of a root only."""
+    roots = _roots(graph)
+    base_of = np.full(len(graph.program.tensors), _NONE, np.int64)
+    base_of[[t.id for t in roots]] = np.arange(len(roots))
+    return base_of
+
+
 def _bases(schedule: Schedule) -> list[tuple[int, int, int]]:
     graph = schedule.graph
     touched = set(graph.access_tensor[graph.access_hi > graph.access_lo].tolist())
@@ -199,30 +256,176 @@ def _bases(schedule: Schedule) -> list[tuple[int, int, int]]:
     return bases
 
 
-def _words(graph: TaskGraph) -> npt.NDArray[np.int64]:
-    """The rows with tensor ids replaced by bases."""
+def _words(graph: TaskGraph, base_of: npt.NDArray[np.int64], uses: list[_Use]) -> npt.NDArray[np.int64]:
+    """The rows with tensor ids replaced by bases, and channels by rings."""
     words = graph.words.copy()
-    base_of = np.full(len(graph.program.tensors), -1, np.int64)
-    base_of[[t.id for t in _roots(graph)]] = np.arange(len(_roots(graph)))
-    functions = np.array([s.function for s in graph.sites], np.int64)[graph.site]
+    functions = _function_of_rows(graph)
     for index, function in enumerate(graph.functions):
         starts = graph.word_ptr[:-1][functions == index]
         for at, word in enumerate(function.words):
             if word.kind is WordKind.BASE:
                 words[starts + at] = base_of[graph.words[starts + at]]
+    for use in uses:
+        words[use.word] = use.row[1]
     return words
 
 
 def _patches(graph: TaskGraph) -> npt.NDArray[np.int64]:
-    parts = []
+    scalars = _launch_scalars(graph)
+    parts = [np.zeros((0, 3), np.int64)]
     for index, site in enumerate(graph.sites):
-        if site.symbolic:
+        rows = np.array([patch for patch in site.symbolic if patch[1] < scalars], np.int64).reshape(-1, 3)
+        if len(rows):
             starts = graph.word_ptr[:-1][graph.site == index]
-            rows = np.array(site.symbolic, np.int64)
             block = np.empty((len(starts), len(rows), 3), np.int64)
             block[:, :, 0] = starts[:, None] + rows[None, :, 0]
             block[:, :, 1:] = rows[None, :, 1:]
             parts.append(block.reshape(-1, 3))
-    if not parts:
-        return np.zeros((0, 3), np.int64)
     return np.concatenate(parts)
+
+
+# -- what is known when a task starts -------------------------------------------------------------------
+
+
+def _launch_scalars(graph: TaskGraph) -> int:
+    return len(graph.program.scalars) + len(graph.derived)
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """The late program of each row, the ends of the programs, their ops."""
+
+    of_rows: npt.NDArray[np.int64]
+    ends: list[int]
+    ops: list[tuple[int, ...]]
+
+
+def _late_programs(graph: TaskGraph, base_of: npt.NDArray[np.int64], terms: _Terms, first_note: int) -> _Late:
+    """One program per site that has late ops: those, and then the patches of its rows' words."""
+    scalars = _launch_scalars(graph)
+    ops: list[tuple[int, ...]] = []
+    ends = [0]
+    of_sites = np.full(len(graph.sites), _NONE, np.int64)
+    note = first_note
+    for index, site in enumerate(graph.sites):
+        if not site.late:
+            continue
+        of_sites[index] = len(ends) - 1
+        for op in site.late:
+            ops.append(_late_op(op, base_of, terms, note))
+            note += isinstance(op, LateGuard)
+        for word, value in _late_patches(site, scalars):
+            ops.append((_PATCH, word, *terms.linear(value), 0, 0, 0))
+        ends.append(len(ops))
+    return _Late(of_sites[graph.site], ends, ops)
+
+
+def late_guards(graph: TaskGraph) -> Iterator[LateGuard]:
+    """The guards of late programs, in the order of their numbers."""
+    for site in graph.sites:
+        yield from (op for op in site.late if isinstance(op, LateGuard))
+
+
+def _late_op(op: LateOp, base_of: npt.NDArray[np.int64], terms: _Terms, note: int) -> tuple[int, ...]:
+    if isinstance(op, LoopIndex):
+        return (_LOOP, 0, 0, 0, 0, 0, 0, 0)
+    if isinstance(op, Element):
+        return (_ELEMENT, int(base_of[op.tensor]), *terms.linear(op.offset), op.itemsize, 0, 0)
+    if isinstance(op, LateGuard):
+        return (_GUARD, *terms.linear(op.value), op.lo, op.hi, note, 0)
+    if isinstance(op, Skip):
+        return (_SKIP, *terms.linear(op.value), 0, 0, 0, 0)
+    assert isinstance(op, Derived), op
+    return (_DERIVED_OPS[op.op], *terms.linear(op.lhs), *terms.linear(op.rhs), 0)
+
+
+def _late_patches(site: Site, scalars: int) -> list[tuple[int, Linear]]:
+    """(word, what is added to it), ascending."""
+    added: dict[int, list[tuple[int, int]]] = {}
+    for word, value, coefficient in site.symbolic:
+        if value >= scalars:
+            added.setdefault(word, []).append((value, coefficient))
+    return [(word, Linear(0, tuple(sorted(terms)))) for word, terms in sorted(added.items())]
+
+
+# -- loops, drains, rings -------------------------------------------------------------------------------
+
+
+def _loops(schedule: Schedule, base_of: npt.NDArray[np.int64], terms: _Terms) -> list[tuple[int, ...]]:
+    rows = []
+    infos = [phase.loop for phase in schedule.graph.phases if phase.loop is not None]
+    for number, info in enumerate(infos):
+        until = (_NONE, 0, 0)
+        if info.until is not None:
+            assert not info.until.offset.terms, "the place of a flag is known when the kernel is compiled"
+            until = int(base_of[info.until.tensor]), info.until.offset.const, info.until.itemsize
+        rows.append((*terms.linear(info.count), *until, _barriers(schedule, number), 0))
+    return rows
+
+
+def _barriers(schedule: Schedule, loop: int) -> int:
+    """How many barriers each core has in a loop, or in straight code (−1)."""
+    first, end = (int(at) for at in schedule.core_ptr[:2]) if schedule.cores else (0, 0)
+    count, inside = 0, _NONE
+    for op, a in zip(schedule.op[first:end].tolist(), schedule.a[first:end].tolist(), strict=True):
+        if op in (StepOp.LOOP, StepOp.END):
+            inside = a if op == StepOp.LOOP else _NONE
+        count += op == StepOp.BARRIER and inside == loop
+    return count
+
+
+def _ring(ring: Ring) -> tuple[int, ...]:
+    return ring.producer, ring.consumer, ring.slot_bytes, ring.depth, ring.offset, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A row of the section `uses`, and the word (absolute) that holds the number of the ring."""
+
+    row: tuple[int, int, int, int]
+    word: int
+
+
+def _uses(schedule: Schedule) -> list[_Use]:
+    """Which ring a row's channel is: that between the cores of the two ends in its gang. The k-th sender of
+    a gang's channel goes with its k-th receiver, in program order."""
+    graph = schedule.graph
+    ring_of = {(r.channel, r.producer, r.consumer): number for number, r in enumerate(schedule.rings)}
+    tokens = {(gang, channel): count for gang, channel, count in graph.tokens}
+    ends = _channel_ends(graph)
+    uses = []
+    for (gang, channel), (senders, receivers) in sorted(ends.items()):
+        for sender, receiver in zip(senders, receivers, strict=True):
+            between = tuple(int(schedule.core[end.task]) for end in (sender, receiver))
+            ring = ring_of[channel, between[0], between[1]]
+            passed = tokens[gang, channel] // len(senders)
+            uses += [
+                _Use((end.task, ring, side, passed), end.word) for side, end in enumerate((sender, receiver))
+            ]
+    return sorted(uses, key=lambda use: use.row)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A row that is an end of a channel, and its word (absolute) for the ring."""
+
+    task: int
+    word: int
+
+
+def _channel_ends(graph: TaskGraph) -> dict[tuple[int, int], tuple[list[_End], list[_End]]]:
+    """Per gang and channel the rows that send and those that receive, ascending."""
+    ends: dict[tuple[int, int], tuple[list[_End], list[_End]]] = {}
+    functions = _function_of_rows(graph)
+    for index, function in enumerate(graph.functions):
+        words = [(at, word) for at, word in enumerate(function.words) if word.kind is WordKind.CHANNEL]
+        for task in np.flatnonzero(functions == index).tolist() if words else []:
+            first, gang = int(graph.word_ptr[task]), int(graph.gang[task])
+            for at, word in words:
+                direction = function.task.param(word.name).direction
+                pair = ends.setdefault((gang, int(graph.words[first + at])), ([], []))
+                pair[direction is Direction.RECV].append(_End(task, first + at))
+    for pair in ends.values():
+        for side in pair:
+            side.sort(key=lambda end: end.task)
+    return ends

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from mpmd.codegen.source import KernelSource, LaunchInfo
+from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import NO_SPAN, ArgumentError, CapacityError, MalformedTableError, ToolchainError
 from mpmd.lang.kernel.binding import match_arguments
 from mpmd.lang.types import Direction
 from mpmd.runtime import arrays, pool, report
 from mpmd.runtime.signature import sign, signature_text
 
-ABI = 1
+ABI = 2
 """The layouts that a kernel's library shares with the pool (`MPMD_ABI` of abi.h)."""
 
 
@@ -86,7 +87,7 @@ def _raise_unopened(info: LaunchInfo, reason: str) -> None:
 def _check_counts(kernel: OpenKernel) -> None:
     info = kernel.source.launch
     count = pool.native().code.mpmd_argument_count(kernel.handle)
-    header = np.frombuffer(kernel.source.tables, "<i8", 24)
+    header = np.frombuffer(kernel.source.tables, "<i8", HEADER_WORDS)
     if count != len(info.arguments) or header[12] != len(info.scalars):
         raise MalformedTableError(f"the tables of kernel '{info.kernel}' have other parameters", span=NO_SPAN)
 

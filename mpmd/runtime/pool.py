@@ -24,6 +24,7 @@ AXES = 16
 
 # The statuses of `mpmd::Status` (abi.h), then those of call.cpp.
 OK, FAILED_CHECK, HANG, INTERRUPTED, FAILED_GUARD, SCALAR_OVERFLOW, NESTED, NO_THREADS = range(8)
+FAILED_LATE_GUARD, ENDLESS_LOOP = 8, 9
 MISMATCH, OVERLAP, NO_MEMORY = 100, 101, 102
 
 RUNNING, DONE = -1, -2
@@ -36,7 +37,7 @@ _PYTHON_FUNCTIONS = ("PyObject_GetBuffer", "PyBuffer_Release", "PyTuple_Size", "
 
 
 class Failure(ctypes.Structure):
-    """`mpmd::Failure`: the run-time check that ended a launch."""
+    """`mpmd::Failure`: the run-time check that ended a launch; of a late guard `extent` is the least."""
 
     _fields_ = (
         ("value", ctypes.c_longlong),
@@ -50,7 +51,13 @@ class Failure(ctypes.Structure):
 class Waiting(ctypes.Structure):
     """`MpmdWaiting`: where a core was when the launch hung."""
 
-    _fields_ = (("place", ctypes.c_int), ("have", ctypes.c_uint))
+    _fields_ = (
+        ("place", ctypes.c_int),
+        ("ring", ctypes.c_int),
+        ("have", ctypes.c_longlong),
+        ("need", ctypes.c_longlong),
+        ("iteration", ctypes.c_longlong),
+    )
 
 
 class Result(ctypes.Structure):

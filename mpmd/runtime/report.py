@@ -13,11 +13,14 @@ import numpy as np
 from mpmd.codegen.source import LaunchInfo, StepNote
 from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, LaunchError, Note
+from mpmd.lang.index import INT_MAX
 from mpmd.runtime import pool
+from mpmd.schedule.steps import StepOp
 
-_WAIT, _BARRIER = 2, 3
 _NO_LIMIT = -1
 """The limit of a failed check of an extent (`check_extent` of check.h)."""
+_OTHER_EXTENT = -2
+"""The limit of a token that has another extent than the receiver asks for (channel.h)."""
 _PARTLY = "what the kernel writes may be partly written"
 
 _PLAIN = {
@@ -36,6 +39,10 @@ def launch_error(
         return _failed_check(info, result.failure)
     if result.status == pool.FAILED_GUARD:
         return _failed_guard(info, result.guard, scalars)
+    if result.status == pool.FAILED_LATE_GUARD:
+        return _failed_late_guard(info, result.failure)
+    if result.status == pool.ENDLESS_LOOP:
+        return _endless_loop(info, result.guard, scalars)
     if result.status == pool.HANG:
         return _hang(info, tables, result)
     if result.status == pool.SCALAR_OVERFLOW:
@@ -59,6 +66,9 @@ def _failed_check(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
     if failure.limit == _NO_LIMIT:
         text = f"{note.text}: {failure.extent} is negative"
         return BoundsError(text, span=note.span, label=label, hints=(_PARTLY,))
+    if failure.limit == _OTHER_EXTENT:
+        text = f"{note.text}: {failure.value} elements were sent, {failure.extent} are received"
+        return BoundsError(text, span=note.span, label=label, hints=(_PARTLY,))
     last = failure.value + failure.extent
     given = f"{failure.value}" if failure.extent == 1 else f"{failure.value}:{last}"
     return BoundsError(
@@ -66,6 +76,33 @@ def _failed_check(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
         span=note.span,
         label=label,
         hints=(_PARTLY,),
+    )
+
+
+def _failed_late_guard(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
+    note = info.checks[failure.check]
+    lo, hi = failure.extent, failure.limit
+    return BoundsError(
+        f"{note.text}: {failure.value} is not {_interval(lo, hi)}",
+        span=note.span,
+        label=f"at run time, on core {failure.core} of kernel '{info.kernel}'",
+        hints=(_PARTLY,),
+    )
+
+
+def _interval(lo: int, hi: int) -> str:
+    if hi >= INT_MAX:
+        return f"at least {lo}"
+    return f"at most {hi}" if lo <= -INT_MAX else f"in {lo} to {hi}"
+
+
+def _endless_loop(info: LaunchInfo, step: int, scalars: Mapping[str, int | float]) -> LaunchError:
+    note = _note(info, step)
+    return LaunchError(
+        f"{note.text} of kernel '{info.kernel}' has too many iterations for one launch: {_values(scalars)}",
+        span=note.span,
+        label="counters of 32 bits tell its iterations apart",
+        hints=("launch the kernel several times, with fewer iterations each",),
     )
 
 
@@ -88,7 +125,7 @@ def _hang(info: LaunchInfo, tables: bytes, result: pool.Result) -> LaunchError:
     waiting = [(core, state) for core, state in places if state.place >= 0]
     steps = _steps(tables)
     notes = tuple(
-        Note(_note(info, state.place).span, f"core {core}, {_wait(info, steps, state, result.cores)}")
+        Note(_note(info, state.place).span, f"core {core}, {_wait(info, steps, state)}")
         for core, state in waiting
     )
     done = [str(core) for core, state in places if state.place == pool.DONE]
@@ -102,12 +139,19 @@ def _hang(info: LaunchInfo, tables: bytes, result: pool.Result) -> LaunchError:
     )
 
 
-def _wait(info: LaunchInfo, steps: np.ndarray, state: pool.Waiting, cores: int) -> str:
-    op, a, b, _ = (int(value) for value in steps[state.place])
-    place = f"step {state.place}"
-    if op == _BARRIER:
-        return f"{place}: barrier {a} has {state.have - a * cores} of {cores} cores"
-    return f"{place}: event {a} has {state.have} of {b}: {_note(info, state.place).text}"
+def _wait(info: LaunchInfo, steps: np.ndarray, state: pool.Waiting) -> str:
+    """What a core waits for, with what there is of it."""
+    op, a, _, _ = (int(value) for value in steps[state.place])
+    place = f"step {state.place}" + (f" of iteration {state.iteration}" if state.iteration >= 0 else "")
+    what = _note(info, state.place).text
+    if state.ring >= 0:
+        full = f"is full, with {state.have} tokens" if state.have else "is empty"
+        return f"{place}: ring {state.ring} {full}: {what}"
+    if op == StepOp.BARRIER:
+        return f"{place}: barrier {a} has {state.have} of {state.need} cores"
+    if op == StepOp.END:
+        return f"{place}: the end of the iteration has {state.have} of {state.need} cores"
+    return f"{place}: event {a} has {state.have} of {state.need}: {what}"
 
 
 def _note(info: LaunchInfo, step: int) -> StepNote:

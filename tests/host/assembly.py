@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from mpmd.errors import Span
 from mpmd.lang.types import Direction, DType, f32
 from mpmd.runtime import Executable, build
 
-RUN, SIGNAL, WAIT, BARRIER = range(4)
+RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN = range(7)
+ITERATION, ELEMENT, GUARD, SKIP, PATCH = range(5, 10)
 HERE = Span("kernel.py", 7, 4)
 
 Step = tuple[int, int, int]
 Linear = tuple[int, tuple[tuple[int, int], ...]]
+LateOp = tuple[int | Linear, ...]
+"""Kind, then its fields in the order of the tables, each linear sum as one."""
 
 
 def section(values: object, dtype: str) -> bytes:
@@ -37,10 +40,17 @@ def tables(
     patches: Sequence[tuple[int, int, int]] = (),
     local: Sequence[tuple[int, int]] = (),
     arena: int = 0,
+    programs: Sequence[Sequence[LateOp]] = (),
+    row_program: Mapping[int, int] = {},
+    loops: Sequence[tuple[Linear, tuple[int, int, int]]] = (),
+    drains: Sequence[Sequence[int]] = (),
+    rings: Sequence[tuple[int, int, int, int, int]] = (),
+    uses: Sequence[tuple[int, int, int, int]] = (),
 ) -> bytes:
     """`params[f]` is how many tensors function f takes: (base, offset) pairs that open its rows.
 
     `local` are local tensors as (place in the arena, bytes); without any the arena is one.
+    `loops` are (count, (base, offset, bytes) of the flag, or `NEVER`); the rest is as in the tables.
     """
     terms: list[tuple[int, int]] = []
 
@@ -57,7 +67,12 @@ def tables(
     guard_rows = [(*linear(value), lo, hi) for value, lo, hi in guards]
     local = local or ([(0, arena)] if arena else [])
     base_rows = [(0, size, 0) for size in bases] + [(1, size, place) for place, size in local]
-    barriers = sum(step[0] == BARRIER for step in cores[0])
+    ops = [late_op(op, linear) for program in programs for op in program]
+    loop_rows = [
+        (*linear(count), *flag, barriers_in(cores[0], number), 0)
+        for number, (count, flag) in enumerate(loops)
+    ]
+    event_loop = [loop_of(cores, event) for event in range(events)]
     sections = [
         section(np.cumsum([0, *map(len, cores)]), "<i4"),
         section(steps, "<i4"),
@@ -73,14 +88,62 @@ def tables(
         section(terms, "<i8"),
         section(guard_rows, "<i8"),
         section(patches, "<i8"),
+        section([row_program.get(row, -1) for row in range(len(rows))], "<i4"),
+        section(np.cumsum([0, *map(len, programs)]), "<i4"),
+        section(ops, "<i8"),
+        section(loop_rows, "<i8"),
+        section(event_loop, "<i4"),
+        section(np.cumsum([0, *map(len, drains)]), "<i4"),
+        section([row for drain in drains for row in drain], "<i4"),
+        section([(*ring, 0) for ring in rings], "<i8"),
+        section(uses, "<i8"),
     ]
     total = HEADER_WORDS * 8 + sum(map(len, sections))
     header = [
-        MAGIC, VERSION, len(cores), len(steps), events, barriers, len(rows), len(words), len(params),
+        MAGIC, VERSION, len(cores), len(steps), events, barriers_in(cores[0], -1), len(rows), len(words),
+        len(params),
         len(param_rows), 0, len(base_rows), scalars, len(derived_rows), len(terms), len(guard_rows),
-        len(patches), arena, total,
+        len(patches), arena, total, len(programs), len(ops), len(loops), len(drains), sum(map(len, drains)),
+        len(rings), len(uses),
     ]  # fmt: skip
     return section(header + [0] * (HEADER_WORDS - len(header)), "<i8") + b"".join(sections)
+
+
+NEVER = (-1, 0, 0)
+"""The flag of a loop that only its count ends."""
+
+
+def late_op(op: LateOp, linear: Callable[[Linear], tuple[int, int, int]]) -> tuple[int, ...]:
+    fields: list[int] = []
+    for field in op:
+        fields += linear(field) if isinstance(field, tuple) else (field,)
+    return (*fields, *[0] * (8 - len(fields)))
+
+
+def loop(number: int, *body: Step) -> list[Step]:
+    """A loop around steps."""
+    return [(LOOP, number, 0), *body, (END, number, len(body))]
+
+
+def _with_loops(core: Sequence[Step]) -> Iterator[tuple[Step, int]]:
+    """Steps, each with the loop that it is in, or −1."""
+    inside = -1
+    for step in core:
+        inside = -1 if step[0] == END else inside
+        yield step, inside
+        inside = step[1] if step[0] == LOOP else inside
+
+
+def barriers_in(core: Sequence[Step], loop: int) -> int:
+    return sum(step[0] == BARRIER and inside == loop for step, inside in _with_loops(core))
+
+
+def loop_of(cores: Sequence[Sequence[Step]], event: int) -> int:
+    for core in cores:
+        for (op, a, _), inside in _with_loops(core):
+            if op in (SIGNAL, WAIT) and a == event:
+                return inside
+    return -1
 
 
 def argument(

@@ -36,6 +36,7 @@ namespace board {
 
 const int HEAP = 1 << 14;
 const int STEPS = 32, EVENTS = 3, CORES = 3, SLOTS = 4;
+const int RING_SLOTS = 2, RING_SLOT_BYTES = 128;
 
 alignas(64) char heap[HEAP];
 int heap_used;
@@ -100,12 +101,14 @@ struct Line {
   long long value;
 };
 
-enum Task : int { PUT, TAKE, FAIL, NEVER };
+enum Task : int { PUT, TAKE, FAIL, NEVER, SEND, RECEIVE };
 
 constexpr Line put(int slot, long long value) { return {RUN, PUT, slot, value}; }
 constexpr Line take(int slot, long long value) { return {RUN, TAKE, slot, value}; }
 constexpr Line failing(int check) { return {RUN, FAIL, check, 0}; }
 constexpr Line never() { return {RUN, NEVER, 0, 0}; }
+constexpr Line sends(long long value) { return {RUN, SEND, 0, value}; }
+constexpr Line receives(long long value) { return {RUN, RECEIVE, 0, value}; }
 constexpr Line signals(int event, int amount = 1) { return {SIGNAL, event, amount, 0}; }
 constexpr Line waits(int event, int amount = 1) { return {WAIT, event, amount, 0}; }
 constexpr Line barrier() { return {BARRIER, 0, 0, 0}; }
@@ -120,7 +123,20 @@ inline void run_take(Core&, const Word* row) {
 inline void run_fail(Core& core, const Word* row) { check_index(core, static_cast<int>(row[0]), -1, 1); }
 inline void run_never(Core&, const Word*) { litmus::require(false, "a task ran behind one that failed"); }
 
-const Function functions[] = {run_put, run_take, run_fail, run_never};
+inline void run_send(Core& core, const Word* row) {
+  long long* place = sending<long long>(core, 0);
+  if (!place) return;
+  *place = row[1] + shift;
+  sent(core, 0);
+}
+inline void run_receive(Core& core, const Word* row) {
+  const long long* place = receiving<long long>(core, 0, 0);
+  if (!place) return;
+  litmus::require(*place == row[1] + shift, "a token is received that is not the next one");
+  received(core, 0);
+}
+
+const Function functions[] = {run_put, run_take, run_fail, run_never, run_send, run_receive};
 
 inline void enter(Core* core) { run_core(*core, functions); }
 
@@ -131,6 +147,8 @@ struct Bytes {
   int event_total[EVENTS];
   Word row_ptr[STEPS + 1];
   int row_function[STEPS];
+  int row_program[STEPS];
+  int event_loop[EVENTS];
 };
 
 Bytes bytes;
@@ -139,6 +157,9 @@ Step steps[STEPS];
 Word words[STEPS * 2];
 Word none[1];
 void* bases[1];
+char joined[STEPS];
+Ring ring[1];
+alignas(64) char ring_slots[RING_SLOTS * RING_SLOT_BYTES];
 Core cores[CORES];
 Counter counters[EVENTS + 1];
 Progress progress[CORES];
@@ -158,6 +179,7 @@ inline void lay_core(const Line* line, int count) {
     if (line[i].op != RUN) continue;
     step[1] = static_cast<int>(t.rows);
     bytes.row_function[t.rows] = line[i].a;
+    joined[t.rows] = line[i].a == SEND || line[i].a == RECEIVE;
     bytes.row_ptr[t.rows] = 2 * t.rows;
     words[2 * t.rows] = line[i].b;
     words[2 * t.rows + 1] = line[i].value;
@@ -183,14 +205,18 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   t.event_total = bytes.event_total;
   t.row_ptr = bytes.row_ptr;
   t.row_function = bytes.row_function;
+  t.row_program = bytes.row_program;
+  t.event_loop = bytes.event_loop;
+  for (int& program : bytes.row_program) program = -1;
+  for (int& loop : bytes.event_loop) loop = -1;
   kernel.step = steps;
   kernel.words = words;
-  resolve_steps(kernel);
+  resolve_steps(kernel, joined);
   kernel.steps = steps;
   kernel.core_ptr = bytes.core_ptr;
   kernel.counters = counters;
   kernel.progress = progress;
-  kernel.scalar = kernel.incoming = none;
+  kernel.patched = kernel.incoming = none;
   kernel.base = bases;
   kernel.core = cores;
   kernel.stall = stall;
@@ -201,9 +227,12 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   for (int e = 0; e < EVENTS; ++e) counters[e].value = epoch * static_cast<unsigned>(bytes.event_total[e]);
   counters[EVENTS].value = epoch * static_cast<unsigned>(t.barriers * t.cores);
   for (int c = 0; c < t.cores; ++c) {
-    cores[c] = Core{bases, nullptr, c, static_cast<int>(t.cores), &kernel};
+    cores[c] = Core{bases, nullptr, c, static_cast<int>(t.cores), &kernel, nullptr, nullptr};
     progress[c] = Progress{};
   }
+  ring[0] = Ring{ring_slots, RING_SLOT_BYTES, 1, 0, 0};
+  kernel.rings = ring;
+  t.rings = 1;
   for (long long& slot : slots) slot = 0;
   pool.prepared = true;
   pool.fork = pool.count = 0;

@@ -47,7 +47,7 @@ void failure_leaves_nothing() {
   bytes.row_function[3] = PUT;  // the task that failed
   words[2 * 3] = 2;
   shift = 100;
-  resolve_steps(kernel);
+  resolve_steps(kernel, joined);
   completes("the launch behind a failed one ends well");
 }
 

@@ -8,16 +8,14 @@
 // the model, with no copy and no macro around its atomics. Atomic accesses see what the memory model
 // allows, by choice; plain accesses are checked for races; every choice is taken in turn.
 //
-// To add a program (a channel's ring, say):
+// To add a program:
 //   1. Write a function without arguments. It is thread 0, runs once per execution, and must put every
 //      global it uses into its initial state first: only what the model knows is reset in between.
 //   2. `spawn` the other threads, `join` them, and `require` the law wherever it must hold.
 //   3. Where the code under test spins, it must call `pause` between two looks: mpmd::relax() does (see
 //      MPMD_RELAX in mpmd/sync.h), and `Launch::stall` is the program's own.
 //   4. Give it a row in `programs` at the end of its file, and its mutants a row in
-//      tests/host/test_litmus.py. A ring wants: first in, first out, with every slot written before it is
-//      read (no race); a full ring blocks the producer until a slot is free (WAR on the slot); the indices
-//      over a wrap of 2^32. Two threads, a ring of two slots and three to four messages show all of it.
+//      tests/host/test_litmus.py.
 //   5. Keep it small: few threads, few atomic accesses; look at `executions` in what it prints.
 #pragma once
 

@@ -126,7 +126,7 @@ template <int... COUNT>
 void lay_impatient(const Line (&... core)[COUNT]) {
   lay(1, core...);
   kernel.number = 1;
-  for (int c = 0; c < kernel.tables.cores; ++c) progress[c] = Progress{1, DONE, 0};
+  for (int c = 0; c < kernel.tables.cores; ++c) progress[c] = Progress{1, 0, DONE, 0, 0, 0};
   patience = 2;
 }
 

@@ -48,16 +48,16 @@ def test_the_tables_of_these_tests_are_right() -> None:
     ("tables", "text"),
     [
         (b"", "the tables end after 0 bytes, within their header"),
-        (patched(whole().store(), 0, 7), "not tables of version 2: magic 0x7, version 2"),
-        (patched(whole().store(), 1, 1), "not tables of version 2: magic 0x4d504d44, version 1"),
-        (patched(whole().store(), 23, 1), "the reserved words of the header are not zero"),
-        (patched(whole().store(), 2, -1), "the header counts -1 cores, in 936 bytes"),
+        (patched(whole().store(), 0, 7), "not tables of version 3: magic 0x7, version 3"),
+        (patched(whole().store(), 1, 1), "not tables of version 3: magic 0x4d504d44, version 1"),
+        (patched(whole().store(), 31, 1), "the reserved words of the header are not zero"),
+        (patched(whole().store(), 2, -1), "the header counts -1 cores, in 1032 bytes"),
         (patched(whole().store(), 2, 0), "the tables are for no core"),
-        (patched(whole().store(), 3, 99), "section 'steps' needs 1792 bytes of tables, there are 936"),
+        (patched(whole().store(), 3, 99), "section 'steps' needs 1856 bytes of tables, there are 1032"),
         (patched(whole().store(), 5, 2), "core 0 has 1 barriers, the header says 2"),
         (patched(whole().store(), 12, 2**40), "the header has 1099511627776 scalars and an arena of 8 bytes"),
         (patched(whole().store(), 17, 7), "base 2 ends 8 bytes into the arena of 7"),
-        (whole().store() + b"\0" * 8, "the sections take 936 bytes, the header says 936, there are 944"),
+        (whole().store() + b"\0" * 8, "the sections take 1032 bytes, the header says 1032, there are 1040"),
     ],
 )
 def test_headers(tables: bytes, text: str) -> None:
@@ -135,7 +135,7 @@ def test_a_row_names_a_base_that_is_there() -> None:
 
 def test_totals_of_events_are_checked() -> None:
     tables = whole().store()
-    at = tables.index(struct.pack("<ii", 1, 0), 24 * 8 + 16 + 6 * 16)
+    at = tables.index(struct.pack("<ii", 1, 0), 32 * 8 + 16 + 6 * 16)
     with pytest.raises(MalformedTableError) as error:
         check(tables[:at] + struct.pack("<i", 2) + tables[at + 4 :], MACHINE)
     assert error.value.message == "event 0 is signalled 1 in all, its total says 2"

@@ -1,7 +1,7 @@
 // One process-wide pool of pinned workers, and the launch of a kernel on it.
 //
 // In:  tables, an entry, addresses and scalars. Out: the kernel has run, or a status says why not.
-// Not here: Python objects (call.cpp), the steps' meaning (mpmd/driver.h).
+// Not here: Python objects (call.cpp), the steps' meaning (mpmd/driver.h), what a kernel keeps (kernel.h).
 //
 // The calling thread is core 0; workers are cores 1, 2, …, pinned to the process's CPUs in order. An
 // idle worker spins for a while and then sleeps on its ticket. Everything that crosses threads goes
@@ -20,10 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "kernel.h"
+#include "mpmd/channel.h"
 #include "mpmd/sync.h"
 #include "scalars.h"
-#include "tables.h"
 
 using namespace mpmd;
 
@@ -63,24 +63,6 @@ struct DefaultFloats {
 };
 
 }  // namespace
-
-struct MpmdKernel : Launch {
-  MpmdEntry entry;
-  char* bytes;  // the tables as they came
-  Tables tables;
-  Step* step;
-  Word* words;     // with the scalars of the last launch patched in
-  Word* scalar;    // of the last launch, the derived ones after the program's own
-  Word* incoming;  // of the present launch, before its guards are passed
-  void** base;
-  Core* core;
-  Pages arena;
-  Pages scratch;
-  int fork;  // the pool's, at the last launch
-  MpmdPoll poll;
-  void* context;
-  long long asked;  // when `poll` was called last
-};
 
 namespace {
 
@@ -233,24 +215,33 @@ struct Seat {
 
 // ---- long waits ---------------------------------------------------------------------------
 
+// Whether the wait at `place` would be over by now.
+bool is_met(const MpmdKernel& kernel, long long place) {
+  const int at = place_of(place);
+  if (at >= 0) return have(kernel, kernel.steps[at], turn_of(place)) >= kernel.steps[at].amount;
+  const Ring& ring = kernel.rings[(IN_RING - at) / 2];
+  const bool receives = (IN_RING - at) % 2;
+  const unsigned other = static_cast<unsigned>(__atomic_load_n(receives ? &ring.sent : &ring.received, __ATOMIC_RELAXED));
+  return receives ? other != turn_of(place) : turn_of(place) - other < static_cast<unsigned>(ring.depth);
+}
+
 // Whether no core can ever go on. A core publishes its place after its signals, so whoever has read
 // every place (acquire) also sees every signal given before: if all those waits are unmet, the first
 // core to leave would need a signal that nobody has given or will give. No clock is needed for that;
-// the places must only be the same ones in both rounds.
+// the places must only be the same ones in both rounds, and no core is at one place twice.
 bool deadlocked(const MpmdKernel& kernel) {
   const long long cores = kernel.tables.cores;
-  long long places[2] = {0, 0};
+  long long places[MOST_CORES];
   for (int round = 0; round < 2; ++round) {
     for (long long c = 0; c < cores; ++c) {
       const bool started = __atomic_load_n(&kernel.progress[c].number, __ATOMIC_ACQUIRE) == kernel.number;
-      const int place = __atomic_load_n(&kernel.progress[c].place, __ATOMIC_ACQUIRE);
+      const long long place = __atomic_load_n(&kernel.progress[c].place, __ATOMIC_ACQUIRE);
       if (!started || place == RUNNING) return false;
-      places[round] += place == DONE ? kernel.tables.steps : place;  // only grows
-      if (round == 0 || place == DONE) continue;
-      if (have(kernel, kernel.steps[place]) >= kernel.steps[place].amount) return false;
+      if (round == 0) places[c] = place;
+      if (places[c] != place || (round == 1 && place != DONE && is_met(kernel, place))) return false;
     }
   }
-  return places[0] == places[1];
+  return true;
 }
 
 bool ask_caller(MpmdKernel& kernel, long long time) {
@@ -289,49 +280,48 @@ void await_worker(MpmdKernel& kernel, const Worker& worker) {
   }
 }
 
-// The words follow the scalars by their differences, modulo 2^64: exact, and no word is reset first.
-void patch(MpmdKernel& kernel, const Word* scalar) {
-  typedef unsigned long long Bits;
-  const Tables& t = kernel.tables;
-  const long long scalars = t.scalars + t.derived;
-  if (!memcmp(kernel.scalar, scalar, scalars * sizeof(Word))) return;
-  for (long long p = 0; p < t.patches; ++p) {
-    const Word which = t.patch[p][1];
-    const Bits change = static_cast<Bits>(scalar[which]) - static_cast<Bits>(kernel.scalar[which]);
-    Word& word = kernel.words[t.patch[p][0]];
-    word = static_cast<Word>(static_cast<Bits>(word) + static_cast<Bits>(t.patch[p][2]) * change);
-  }
-  memcpy(kernel.scalar, scalar, scalars * sizeof(Word));
-}
-
 // ---- one launch ---------------------------------------------------------------------------
 
 __thread MpmdResult result;
 __thread MpmdWaiting* waiting;
-
-void reset_counters(MpmdKernel& kernel) {
-  memset(kernel.counters, 0, (kernel.tables.events + 1) * sizeof(Counter));
-  kernel.epoch = 0;
-}
 
 void reset_after_fork(MpmdKernel& kernel) {
   const Tables& t = kernel.tables;
   kernel.status = OK;
   reset_counters(kernel);
   memcpy(kernel.words, t.word, t.words * sizeof(Word));
-  memset(kernel.scalar, 0, (t.scalars + t.derived) * sizeof(Word));
+  memset(kernel.patched, 0, (t.scalars + t.derived) * sizeof(Word));
   kernel.fork = pool.fork;
+}
+
+// Where the core with this progress waits, once all cores are back.
+MpmdWaiting described(const MpmdKernel& kernel, const Progress& progress) {
+  const int at = place_of(progress.place);
+  if (at == RUNNING || at == DONE) return MpmdWaiting{at, -1, 0, 0, -1};
+  if (at <= IN_RING) {
+    const int number = (IN_RING - at) / 2;
+    const Ring& ring = kernel.rings[number];
+    return MpmdWaiting{progress.step, number, static_cast<Word>(ring.sent - ring.received), ring.depth, -1};
+  }
+  const Tables& t = kernel.tables;
+  const Step& step = kernel.steps[at];
+  const unsigned turn = turn_of(progress.place);
+  const Word gained = have(kernel, step, turn);
+  const bool inside = loop_of(t, step.index) >= 0;
+  const Word iteration = inside ? progress.iteration : -1;
+  if (step.op == BARRIER) {
+    const int shown = at < t.steps ? at : progress.step;
+    return MpmdWaiting{shown, -1, gained - step.amount + t.cores, t.cores, iteration};
+  }
+  const Word before = inside ? iteration * static_cast<Word>(step.total) : 0;
+  return MpmdWaiting{at, -1, before + gained, before + step.amount, iteration};
 }
 
 void report_waits(const MpmdKernel& kernel) {
   const long long cores = kernel.tables.cores;
   free(waiting);
   waiting = static_cast<MpmdWaiting*>(zeroed(cores * sizeof(MpmdWaiting)));
-  for (long long c = 0; waiting && c < cores; ++c) {
-    const int place = kernel.progress[c].place;
-    waiting[c].place = place;
-    waiting[c].have = place < 0 ? 0 : have(kernel, kernel.steps[place]);
-  }
+  for (long long c = 0; waiting && c < cores; ++c) waiting[c] = described(kernel, kernel.progress[c]);
   result.waiting = waiting;
 }
 
@@ -353,6 +343,8 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
   if (!derive(t, kernel.incoming)) return SCALAR_OVERFLOW;
   result.guard = failed_guard(t, kernel.incoming);
   if (result.guard >= 0) return FAILED_GUARD;
+  result.guard = endless_loop(kernel);
+  if (result.guard >= 0) return ENDLESS_LOOP;
   if (!grow_pool(static_cast<int>(t.cores) - 1)) return NO_THREADS;
   patch(kernel, kernel.incoming);
   const long long bytes = t.arguments * sizeof(void*);
@@ -365,6 +357,7 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
   }
   if (kernel.status == OK) {
     ++kernel.epoch;
+    for (long long l = 0; l < t.loops; ++l) kernel.loops[l].before += kernel.loops[l].ran;
     return OK;
   }
   const int status = kernel.status;
@@ -376,52 +369,6 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
 }
 
 // ---- opening ------------------------------------------------------------------------------
-
-void resolve_steps(MpmdKernel& kernel) {
-  const Tables& t = kernel.tables;
-  for (long long i = 0; i < t.steps; ++i) {
-    const int a = t.step[i][1];
-    Step& step = kernel.step[i];
-    step.op = t.step[i][0];
-    if (step.op == RUN) {
-      step.index = t.row_function[a];
-      step.row = kernel.words + t.row_ptr[a];
-    } else if (step.op == BARRIER) {
-      step.index = static_cast<int>(t.events);
-      step.amount = static_cast<unsigned>((a + 1) * t.cores);
-      step.total = static_cast<unsigned>(t.barriers * t.cores);
-    } else {
-      step.index = a;
-      step.amount = static_cast<unsigned>(t.step[i][2]);
-      step.total = static_cast<unsigned>(t.event_total[a]);
-    }
-  }
-}
-
-const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
-  const Tables& t = kernel.tables;
-  const char* full = "there is not enough memory";
-  const long long scalars = t.scalars + t.derived;
-  const long long scratch = (scratch_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-  kernel.step = static_cast<Step*>(zeroed(t.steps * sizeof(Step)));
-  kernel.words = static_cast<Word*>(zeroed(t.words * sizeof(Word)));
-  kernel.scalar = static_cast<Word*>(zeroed(scalars * sizeof(Word)));
-  kernel.incoming = static_cast<Word*>(zeroed(scalars * sizeof(Word)));
-  kernel.base = static_cast<void**>(zeroed(t.bases * sizeof(void*)));
-  kernel.core = static_cast<Core*>(zeroed(t.cores * sizeof(Core)));
-  kernel.counters = static_cast<Counter*>(zeroed((t.events + 1) * sizeof(Counter)));
-  kernel.progress = static_cast<Progress*>(zeroed(t.cores * sizeof(Progress)));
-  const bool listed = kernel.step && kernel.words && kernel.scalar && kernel.incoming && kernel.base;
-  if (!listed || !kernel.core || !kernel.counters || !kernel.progress) return full;
-  if (t.arena_bytes && !kernel.arena.map(t.arena_bytes)) return full;
-  if (scratch && !kernel.scratch.map(scratch * t.cores)) return full;
-  memcpy(kernel.words, t.word, t.words * sizeof(Word));
-  for (long long b = t.arguments; b < t.bases; ++b) kernel.base[b] = kernel.arena.start + t.base[b][2];
-  for (int c = 0; c < t.cores; ++c) {
-    kernel.core[c] = Core{kernel.base, kernel.scratch.start + c * scratch, c, static_cast<int>(t.cores), &kernel};
-  }
-  return nullptr;
-}
 
 const char* check_sums(const Tables& t) {
   long long* sums = static_cast<long long*>(zeroed(t.events * sizeof(long long)));
@@ -437,9 +384,7 @@ const char* open(MpmdKernel& kernel, const void* tables, long long size, long lo
   if (const char* wrong = decode(kernel.bytes, size, kernel.tables)) return wrong;
   if (const char* wrong = check_sums(kernel.tables)) return wrong;
   if (const char* wrong = allocate(kernel, scratch_bytes)) return wrong;
-  resolve_steps(kernel);
-  kernel.steps = kernel.step;
-  kernel.core_ptr = kernel.tables.core_ptr;
+  if (!resolve(kernel)) return "there is not enough memory";
   kernel.stall = stall;
   kernel.tend = tend;
   kernel.fork = pool.fork;
@@ -466,17 +411,7 @@ EXPORT MpmdKernel* mpmd_open(const void* tables, long long size, MpmdEntry entry
 }
 
 EXPORT void mpmd_close(MpmdKernel* kernel) {
-  kernel->arena.unmap();
-  kernel->scratch.unmap();
-  free(kernel->progress);
-  free(kernel->counters);
-  free(kernel->core);
-  free(kernel->base);
-  free(kernel->incoming);
-  free(kernel->scalar);
-  free(kernel->words);
-  free(kernel->step);
-  free(kernel->bytes);
+  release(*kernel);
   free(kernel);
 }
 

@@ -11,15 +11,19 @@ typedef int (*MpmdPoll)(void* context);
 struct MpmdKernel;
 
 struct MpmdWaiting {
-  int place;      // the step at which the core waited, or mpmd::RUNNING or mpmd::DONE
-  unsigned have;  // what its counter had
+  int place;             // the step at which the core waited, or mpmd::RUNNING or mpmd::DONE
+  int ring;              // the ring in which it did, or -1
+  mpmd::Word have;       // since the launch began: of an event's counter, of cores that came to a barrier, of
+                         // a ring's tokens that were not received
+  mpmd::Word need;       // and what it waited for; of a ring its depth
+  mpmd::Word iteration;  // of the running loop, or -1
 };
 
 struct MpmdResult {
   int status;
-  int guard;  // FAILED_GUARD: which
+  int guard;  // FAILED_GUARD: which; ENDLESS_LOOP: its step
   int cores;
-  mpmd::Failure failure;       // FAILED_CHECK
+  mpmd::Failure failure;       // FAILED_CHECK, FAILED_LATE_GUARD
   const MpmdWaiting* waiting;  // HANG: one per core; the thread's, until its next launch
 };
 

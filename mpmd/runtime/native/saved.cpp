@@ -23,7 +23,7 @@ namespace {
 
 static_assert(sizeof(mpmd_scalar) == sizeof(Word), "a scalar is one word");
 
-const long long HEADER_BYTES = 24 * sizeof(Word);
+const long long HEADER_BYTES = 32 * sizeof(Word);
 const int SCALARS = 12;  // where the header of the tables counts them
 
 thread_local char text[512];
@@ -100,6 +100,13 @@ int explain(const MpmdResult& result) {
       break;
     case mpmd::SCALAR_OVERFLOW:
       fail("the scalars are too large: an offset leaves 64 bits");
+      break;
+    case mpmd::FAILED_LATE_GUARD:
+      fail("a run-time check failed on core %d: %lld is not in %lld to %lld; see checks[%d] in manifest.json",
+           failure.core, failure.value, failure.extent, failure.limit, failure.check);
+      break;
+    case mpmd::ENDLESS_LOOP:
+      fail("a loop has too many iterations for one launch: see steps[%d] in manifest.json", result.guard);
       break;
     case mpmd::NO_THREADS:
       fail("the worker threads could not be started");

@@ -2,13 +2,14 @@
 //
 // In:  the pool (runtime/native) fills a `Launch` and one `Core` per core.
 // Out: task functions of the type `Function`, which read their row and may report a bad index.
-// Not here: the interpretation of steps (driver.h), counters (sync.h), threads (the pool).
+// Not here: the interpretation of steps (driver.h), counters (sync.h), rows that are finished when they run
+// (late.h), rings (channel.h), drains (drain.h), threads (the pool).
 //
 // No C++ standard library and no exceptions. The layouts below are shared by separately compiled
 // libraries: whoever changes one raises MPMD_ABI.
 #pragma once
 
-#define MPMD_ABI 1
+#define MPMD_ABI 2
 
 namespace mpmd {
 
@@ -23,34 +24,81 @@ struct Core {
   int core;
   int cores;
   Launch* launch;
+  Word* row;        // room for the row of a late program
+  Word* registers;  // room for what its ops compute
 };
 
 typedef void (*Function)(Core& core, const Word* row);
 
-enum Op : int { RUN = 0, SIGNAL = 1, WAIT = 2, BARRIER = 3 };
+// Those of the tables, and LATE: a RUN whose row has a late program or rings.
+enum Op : int { RUN = 0, SIGNAL = 1, WAIT = 2, BARRIER = 3, LOOP = 4, END = 5, DRAIN = 6, LATE = 7 };
 
-// A step of the tables, resolved when the kernel was opened. `index` is a function for RUN and a
-// counter for the others; `total` is what one launch adds to that counter.
+// Those of late programs; below are the derived ones, floordiv, mod, min, max and mul.
+enum LateOp : Word { ITERATION = 5, ELEMENT = 6, GUARD = 7, SKIP = 8, PATCH = 9 };
+
+// A step of the tables, resolved when the kernel was opened.
+//   RUN, LATE              index: function
+//   SIGNAL, WAIT, BARRIER  index: counter; total: what one turn (sync.h) adds to it
+//   LOOP, END              index: loop; amount: steps between the two
+//   DRAIN                  index: counter; amount: the first of its items; total: how many they are
 struct Step {
   int op;
   int index;
-  unsigned amount;
-  unsigned total;
+  union {
+    int amount;
+    int words;  // LATE: of the row
+  };
+  union {
+    unsigned total;
+    int program;  // LATE: or -1
+  };
   const Word* row;
+};
+
+// A loop. It has run `before` iterations since the counters were zero, and runs `count` in this launch, or
+// fewer where the flag `until` ends it.
+struct alignas(64) Loop {
+  Word count;
+  unsigned before;
+  unsigned ran;     // in this launch: core 0 says
+  int until;        // base of the flag, or -1
+  int flag_bytes;
+  Word flag_offset;
+  int meeting;      // the step that stands for END's first meeting; the second one follows it
+};
+
+// A channel between two cores: `depth` slots, one after another, each with 64 bytes of extents first.
+struct alignas(64) Ring {
+  char* slots;
+  Word slot_bytes;
+  Word depth;
+  alignas(64) unsigned long long sent;  // tokens; the producer's
+  alignas(64) unsigned long long received;  // the consumer's
 };
 
 struct alignas(64) Counter {
   unsigned value;
 };
 
-// Where a core is: the step at which it waits, or one of these.
-enum Place : int { RUNNING = -1, DONE = -2 };
+// Where a core is: the step at which it waits, one of these, or from IN_RING down a side of a ring.
+enum Place : int { RUNNING = -1, DONE = -2, IN_RING = -3 };
+
+// A wait that no other wait of the launch equals: a step and the turn in which it is made, or a side of a
+// ring and the tokens that passed it.
+inline long long waiting_at(int place, unsigned turn) {
+  return static_cast<long long>(static_cast<unsigned long long>(turn) << 32 | static_cast<unsigned>(place));
+}
+inline int place_of(long long place) { return static_cast<int>(place); }
+inline unsigned turn_of(long long place) { return static_cast<unsigned>(place >> 32); }
 
 // Written by its core alone, so that a launch moves no line of it. `place` belongs to launch `number`.
 struct alignas(64) Progress {
   unsigned number;
-  int place;
+  unsigned turn;    // of the present stretch of steps (sync.h)
+  long long place;  // see `waiting_at`; RUNNING and DONE as they are
   long long since;  // start of the present wait in nanoseconds, 0 before the first look at the clock
+  Word iteration;   // of the running loop
+  int step;         // the last LATE or END
 };
 
 // How a launch ended. The first core that stops a launch decides.
@@ -63,9 +111,12 @@ enum Status : int {
   SCALAR_OVERFLOW = 5,
   NESTED = 6,
   NO_THREADS = 7,
+  FAILED_LATE_GUARD = 8,
+  ENDLESS_LOOP = 9,
 };
 
-// A run-time check that failed: [value, value + extent) is not within [0, limit).
+// A run-time check that failed: [value, value + extent) is not within [0, limit). Of a late guard: value is
+// not within [extent, limit].
 struct Failure {
   Word value;
   Word extent;
@@ -78,11 +129,19 @@ struct Failure {
 struct alignas(64) Launch {
   const Step* steps;
   const int* core_ptr;  // steps of core c: [core_ptr[c], core_ptr[c + 1])
-  Counter* counters;    // one per event, and one for all barriers
+  Counter* counters;    // one per event, one for the barriers of straight code, then loops' and drains'
   Progress* progress;   // one per core
   bool (*stall)(Core& core);  // a wait takes long: false when the launch was stopped
   bool (*tend)(Core& core);   // after every task of core 0, cheap: false when the launch was stopped
   int spins;                  // looks at a counter before `stall` is asked
+  Loop* loops;
+  Ring* rings;
+  const Step* items;        // of all drains
+  const int* program_ptr;   // ops of late program p: [program_ptr[p], program_ptr[p + 1])
+  const Word (*ops)[8];     // as in the tables
+  const Word (*terms)[2];
+  const Word* scalar;       // of this launch
+  Word scalars;             // how many
 
   alignas(64) unsigned epoch;  // launches completed since the counters were zero
   unsigned number;             // of this launch

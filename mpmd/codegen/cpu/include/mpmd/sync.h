@@ -1,10 +1,13 @@
 // Counters: how cores meet.
 //
-// In:  counters that only grow, and a launch's epoch. Out: signal (release) and wait (acquire).
+// In:  counters that only grow, and turns. Out: signal (release) and wait (acquire).
 // Not here: what to do in a long wait (`Launch::stall`, in the pool).
 //
-// A counter stands at epoch * total when a launch begins, and nothing is zeroed between launches.
-// Differences are taken modulo 2^32, so that wrapping is harmless while one launch adds less than 2^32.
+// One pass through a stretch of steps is a turn: of straight code a launch, of a loop's body an iteration.
+// Turns count from when the counters were zero, over all launches. A counter stands at turn * total when a
+// turn begins that every core begins together; nothing is zeroed. An amount that is negative or 0 reaches
+// back into earlier turns. Differences are taken modulo 2^32, so that wrapping is harmless while the turns
+// of one launch add less than 2^31.
 #pragma once
 
 #include "mpmd/abi.h"
@@ -24,24 +27,23 @@ inline void relax() {
 }
 #endif
 
-// What this launch has added to the counter of `step` so far.
-inline unsigned have(const Launch& launch, const Step& step) {
-  return __atomic_load_n(&launch.counters[step.index].value, __ATOMIC_ACQUIRE) - launch.epoch * step.total;
+// What has been added to the counter of `step` beyond all turns before `turn`.
+inline int have(const Launch& launch, const Step& step, unsigned turn) {
+  return static_cast<int>(__atomic_load_n(&launch.counters[step.index].value, __ATOMIC_ACQUIRE) - turn * step.total);
 }
 
 inline void signal(const Launch& launch, const Step& step, unsigned amount) {
   __atomic_fetch_add(&launch.counters[step.index].value, amount, __ATOMIC_RELEASE);
 }
 
-// Blocks until the counter of step number `at` has its amount. False when the launch was stopped.
-inline bool wait(Core& core, int at) {
+// Blocks until `met()`; `place` says what for, see `waiting_at`. False when the launch was stopped.
+template <class Met>
+inline bool block(Core& core, long long place, const Met& met) {
   const Launch& launch = *core.launch;
-  const Step& step = launch.steps[at];
-  if (have(launch, step) >= step.amount) return true;
   Progress& progress = launch.progress[core.core];
   progress.since = 0;
-  __atomic_store_n(&progress.place, at, __ATOMIC_RELEASE);
-  for (int look = 1; have(launch, step) < step.amount; ++look) {
+  __atomic_store_n(&progress.place, place, __ATOMIC_RELEASE);
+  for (int look = 1; !met(); ++look) {
     if (look < launch.spins) {
       relax();
     } else if (!launch.stall(core)) {
@@ -50,6 +52,21 @@ inline bool wait(Core& core, int at) {
   }
   __atomic_store_n(&progress.place, RUNNING, __ATOMIC_RELEASE);
   return true;
+}
+
+// Blocks until the counter of step number `at` has its amount. False when the launch was stopped.
+inline bool wait(Core& core, int at) {
+  const Launch& launch = *core.launch;
+  const Step& step = launch.steps[at];
+  const unsigned turn = launch.progress[core.core].turn;
+  if (have(launch, step, turn) >= step.amount) return true;
+  return block(core, waiting_at(at, turn), [&] { return have(launch, step, turn) >= step.amount; });
+}
+
+// All cores meet at step number `at`, a BARRIER. False when the launch was stopped.
+inline bool meet(Core& core, int at) {
+  signal(*core.launch, core.launch->steps[at], 1);
+  return wait(core, at);
 }
 
 }  // namespace mpmd
