@@ -32,7 +32,7 @@ def drained(graph: TaskGraph, machine: Machine, cost: Costs, *, by_cost: bool) -
 def _by_hand(graph: TaskGraph) -> list[list[int]]:
     """Those of the graph; a core that a call asks for is more than a drain can promise."""
     chosen = np.flatnonzero(graph.drain >= 0)
-    groups = [chosen[graph.drain[chosen] == drain] for drain in np.unique(graph.drain[chosen])]
+    groups = _groups(chosen, graph.drain[chosen].astype(np.int64))
     return [g.tolist() for g in groups if len(g) > 1 and (graph.pin[g] < 0).all()]
 
 
@@ -41,11 +41,15 @@ def _by_cost(graph: TaskGraph, machine: Machine, cost: Costs) -> list[list[int]]
     seconds = cost.durations(per_byte=cost.away)
     free = np.flatnonzero((graph.pin < 0) & (graph.near < 0))
     level = np.array(levels(link(graph.deps, len(graph))), np.int64)
-    _, group = np.unique(np.stack([graph.site[free], level[free]]), axis=1, return_inverse=True)
-    group = group.reshape(-1)
-    by_group = free[np.argsort(group, kind="stable")]
-    parts = np.split(by_group, np.cumsum(np.bincount(group))[:-1]) if len(free) else []
-    return [part.tolist() for part in parts if _pays(part, seconds, machine)]
+    width = 1 + int(level.max(initial=0))
+    groups = _groups(free, graph.site[free].astype(np.int64) * width + level[free])
+    return [g.tolist() for g in groups if _pays(g, seconds, machine)]
+
+
+def _groups(tasks: IntColumn, key: IntColumn) -> list[IntColumn]:
+    """Tasks with equal keys, by their keys."""
+    by_key = np.argsort(key, kind="stable")
+    return np.split(tasks[by_key], 1 + np.flatnonzero(np.diff(key[by_key]))) if len(tasks) else []
 
 
 def _pays(tasks: IntColumn, seconds: FloatColumn, machine: Machine) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 
 import numpy as np
@@ -64,8 +65,16 @@ class Placement:
         """The units in the course of which these tasks run."""
         if not self.drains:
             return tasks
-        parts = [d.parts for d in self.drains if np.isin(tasks, d.tasks).any()]
+        parts = [self.drains[d].parts for d in np.unique(self.drain_of[tasks]).tolist() if d >= 0]
         return np.concatenate([tasks[self.core[tasks] >= 0], *parts]).astype(np.int64)
+
+    @cached_property
+    def drain_of(self) -> IntColumn:
+        """Per unit: which of the drains it is drained by, or −1."""
+        number = np.full(len(self.core), -1, np.int64)
+        for drain, drained in enumerate(self.drains):
+            number[list(drained.tasks)] = drain
+        return column(number)
 
 
 def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:

@@ -55,12 +55,13 @@ def _units(
 ) -> tuple[IntColumn, npt.NDArray[np.int32]]:
     """A CSR pair with the parts of a drain, each once, in the place of its tasks."""
     dep = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-    units = len(placement.core)
-    keys = [(dep * units + tasks)[placement.core[tasks] >= 0]]
-    for drained in placement.drains:
-        served = np.unique(dep[np.isin(tasks, drained.tasks)])
-        keys.append((served[:, None] * units + np.array(drained.parts)).reshape(-1))
-    dep, unit = np.divmod(np.unique(np.concatenate(keys)), units)
+    units, drains = len(placement.core), len(placement.drains)
+    drain = placement.drain_of[tasks]
+    served, drain_served = np.divmod(np.unique((dep * drains + drain)[drain >= 0]), drains)
+    parts = [placement.drains[d].parts for d in drain_served.tolist()]
+    of_parts = np.repeat(served, [len(p) for p in parts]) * units + [u for p in parts for u in p]
+    keys = np.unique(np.concatenate([(dep * units + tasks)[drain < 0], of_parts]).astype(np.int64))
+    dep, unit = np.divmod(keys, units)
     return column(np.searchsorted(dep, np.arange(len(ptr)))), column(unit, np.int32)
 
 
