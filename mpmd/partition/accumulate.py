@@ -71,7 +71,9 @@ class _Chain:
 
     @property
     def view(self) -> View:
-        return _view(self.call, self.number)
+        arg = self.call.args[self.number]
+        assert isinstance(arg, View), "a tensor parameter takes a view"
+        return arg
 
     @property
     def free(self) -> tuple[Pieces, ...]:
@@ -403,12 +405,6 @@ def _call(task: TaskDef, views: Sequence[View], origin: Call) -> Call:
         for dim, extent in zip(param.shape, view.shape, strict=True)
     }
     return Call(task, tuple(views), tuple((dim, dims[dim]) for dim in task.dims), origin.span)
-
-
-def _view(call: Call, number: int) -> View:
-    arg = call.args[number]
-    assert isinstance(arg, View), "a tensor parameter takes a view"
-    return arg
 
 
 def _room(axis: Axis, extent: int) -> int:

@@ -45,6 +45,7 @@ ASSERTS = {
     "lang/text/parser.py": "the one other class that the grammar raises",
     "lang/kernel/trace.py": "specs that have been checked against the signature",
     "partition/accesses.py": "directions of a traced program",
+    "partition/accumulate.py": "arguments of a bound call",
     "partition/cost.py": "directions of a traced program",
     "partition/regions.py": "frames that expansion has made",
 }
