@@ -25,6 +25,7 @@ import numpy as np
 from mpmd.machine import Machine
 from mpmd.schedule.proof import capacity, clocks, events, execute, footprints, overlap, races, turns
 from mpmd.schedule.proof.decode import WAIT, decode
+from mpmd.schedule.proof.references import check_references
 from mpmd.schedule.proof.scalars import Bounds
 from mpmd.schedule.proof.witness import Places, StepNote, StepNotes
 
@@ -48,6 +49,7 @@ def check(
 ) -> Certificate:
     """Prove the tables, or raise. `names` gives every step a text and a span for messages."""
     decoded = decode(tables)
+    check_references(decoded)
     places = Places(decoded, names)
     capacity.fit(decoded, machine)
     bounds = Bounds(decoded)

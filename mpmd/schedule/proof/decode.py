@@ -58,15 +58,6 @@ _SECTIONS = (
     ("drain_rows", 4, 1, "items", 0),
     ("rings", 8, 6, "rings", 0),
     ("uses", 8, 4, "uses", 0),
-    ("row_program", 4, 1, "rows", 0),
-    ("program_ptr", 4, 1, "programs", 1),
-    ("ops", 8, 8, "ops", 0),
-    ("loops", 8, 8, "loops", 0),
-    ("event_loop", 4, 1, "events", 0),
-    ("drain_ptr", 4, 1, "drains", 1),
-    ("drain_rows", 4, 1, "items", 0),
-    ("rings", 8, 6, "rings", 0),
-    ("uses", 8, 4, "uses", 0),
 )
 
 
@@ -129,7 +120,6 @@ def decode(tables: bytes) -> Tables:
     """The columns of `tables`, as they are there."""
     counts, sections = _split(bytes(tables))
     steps = sections.pop("steps")
-    _refuse_unproved(counts, sections)
     return Tables(
         cores=counts["cores"],
         events=counts["events"],
@@ -141,31 +131,6 @@ def decode(tables: bytes) -> Tables:
         b=steps[:, 2].copy(),
         **sections,
     )
-    _check_steps(decoded)
-    _check_rows(decoded)
-    _check_functions(decoded)
-    _check_bases(decoded)
-    _check_symbols(decoded)
-    return decoded
-
-
-def _refuse_unproved(counts: dict[str, int], sections: dict[str, Any]) -> None:
-    """Takes off the sections of which nothing is proved, which must be empty."""
-    for name in ("programs", "loops", "drains", "rings"):
-        if counts[name]:
-            malformed(f"the tables have {counts[name]} {name}, of which nothing is proved")
-    for name in (
-        "row_program",
-        "program_ptr",
-        "ops",
-        "loops",
-        "event_loop",
-        "drain_ptr",
-        "drain_rows",
-        "rings",
-        "uses",
-    ):
-        del sections[name]
 
 
 def malformed(message: str, label: str = "") -> NoReturn:
