@@ -48,7 +48,7 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
             lines += _drain(schedule, drain, core, scale, colour)
     arrows = _arrows(schedule)
     for producer, consumer, reason in arrows[:MAX_ARROWS]:
-        lines.append(_arrow(schedule, producer, consumer, reason, scale))
+        lines.append(_arrow(producer, consumer, reason, scale))
     lines += _legend(schedule, colour, height, len(arrows))
     return "\n".join([*lines, "</svg>", ""])
 
@@ -100,33 +100,47 @@ def _loop(schedule: Schedule, phase: Phase, scale: float) -> list[str]:
     ]
 
 
-def _arrows(schedule: Schedule) -> list[tuple[int, int, str]]:
-    """Per wait: the last producer on another core, the task that follows the wait, and the reason.
+End = tuple[float, int]
+"""Of an arrow: a moment, and a core."""
+
+
+def _arrows(schedule: Schedule) -> list[tuple[End, End, str]]:
+    """Per wait: the last producer on another core, the task or drain that follows the wait, the reason.
 
     What an iteration waits for from the one before has no place in a picture of one.
     """
-    arrows = []
+    arrows: list[tuple[End, End, str]] = []
     for core in range(schedule.cores):
-        first, end = int(schedule.core_ptr[core]), int(schedule.core_ptr[core + 1])
-        for step in range(first, end):
-            if schedule.op[step] != StepOp.WAIT:
-                continue
-            dep = int(schedule.reason[step])
-            following = np.flatnonzero(schedule.op[step:end] == StepOp.RUN)
-            producers = schedule.deps.producers_of(dep)
-            others = producers[(schedule.core[producers] != core) & (schedule.core[producers] >= 0)]
-            if len(following) and len(others) and schedule.deps.distance[dep] == 0:
-                last = int(others[np.argmax(schedule.finish[others])])
-                reason = schedule.graph.dep(dep, schedule.deps).reason
-                arrows.append((last, int(schedule.a[step + following[0]]), reason))
+        consumer: End | None = None
+        for step in reversed(schedule.steps(core)):
+            if step.op is StepOp.RUN:
+                consumer = float(schedule.start[step.a]), core
+            elif step.op is StepOp.DRAIN:
+                consumer = float(schedule.start[list(schedule.drains[step.a].tasks)].min()), core
+            elif step.op is StepOp.WAIT and schedule.deps.distance[step.reason] == 0:
+                producer = _last_producer(schedule, step.reason, core)
+                if consumer is not None and producer is not None:
+                    reason = schedule.graph.dep(step.reason, schedule.deps).reason
+                    arrows.append((producer, consumer, reason))
     return arrows
 
 
-def _arrow(schedule: Schedule, producer: int, consumer: int, reason: str, scale: float) -> str:
-    x0, x1 = LEFT + schedule.finish[producer] * scale, LEFT + schedule.start[consumer] * scale
-    up = schedule.core[producer] > schedule.core[consumer]
-    y0 = TOP + LANE * schedule.core[producer] + (0 if up else BOX)
-    y1 = TOP + LANE * schedule.core[consumer] + (BOX if up else 0)
+def _last_producer(schedule: Schedule, dep: int, core: int) -> End | None:
+    """Where and when the last producer on another core ends; a drained one, on any that takes part."""
+    ends: list[End] = []
+    for task in schedule.deps.producers_of(dep).tolist():
+        cores = (int(schedule.core[task]),)
+        if cores[0] < 0:
+            cores = next(drain.cores for drain in schedule.drains if task in drain.tasks)
+        ends += [(float(schedule.finish[task]), other) for other in cores if other != core][:1]
+    return max(ends, default=None)
+
+
+def _arrow(producer: End, consumer: End, reason: str, scale: float) -> str:
+    (ended, source), (begun, target) = producer, consumer
+    x0, x1 = LEFT + ended * scale, LEFT + begun * scale
+    y0 = TOP + LANE * source + (0 if source > target else BOX)
+    y1 = TOP + LANE * target + (BOX if source > target else 0)
     return (
         f"<path d='M{x0:.2f} {y0} L{x1:.2f} {y1}' stroke='#444' stroke-width='0.8' fill='none' "
         f"marker-end='url(#head)'><title>{escape(reason)}</title></path>"

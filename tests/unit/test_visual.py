@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+from schedule_graphs import Spec, graph, loop, machine, phases
 
 import mpmd
 from examples import mlp
@@ -45,3 +46,21 @@ def test_every_wait_is_an_arrow_with_its_reason(planned: Schedule) -> None:
 def test_the_same_schedule_gives_the_same_picture_and_titles_are_escaped(planned: Schedule) -> None:
     assert schedule_svg(planned) == schedule_svg(planned)
     assert "a &lt; b" in schedule_svg(planned, title="a < b")
+
+
+def test_a_loop_is_a_frame_and_a_drain_a_box_on_each_of_its_cores() -> None:
+    tasks: list[Spec] = [("f", [("x", 0, 64)], [("h", 0, 64)])]
+    tasks += [("g", [("h", 0, 64)], [("u", i, i + 1)]) for i in range(3)]
+    tasks += [("k", [("u", 0, 64)], [("x", i * 32, i * 32 + 32)]) for i in range(2)]
+    drain = dict.fromkeys(range(1, 4), 0)
+    g = graph(tasks, {"h": 64, "u": 64}, phases=phases((6, loop(5, name="turn"))), drain=drain)
+    planned = schedule(g, machine(2))
+    picture = schedule_svg(planned)
+    root = ElementTree.fromstring(picture)
+    hovers = [title.text or "" for title in root.iterfind(f"{SVG}g/{SVG}title")]
+    assert hovers[0] == "loop turn × 5: its first iteration"
+    assert [h.split(":")[0] for h in hovers[1:]] == ["f#0", "k#0", "k#1", *["3 × g, by ticket"] * 2]
+    reasons = [title.text or "" for title in root.iterfind(f"{SVG}path/{SVG}title")]
+    waits = [s for core in range(2) for s in planned.steps(core) if s.op == StepOp.WAIT]
+    within = [s for s in waits if s.b > 0]
+    assert len(reasons) == len(within) < len(waits)
