@@ -8,7 +8,8 @@ constants dissolve into the step that needs them. A value is kept
   - where a product, a list of indices or a reshape must be able to address it,
   - where two steps, or an inner loop, or a broadcast would compute it again (loads, constants and shape
     ops cost nothing again, so these do not count),
-  - where it is a load and a store to the same parameter would come between it and its use.
+  - where it is a load and a store to the same parameter would come between it and its use,
+  - where it came through a channel: its slot is given back at once.
 Different parameters of one call never overlap where one of them is written, so only stores to the same
 parameter matter.
 """
@@ -31,8 +32,10 @@ from mpmd.lang.tile import (
     Gather,
     Load,
     Loop,
+    Receive,
     Region,
     Result,
+    Send,
     Stmt,
     Store,
     TaskDef,
@@ -71,10 +74,24 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Give:
+    """The value of a send, over its whole shape, into the next slot of the channel."""
+
+    stmt: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The next token of a channel into a buffer of its own."""
+
+    stmt: Receive
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A run-time check of one axis of an access, where the program makes the access."""
 
-    stmt: Load | Gather | Store | Apply
+    stmt: Load | Gather | Store | Send | Apply
     axis: int
 
 
@@ -105,7 +122,7 @@ class Choose:
     otherwise: tuple[Step, ...]
 
 
-Step = Union[Compute, Write, Reduce, Product, Check, Move, Iterate, Choose]
+Step = Union[Compute, Write, Reduce, Product, Give, Take, Check, Move, Iterate, Choose]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +188,10 @@ class _Decision:
                 self._loop(stmt, position, path)
             elif isinstance(stmt, Branch):
                 self._branch(stmt, position, path)
-            elif isinstance(stmt, Store):
+            elif isinstance(stmt, (Store, Send)):
                 self._use(stmt.value, _Site(position, path))
+            elif isinstance(stmt, Receive):
+                self._keep(stmt.out)
             elif isinstance(stmt, Load):
                 self._load(stmt, stmt.out, position, path)
             elif isinstance(stmt, Gather):
@@ -336,7 +355,7 @@ def _checks(task: TaskDef, fixed: Mapping[str, int]) -> dict[int, list[Check]]:
     """The run-time checks by the identity of their statement."""
     found: dict[int, list[Check]] = {}
     for stmt, axis in unproved_accesses(task, fixed=fixed):
-        assert isinstance(stmt, (Load, Gather, Store, Apply)), stmt
+        assert isinstance(stmt, (Load, Gather, Store, Send, Apply)), stmt
         found.setdefault(id(stmt), []).append(Check(stmt, axis))
     return found
 
@@ -368,6 +387,10 @@ class _Listing:
             return [Choose(stmt, then, otherwise)]
         if isinstance(stmt, Store):
             return [Write(stmt)]
+        if isinstance(stmt, Send):
+            return [Give(stmt)]
+        if isinstance(stmt, Receive):
+            return [Take(stmt)]
         if isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.REDUCTION:
             return [Reduce(stmt)]
         if isinstance(stmt, Apply) and OPS[stmt.op].kind == OpKind.DOT:
@@ -428,6 +451,6 @@ def _direct(product: Product, store: Store, values: Definitions) -> bool:
 
 
 __all__ = [
-    "Check", "Choose", "Compute", "Definition", "Fusion", "Iterate", "Move", "Product", "Reduce", "Step",
-    "Write", "fuse", "widens",
+    "Check", "Choose", "Compute", "Definition", "Fusion", "Give", "Iterate", "Move", "Product", "Reduce",
+    "Step", "Take", "Write", "fuse", "widens",
 ]  # fmt: skip

@@ -23,7 +23,9 @@ from mpmd.lang.tile import (
     Gather,
     Load,
     Loop,
+    Receive,
     Result,
+    Send,
     Stmt,
     Store,
     TaskDef,
@@ -31,7 +33,7 @@ from mpmd.lang.tile import (
     ValueId,
 )
 
-Definition = Union[Apply, Load, Gather, Carry, Result]
+Definition = Union[Apply, Load, Gather, Receive, Carry, Result]
 
 
 @dataclass
@@ -139,6 +141,8 @@ class Definitions:
             if isinstance(stmt, Store):
                 self.stores.setdefault(stmt.param, []).append(stmt)
                 self._use(stmt.value)
+            elif isinstance(stmt, Send):
+                self._use(stmt.value)
             elif isinstance(stmt, Loop):
                 self._loop(stmt)
             elif isinstance(stmt, Branch):
@@ -210,7 +214,7 @@ def _indices(stmt: Stmt) -> Iterator[Index]:
     if isinstance(stmt, Branch):
         for result in stmt.results:
             yield from result.type.shape
-    if isinstance(stmt, (Apply, Load, Gather)):
+    if isinstance(stmt, (Apply, Load, Gather, Receive)):
         yield from stmt.type.shape
     if isinstance(stmt, Apply):
         for _, attr in stmt.attrs:

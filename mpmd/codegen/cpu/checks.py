@@ -11,9 +11,9 @@ from typing import cast
 from mpmd.codegen.cpu.elements import Address, Elements, Read
 from mpmd.codegen.cpu.lambda_text import address_text
 from mpmd.codegen.source import StepNote
-from mpmd.lang.index import ONE, Index, symbol
+from mpmd.lang.index import ONE, ZERO, Index, symbol
 from mpmd.lang.task.check import new_extents
-from mpmd.lang.tile import Apply, Axis, Gather, Load, Stmt, Store
+from mpmd.lang.tile import Apply, Axis, Gather, Load, Receive, Send, Stmt, Store
 
 
 def check_text(elements: Elements, stmt: Stmt, axis: int, number: int) -> str:
@@ -37,6 +37,8 @@ def check_note(stmt: Stmt, axis: int) -> StepNote:
     """What is checked, in words."""
     if isinstance(stmt, Gather):
         what = f"an index into '{stmt.param}'"
+    elif isinstance(stmt, (Send, Receive)):
+        what = f"the token of '{stmt.param}'"
     elif isinstance(stmt, (Load, Store)):
         what = f"the slice of '{stmt.param}'" if stmt.region[axis].keep else f"the index into '{stmt.param}'"
     else:
@@ -48,6 +50,9 @@ def _part(elements: Elements, stmt: Stmt, axis: int) -> tuple[Axis, Index]:
     """The piece of an axis that is accessed, and the axis' extent."""
     if isinstance(stmt, (Load, Store)):
         return stmt.region[axis], elements.scope.function.task.param(stmt.param).shape[axis]
+    if isinstance(stmt, Send):
+        extent = elements.fusion.values.type[stmt.value].shape[axis]
+        return Axis(ZERO, extent), elements.scope.function.task.param(stmt.param).shape[axis]
     assert isinstance(stmt, Apply) and stmt.op == "slice", stmt
     part = Axis(
         cast(Index, stmt.attr("start")), cast(Index, stmt.attr("extent")), cast(int, stmt.attr("step"))

@@ -12,7 +12,7 @@ from mpmd.codegen.cpu.function import RESTORE, write_function
 from mpmd.codegen.cpu.names import comment, quoted
 from mpmd.codegen.cpu.storage import DOT_SCRATCH
 from mpmd.codegen.emitter import Lines
-from mpmd.codegen.notes import guard_notes, step_notes
+from mpmd.codegen.notes import guard_notes, late_guard_notes, step_notes
 from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarInfo, StepNote
 from mpmd.codegen.tables import pack
 from mpmd.lang.program import Program
@@ -37,10 +37,10 @@ def emit(schedule: Schedule) -> KernelSource:
         scratch_bytes=scratch_bytes,
         guards=guard_notes(graph),
         steps=step_notes(schedule),
-        checks=checks,
+        checks=(*checks, *late_guard_notes(graph)),
     )
     files = ((f"{graph.program.name}.cpp", text), *headers())
-    return KernelSource("cpu", files, pack(schedule), ENTRY, launch)
+    return KernelSource("cpu", files, pack(schedule, first_note=len(checks)), ENTRY, launch)
 
 
 def headers() -> tuple[tuple[str, str], ...]:

@@ -123,6 +123,8 @@ def _declaration(function: Function, scope: Scope, at: int, word: Word) -> tuple
     if word.kind is WordKind.STRIDE:
         stride = scope.names[f"{word.name}.stride{word.axis}"]
         return stride, f"const mpmd::Word {stride} = row[{at}];"
+    if word.kind is WordKind.CHANNEL:
+        return name, f"const mpmd::Word {name} = row[{at}];"
     if word.kind is WordKind.SCALAR:
         if param.dtype.is_integer:
             return name, f"const mpmd::Word {name} = row[{at}];"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from mpmd.codegen.cpu.names import identifier
 from mpmd.errors import CapacityError, Span
 from mpmd.lang.index import INT_MAX, Atom, Index, Interval, Sym, as_index, symbol
-from mpmd.lang.tile import Load, Loop, Store, walk
+from mpmd.lang.tile import Load, Loop, Receive, Store, walk
 from mpmd.partition.graph import Function, Layout
 
 
@@ -116,10 +116,16 @@ class Scope:
         self.bounds[f"{loop.name}.index"] = Interval(0, last if last >= INT_MAX else last // loop.tile)
 
     def _learn_extents(self) -> None:
-        """A region lies within its tensor, so its extents are at most the tensor's."""
+        """A region lies within its tensor, so its extents are at most the tensor's; so with tokens."""
         for stmt in walk(self.function.task.body):
             if isinstance(stmt, (Load, Store)):
                 for axis, limit in zip(stmt.region, self.layout(stmt.param).bounds, strict=True):
-                    extent = self.settle(axis.extent)
-                    most = -(-limit // axis.step)
-                    self.extents[extent] = min(most, self.extents.get(extent, INT_MAX))
+                    self._learn(axis.extent, -(-limit // axis.step))
+            elif isinstance(stmt, Receive):
+                full = self.function.task.param(stmt.param).shape
+                for extent, limit in zip(stmt.type.shape, full, strict=True):
+                    self._learn(extent, self.settle(limit).interval(self.bounds).hi)
+
+    def _learn(self, extent: Index, most: int) -> None:
+        extent = self.settle(extent)
+        self.extents[extent] = min(most, self.extents.get(extent, INT_MAX))

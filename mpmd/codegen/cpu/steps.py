@@ -19,11 +19,24 @@ from mpmd.codegen.cpu.reductions import REDUCTIONS
 from mpmd.codegen.cpu.scope import Scope
 from mpmd.codegen.cpu.storage import Slot, Storage
 from mpmd.codegen.emitter import Lines
-from mpmd.codegen.fuse import Check, Choose, Compute, Fusion, Iterate, Move, Product, Reduce, Step, Write
+from mpmd.codegen.fuse import (
+    Check,
+    Choose,
+    Compute,
+    Fusion,
+    Give,
+    Iterate,
+    Move,
+    Product,
+    Reduce,
+    Step,
+    Take,
+    Write,
+)
 from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index, symbol
-from mpmd.lang.tile import Apply, Loop, Store, TileType, ValueId
+from mpmd.lang.tile import Apply, Loop, Receive, Send, Store, TileType, ValueId
 from mpmd.lang.types import DType, promote
 
 REDUCED = "$9"
@@ -61,6 +74,10 @@ class StepText:
                 self._reduce(step)
             elif isinstance(step, Product):
                 self._product(step)
+            elif isinstance(step, Give):
+                self._give(step.stmt)
+            elif isinstance(step, Take):
+                self._take(step.stmt)
             elif isinstance(step, Check):
                 self._check(step)
             elif isinstance(step, Move):
@@ -287,6 +304,42 @@ class StepText:
         )
         steps = ", ".join(self.scope.text(address.step(variable)) for variable in ("$0", "$1"))
         return f"mpmd::matrix<{const}{ctype(address.dtype)}>({address_text(self.scope, corner)}, {steps})"
+
+    # -- channels ----------------------------------------------------------------------------------
+
+    def _give(self, stmt: Send) -> None:
+        """The value goes straight into its slot, without gaps."""
+        self._line(stmt.span)
+        type_ = self.fusion.values.type[stmt.value]
+        dtype = self.scope.function.task.param(stmt.param).dtype
+        slot = Buffer(f"n{stmt.value}", dtype, self.elements.c_order(type_))
+        channel, element = self.scope.names[stmt.param], ctype(dtype)
+        extents = "".join(f", {self.scope.text(extent)}" for extent in type_.shape)
+        with self.lines.block("{"):
+            self.lines(f"{element}* const {slot.name} = mpmd::sending<{element}>(core, {channel}{extents});")
+            self.lines(f"if (!{slot.name}) return;")
+            self._map(type_, lambda at: [(self.elements.place(slot, at), self.elements.at(stmt.value, at))])
+            self.lines(f"mpmd::sent(core, {channel});")
+
+    def _take(self, stmt: Receive) -> None:
+        """The token goes from its slot into a buffer, so that the sender can go on."""
+        self._line(stmt.span)
+        out, type_ = stmt.out, stmt.type
+        slot = Buffer(f"n{out}", type_.dtype, self.elements.c_order(type_))
+        channel, element = self.scope.names[stmt.param], ctype(type_.dtype)
+        extents = "".join(f", {self.scope.text(extent)}" for extent in type_.shape)
+        check = self.first_check + len(self.checks)
+        self.checks += [check_note(stmt, axis) for axis in range(type_.rank)]
+        self._place_of(out)
+        receiving = f"mpmd::receiving<{element}>(core, {channel}, {check}{extents})"
+        with self.lines.block("{"):
+            self.lines(f"const {element}* const {slot.name} = {receiving};")
+            self.lines(f"if (!{slot.name}) return;")
+            if type_.rank:
+                self._copy(out, slot)
+            else:
+                self.lines(f"s{out} = *{slot.name};")
+            self.lines(f"mpmd::received(core, {channel});")
 
     # -- checks ------------------------------------------------------------------------------------
 

@@ -12,7 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mpmd.codegen.cpu.scope import Scope
-from mpmd.codegen.fuse import Check, Choose, Compute, Fusion, Iterate, Move, Product, Reduce, Step, Write
+from mpmd.codegen.fuse import (
+    Check,
+    Choose,
+    Compute,
+    Fusion,
+    Give,
+    Iterate,
+    Move,
+    Product,
+    Reduce,
+    Step,
+    Take,
+    Write,
+)
 from mpmd.errors import CapacityError, Span
 from mpmd.lang.index import Index
 from mpmd.lang.tile import Carry, Gather, Result, TileType, ValueId
@@ -78,6 +91,10 @@ class _Lives:
                     self.fill(step.stmt.out, at)
             elif isinstance(step, Write):
                 self.read(step.store.value, values.position(step.store), loops)
+            elif isinstance(step, Give):
+                self.read(step.stmt.value, values.position(step.stmt), loops)
+            elif isinstance(step, Take):
+                self.fill(step.stmt.out, values.position(step.stmt))
             elif isinstance(step, Check):
                 if isinstance(step.stmt, Gather):
                     self.read(step.stmt.index, values.position(step.stmt), loops)
