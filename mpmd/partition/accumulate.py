@@ -12,34 +12,27 @@ written. With `Accum(order="any")` there are at most as many sums as cores, each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, prod
-from typing import Union
 
 from mpmd.lang.index import INT_MAX, ONE, ZERO, Index, Interval, symbol
 from mpmd.lang.program import (
     Call,
-    ChannelArg,
     Node,
     Program,
     Segments,
     Split,
     Tensor,
-    TensorId,
     TileLoop,
     View,
-    calls,
 )
-from mpmd.lang.program import Loop as Repeat
-from mpmd.lang.tile import Axis, Param, TaskDef
+from mpmd.lang.tile import Axis, TaskDef
 from mpmd.lang.types import Direction, accumulator
 from mpmd.machine import Machine
-from mpmd.partition.accesses import root_of
+from mpmd.partition.chains import PARTS, Chain, Pieces, chains, indexes, loops_of, most_elements, never_empty
 from mpmd.partition.cost import seconds, work_of
 from mpmd.partition.sums import adding_up, storing, widened, zeroing
-
-Pieces = Union[TileLoop, Split]
 
 MEMORY_SHARE = 0.125
 """Largest share of the machine's memory for the partial sums of one call."""
@@ -49,40 +42,12 @@ def accumulate(program: Program, machine: Machine, sizes: Mapping[str, int]) -> 
     """The program with partial sums wherever they pay."""
     if machine.cores < 2 or not any(map(_accumulates, program.tasks)):
         return program
-    names = {loop.name for loop in _loops(program.body)}
+    names = {loop.name for loop in loops_of(program.body)}
     rewriting = _Rewriting(program, machine, sizes, list(program.tensors), names)
     body = rewriting.nodes(program.body, ())
     if len(rewriting.tensors) == len(program.tensors):
         return program
     return replace(program, tensors=tuple(rewriting.tensors), body=body)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """A call that adds to one region in every iteration of some of the loops `path`, outermost first."""
-
-    path: tuple[Pieces, ...]
-    call: Call
-    number: int  # of the parameter
-
-    @property
-    def param(self) -> Param:
-        return self.call.task.params[self.number]
-
-    @property
-    def view(self) -> View:
-        arg = self.call.args[self.number]
-        assert isinstance(arg, View), "a tensor parameter takes a view"
-        return arg
-
-    @property
-    def free(self) -> tuple[Pieces, ...]:
-        """The loops whose iterations share a region."""
-        return tuple(loop for loop in self.path if not _indexes(loop, self.view))
-
-    @property
-    def indexing(self) -> tuple[Pieces, ...]:
-        return tuple(loop for loop in self.path if _indexes(loop, self.view))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +57,7 @@ class _Plan:
     With `one_each` every piece has a sum of its own, and every sum a piece with elements.
     """
 
-    chain: _Chain
+    chain: Chain
     sums: Tensor
     place: Index
     count: int
@@ -126,7 +91,7 @@ class _Rewriting:
         before: list[Node] = []
         after: list[Node] = []
         calls_now: dict[int, Call] = {}  # by the identity of the call that is replaced
-        for chain in _chains(replace(self.program, tensors=tuple(self.tensors)), loop):
+        for chain in chains(replace(self.program, tensors=tuple(self.tensors)), loop):
             plan = self._plan(chain, around)
             if plan is None:
                 continue
@@ -140,7 +105,7 @@ class _Rewriting:
 
     # -- whether and how -------------------------------------------------------------------
 
-    def _plan(self, chain: _Chain, around: Sequence[Node]) -> _Plan | None:
+    def _plan(self, chain: Chain, around: Sequence[Node]) -> _Plan | None:
         """How a chain is cut, or None where it stays as it is."""
         trips = {loop.name: self._trips(loop) for loop in chain.path}
         pieces = prod(trips[loop.name] for loop in chain.free)
@@ -149,9 +114,7 @@ class _Rewriting:
         if count < 2:
             return None
         sums = self._sums(chain, count)
-        outer = [
-            loop for loop in around if isinstance(loop, (TileLoop, Split)) and _indexes(loop, chain.view)
-        ]
+        outer = [loop for loop in around if isinstance(loop, (TileLoop, Split)) and indexes(loop, chain.view)]
         chains = prod(map(self._trips, (*outer, *chain.indexing)))
         if not self._pays(chain, around, sums, pieces, chains):
             return None
@@ -159,16 +122,16 @@ class _Rewriting:
         place = ZERO
         for loop in chain.free:
             place = place * trips[loop.name] + symbol(f"{loop.name}.index")
-        return _Plan(chain, sums, place // share, count, share == 1 and all(map(_never_empty, chain.free)))
+        return _Plan(chain, sums, place // share, count, share == 1 and all(map(never_empty, chain.free)))
 
     def _trips(self, loop: Pieces) -> int:
         """The most pieces that a loop has; 0 where that is not known."""
         if isinstance(loop, Split):
             return loop.parts
-        most = _most(loop)
+        most = most_elements(loop)
         return 0 if most is None else ceil(most / self.sizes[loop.name])
 
-    def _sums(self, chain: _Chain, count: int) -> Tensor:
+    def _sums(self, chain: Chain, count: int) -> Tensor:
         target = self.program.tensors[chain.view.tensor]
         shape = (count, *(_room(axis, n) for axis, n in zip(chain.view.region, target.shape, strict=True)))
         strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
@@ -176,7 +139,7 @@ class _Rewriting:
         dtype = accumulator(chain.param.dtype)
         return Tensor(len(self.tensors), name, dtype, shape, strides, None, None, chain.call.span)
 
-    def _pays(self, chain: _Chain, around: Sequence[Node], sums: Tensor, pieces: int, chains: int) -> bool:
+    def _pays(self, chain: Chain, around: Sequence[Node], sums: Tensor, pieces: int, chains: int) -> bool:
         """Whether the loops end sooner: chains side by side, against pieces side by side and adding up."""
         machine, bounds = self.machine, self._bounds((*around, *chain.path))
         values = {name: max(0, extent.interval(bounds).hi) for name, extent in chain.call.dims}
@@ -197,7 +160,7 @@ class _Rewriting:
         for loop in around:
             if isinstance(loop, Segments):
                 bounds[f"{loop.name}.size"] = Interval(0, loop.capacity)
-            elif isinstance(loop, (TileLoop, Split)) and (most := _most(loop)) is not None:
+            elif isinstance(loop, (TileLoop, Split)) and (most := most_elements(loop)) is not None:
                 size = self.sizes[loop.name] if isinstance(loop, TileLoop) else ceil(most / loop.parts)
                 bounds[f"{loop.name}.size"] = Interval(0, min(size, most))
         return bounds
@@ -263,7 +226,7 @@ class _Rewriting:
             name = self._name(f"{loop.name}_sums")
             made = replace(loop, name=name, extent=loop.extent.substitute(symbols), drain=False)
             copies.append(replace(made, size=self.sizes[loop.name]) if isinstance(made, TileLoop) else made)
-            symbols |= {f"{loop.name}.{p}": symbol(f"{name}.{p}") for p in ("start", "size", "index")}
+            symbols |= {f"{loop.name}.{p}": symbol(f"{name}.{p}") for p in PARTS}
         body = _renamed(body, symbols)
         for copy in reversed(copies):
             body = replace(copy, body=(body,))
@@ -275,100 +238,11 @@ class _Rewriting:
         return name
 
 
-# -- chains ---------------------------------------------------------------------------------------
-
-
-def _chains(program: Program, loop: Pieces) -> Iterator[_Chain]:
-    """The chains whose outermost loop is `loop`: nobody else uses their tensors in it."""
-    uses: dict[TensorId, int] = {}
-    for node in (loop, *_loops(loop.body)):
-        if isinstance(node, Segments):
-            _count(uses, program, node.offsets)
-    for call in calls(loop.body):
-        for arg in call.args:
-            if isinstance(arg, View):
-                _count(uses, program, arg)
-    for path, call in _calls_within((loop,), loop.body):
-        for number, param in enumerate(call.task.params):
-            if param.direction is not Direction.ACCUM or any(isinstance(a, ChannelArg) for a in call.args):
-                continue
-            chain = _Chain(path, call, number)
-            tensor = root_of(program.tensors[chain.view.tensor], program).id
-            if (
-                uses[tensor] == 1
-                and loop in chain.free
-                and all(_apart(p, chain.view) for p in chain.indexing)
-            ):
-                yield chain
-
-
-def _calls_within(
-    path: tuple[Pieces, ...], body: tuple[Node, ...]
-) -> Iterator[tuple[tuple[Pieces, ...], Call]]:
-    """Calls that only loops over pieces stand around, with these loops."""
-    for node in body:
-        if isinstance(node, Call):
-            yield path, node
-        elif isinstance(node, (TileLoop, Split)):
-            yield from _calls_within((*path, node), node.body)
-
-
-def _count(uses: dict[TensorId, int], program: Program, view: View) -> None:
-    root = root_of(program.tensors[view.tensor], program).id
-    uses[root] = uses.get(root, 0) + 1
-
-
 def _accumulates(task: TaskDef) -> bool:
     return any(param.direction is Direction.ACCUM for param in task.params)
 
 
-def _indexes(loop: Pieces, view: View) -> bool:
-    """Whether the region differs between iterations."""
-    return any(
-        f"{loop.name}.{part}" in axis.start.symbols() | axis.extent.symbols()
-        for axis in view.region
-        for part in ("start", "size", "index")
-    )
-
-
-def _apart(loop: Pieces, view: View) -> bool:
-    """Whether the regions of different iterations surely share no element."""
-    start, size, index = (symbol(f"{loop.name}.{part}") for part in ("start", "size", "index"))
-    own = start.symbols() | size.symbols() | index.symbols()
-    even = _even_size(loop)
-    for axis in view.region:
-        short = axis.extent == size or (axis.extent.is_const and axis.extent.const <= even)
-        if short and axis.step == 1 and own.isdisjoint((axis.start - start).symbols()):
-            return True
-        if axis.extent == ONE and own.isdisjoint((axis.start - index).symbols()):
-            return True
-    return False
-
-
-def _even_size(loop: Pieces) -> int:
-    """How far apart pieces surely start; 0 where that is not known."""
-    if isinstance(loop, TileLoop):
-        return loop.size or 0
-    return loop.extent.const // loop.parts if loop.extent.is_const else 0
-
-
-def _most(loop: Pieces) -> int | None:
-    return loop.extent.const if loop.extent.is_const else loop.most
-
-
-def _never_empty(loop: Pieces) -> bool:
-    """Whether all pieces that a loop may have surely have elements."""
-    return loop.extent.is_const and (isinstance(loop, TileLoop) or loop.parts <= loop.extent.const)
-
-
 # -- nodes ----------------------------------------------------------------------------------------
-
-
-def _loops(body: tuple[Node, ...]) -> Iterator[TileLoop | Split | Segments | Repeat]:
-    for node in body:
-        if not isinstance(node, Call):
-            yield node
-            yield from _loops(node.body)
 
 
 def _replaced(body: tuple[Node, ...], calls_now: Mapping[int, Call]) -> tuple[Node, ...]:

@@ -16,7 +16,8 @@ The instances come in phases: stretches of straight code, and the bodies of `mpm
 kernel's top level. A body is there once, whatever the count. All cores meet between phases, so no
 dependence goes from one phase to another. Within a body a dependence has a distance: 0 within an
 iteration, 1 from an iteration to the next (then program order says nothing, and a task may be on both
-sides). What conflicts only further apart makes the loop's iterations end with a barrier.
+sides). What conflicts only further apart has distance 1, too: a task comes after itself in the iteration
+before, so that this orders it with all later iterations.
 """
 
 from __future__ import annotations
@@ -177,7 +178,8 @@ class Site:
 class LoopInfo:
     """A loop at the kernel's top level. `until` is the flag that ends it after an iteration, or None.
 
-    With `barrier` (the reason, for people; else "") all cores meet at the end of each iteration.
+    With `barrier` (the reason, for people; else "") all cores meet at the end of each iteration. `partition`
+    asks for none: a dependence of distance 1 orders what a barrier would, and less of the rest.
     """
 
     name: str

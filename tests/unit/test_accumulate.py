@@ -202,8 +202,14 @@ def test_one_core_one_piece_or_a_reader_in_the_loop_leaves_the_chain() -> None:
             for n in mpmd.tiles(4, 1):
                 product(x[:, k], w[n.start : n.start + 2, k], y[:, n.start : n.start + 2])
 
+    def meeting(x: In[f32, 6, 40], w: In[f32, 5, 40], y: Accum[f32, 6, 5]):
+        for k in mpmd.tiles(40, 10):
+            for n in mpmd.tiles(2, 1):
+                for m in mpmd.tiles(2, 1):
+                    product(x[:, k], w[:1, k], y[:, n.start + m.start : n.start + m.start + 1])
+
     assert cut("whole", cores=1) == program_of("whole")
-    for function in (one, read, overlapping):
+    for function in (one, read, overlapping, meeting):
         made = traced(function, (6, 40), (5, 40), (6, 5))
         sizes = {loop.name: loop.size or 1 for loop in tile_loops(made.body)}
         assert accumulate(made, EAGER, sizes) == made

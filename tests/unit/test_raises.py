@@ -45,8 +45,11 @@ ASSERTS = {
     "lang/text/parser.py": "the one other class that the grammar raises",
     "lang/kernel/trace.py": "specs that have been checked against the signature",
     "partition/accesses.py": "directions of a traced program",
-    "partition/accumulate.py": "arguments of a bound call",
+    "partition/chains.py": "arguments of a bound call",
+    "partition/affine.py": "values that expansion has made one for all instances",
     "partition/cost.py": "directions of a traced program",
+    "partition/expand.py": "loops that the walk before has told apart",
+    "partition/late.py": "scalars that only proofs have",
     "partition/regions.py": "frames that expansion has made",
 }
 """Files with `assert` statements, and what those say: never something of the user's that is unchecked."""
