@@ -22,7 +22,7 @@ from mpmd.errors import (
 )
 from mpmd.machine import Machine
 from mpmd.schedule.check import check
-from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Sections, Step
+from tests.tables import BARRIER, DRAIN, END, LOOP, RUN, SIGNAL, WAIT, Sections, Step
 
 Mutant = tuple[str, bytes, tuple[type[ScheduleError], ...]]
 
@@ -47,26 +47,33 @@ def assert_irredundant(tables: bytes, machine: Machine) -> int:
 
 
 def sync_mutants(tables: bytes) -> Iterator[Mutant]:
-    """Every wait, signal, count and barrier, taken away on its own and consistently."""
+    """Every wait, signal, count and barrier, taken away on its own and consistently.
+
+    Barriers that serve no dependence stay: phases are parted, and iterations closed, whether or not that
+    orders anything. In a loop any count can be lowered: an iteration then trusts the one before it.
+    """
     original = Sections.load(tables)
+    looped = _looped_events(original)
     for core, steps in enumerate(original.cores):
         for at, (op, event, count, _) in enumerate(steps):
             if op == WAIT:
                 where = f"wait until {count} on event {event} (core {core}, step {at})"
                 yield _mutant(f"remove the {where}", _without_wait(original, core, at))
-                if count > 1:
+                if count > 1 or event in looped:
                     yield _mutant(f"lower by one the {where}", _lowered(original, core, at))
             elif op == SIGNAL:
                 what = f"remove the signal of event {event} (core {core}, step {at})"
                 yield _mutant(what, _without_signal(original, core, at))
-    for ordinal in sorted({a for steps in original.cores for op, a, _, _ in steps if op == BARRIER}):
-        yield _mutant(f"remove barrier {ordinal}", _without_barrier(original, ordinal))
+    for loop, ordinal in sorted({key for steps in original.cores for key, _ in _barriers(steps)}):
+        where = f" of loop {loop}" if loop >= 0 else ""
+        yield _mutant(f"remove barrier {ordinal}{where}", _without_barrier(original, loop, ordinal))
 
 
 def corruption_mutants(tables: bytes) -> Iterator[Mutant]:
     """Neighbouring steps swapped: a run before its wait, a signal before its run, two runs."""
     original = Sections.load(tables)
-    names = {(WAIT, RUN): "a wait after its consumer", (RUN, SIGNAL): "a signal before its producer",
+    late, early = "a wait after its consumer", "a signal before its producer"
+    names = {(WAIT, RUN): late, (WAIT, DRAIN): late, (RUN, SIGNAL): early, (DRAIN, SIGNAL): early,
              (RUN, RUN): "two runs"}  # fmt: skip
     for core, steps in enumerate(original.cores):
         for at, (first, second) in enumerate(pairwise(steps)):
@@ -96,7 +103,40 @@ def overlapped(tables: bytes, tensor: int, place: int) -> bytes:
 
 
 def _mutant(what: str, sections: Sections) -> Mutant:
+    for steps in sections.cores:
+        _mend_ends(steps)
     return what, sections.store(), REFUSALS
+
+
+def _mend_ends(steps: list[Step]) -> None:
+    """Let every END say how many steps lie between its LOOP and it."""
+    begin = 0
+    for at, (op, loop, _, reason) in enumerate(steps):
+        if op == LOOP:
+            begin = at
+        elif op == END:
+            steps[at] = END, loop, at - begin - 1, reason
+
+
+def _inside(steps: list[Step]) -> Iterator[tuple[int, Step]]:
+    """Each step with the loop that it is in, or −1."""
+    loop = -1
+    for step in steps:
+        loop = step[1] if step[0] == LOOP else -1 if step[0] == END else loop
+        yield loop, step
+
+
+def _looped_events(sections: Sections) -> set[int]:
+    return {
+        step[1] for steps in sections.cores for loop, step in _inside(steps) if loop >= 0 and step[0] == WAIT
+    }
+
+
+def _barriers(steps: list[Step]) -> Iterator[tuple[tuple[int, int], int]]:
+    """((loop, ordinal), position) of each barrier that serves a dependence."""
+    for at, (loop, (op, ordinal, _, reason)) in enumerate(_inside(steps)):
+        if op == BARRIER and reason >= 0:
+            yield (loop, ordinal), at
 
 
 def _find(sections: Sections, op: int, event: int) -> list[tuple[int, int, Step]]:
@@ -113,7 +153,7 @@ def _drop_unused_signals(sections: Sections, event: int) -> None:
     """Remove the signals that no wait consumes: all without a wait, the last ones of a single core."""
     waits, signals = _find(sections, WAIT, event), _find(sections, SIGNAL, event)
     needed = max((step[2] for _, _, step in waits), default=0)
-    one_core = len({core for core, _, _ in signals}) == 1
+    one_core = len({core for core, _, _ in signals}) == 1 and event not in _looped_events(sections)
     total = 0
     unused = []
     for core, at, step in signals:
@@ -144,11 +184,14 @@ def _without_signal(original: Sections, core: int, at: int) -> Sections:
     mutated = original.copy()
     signals = _find(mutated, SIGNAL, mutated.cores[core][at][1])
     event, amount = mutated.cores[core].pop(at)[1:3]
+    looped = event in _looped_events(mutated)
     upto = 0
-    if len({c for c, _, _ in signals}) == 1:  # in order, so a wait for fewer than `upto` does not count it
+    if (
+        len({c for c, _, _ in signals}) == 1 and not looped
+    ):  # in order, so a wait for fewer than `upto` does not count it
         upto = sum(step[2] for _, position, step in signals if position <= at)
     for wait_core, wait_at, (_, _, count, reason) in reversed(_find(mutated, WAIT, event)):
-        if count < upto:
+        if count < upto or (looped and count <= 0 and len(signals) > 1):
             continue
         if count > amount:
             mutated.cores[wait_core][wait_at] = WAIT, event, count - amount, reason
@@ -158,11 +201,14 @@ def _without_signal(original: Sections, core: int, at: int) -> Sections:
     return mutated
 
 
-def _without_barrier(original: Sections, ordinal: int) -> Sections:
+def _without_barrier(original: Sections, loop: int, ordinal: int) -> Sections:
+    """One barrier less, and those behind it in its loop (or in straight code) numbered anew."""
     mutated = original.copy()
     mutated.cores = [
-        [(op, a - (op == BARRIER and a > ordinal), b, reason) for op, a, b, reason in steps
-         if (op, a) != (BARRIER, ordinal)]
+        [(op, a - (op == BARRIER and inside == loop and a > ordinal), b, reason)
+         for inside, (op, a, b, reason) in _inside(steps) if (inside, op, a) != (loop, BARRIER, ordinal)]
         for steps in mutated.cores
     ]  # fmt: skip
+    if loop >= 0:
+        mutated.loops[loop, 6] -= 1
     return mutated
