@@ -136,7 +136,7 @@ def _unique_rows(rows: IntColumn) -> tuple[IntColumn, IntColumn]:
 
 def _ends(columns: IntColumn, extent: int, parts: Parts) -> Ends:
     first, first_part, last, last_part, step = (np.ascontiguousarray(c) for c in columns.T)
-    part_low, part_high = parts.low, parts.high
+    part_low, part_high = parts.bounds()
 
     def within(values: IntColumn) -> IntColumn:
         return np.clip(values, 0, extent - 1)  # the guards keep regions inside

@@ -9,16 +9,28 @@ from itertools import pairwise
 import networkx
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpmd.errors import BoundsError
+from mpmd.errors import BoundsError, CapacityError, Diagnostic, LanguageError
 from mpmd.lang.index import Index, as_index, symbol
-from mpmd.lang.program import Call, Loop, Node, Program, Segments, Split, TileLoop, View
-from mpmd.lang.tile import Axis, kept_shape
-from mpmd.lang.types import Direction, i32
+from mpmd.lang.program import (
+    Call,
+    Channel,
+    ChannelArg,
+    Loop,
+    Node,
+    Program,
+    Segments,
+    Split,
+    TileLoop,
+    View,
+)
+from mpmd.lang.tile import Axis, Param, TaskDef, kept_shape
+from mpmd.lang.types import Direction, f32, i32
 from mpmd.partition import TaskGraph, partition
-from mpmd.partition.graph import Element, Phase, WordKind
+from mpmd.partition.graph import Element, LateGuard, Phase, Skip, Word, WordKind
 from tests.unit.partition_launch import Ended, Run, launch
 from tests.unit.partition_programs import (
     MACHINE,
@@ -32,6 +44,7 @@ from tests.unit.partition_programs import (
     inside,
     part,
     program,
+    reachable,
     task,
     tensor,
     tile,
@@ -326,3 +339,215 @@ def unrolled_order(graph: TaskGraph, phase: Phase, count: int) -> set[tuple[Step
                 for c in graph.deps.consumers_of(dep).tolist()
             )
     return set(networkx.transitive_closure_dag(order).edges)
+
+
+# -- which pieces are ordered ---------------------------------------------------------------------
+
+X = tensor(0, (64,))
+Y = tensor(1, (64,))
+OFFSETS = tensor(2, (5,), dtype=i32)
+
+
+def writes(number: int, axis: Axis, line: int = 7) -> Call:
+    return call(task("write", [OUT], [1]), view(number, axis), line=line)
+
+
+def reads(number: int, axis: Axis, line: int = 7) -> Call:
+    return call(task("read", [IN], [1]), view(number, axis), line=line)
+
+
+def all_edges(graph: TaskGraph) -> set[tuple[int, int]]:
+    return set(graph.to_networkx().edges)
+
+
+def over_offsets(name: str, *body: Node, capacity: int = 20) -> Segments:
+    return segments(name, view(2, part(0, 5)), 4, capacity, *body)
+
+
+PIECES = {
+    "tiles": lambda name, *body: tiles(name, N, 16, 64, *body),
+    "split": lambda name, *body: split(name, N, 4, 64, *body),
+    "segments": lambda name, *body: over_offsets(name, *body),
+}
+
+
+@pytest.mark.parametrize("kind", PIECES)
+def test_a_piece_depends_on_the_same_piece_only(kind: str) -> None:
+    first, second = PIECES[kind]("f", writes(0, tile("f"))), PIECES[kind]("g", reads(0, tile("g")))
+    graph = partition(program([X, Y, OFFSETS], first, second, scalars=("n",)), MACHINE)
+    assert all_edges(graph) == {(k, 4 + k) for k in range(4)}
+
+
+@pytest.mark.parametrize("kind", PIECES)
+def test_pieces_shifted_by_a_scalar_are_apart(kind: str) -> None:
+    shifted = part(symbol("f.start") + POS, symbol("f.size"))
+    made = program([X, Y, OFFSETS], PIECES[kind]("f", writes(0, shifted)), scalars=("n", "pos"))
+    assert not all_edges(partition(made, MACHINE))
+
+
+@pytest.mark.parametrize("kind", ["split", "segments"])
+def test_tiles_of_pieces_depend_on_the_same_piece_only(kind: str) -> None:
+    def tiled(outer: str, inner: str, node: Call) -> Node:
+        return PIECES[kind](outer, tiles(inner, symbol(f"{outer}.size"), 8, 16, node))
+
+    def rows(outer: str, inner: str) -> Axis:
+        return part(symbol(f"{outer}.start") + symbol(f"{inner}.start"), symbol(f"{inner}.size"))
+
+    first = tiled("f", "s", writes(0, rows("f", "s")))
+    second = PIECES[kind]("g", reads(0, tile("g")))
+    graph = partition(program([X, Y, OFFSETS], first, second, scalars=("n",)), MACHINE)
+    assert all_edges(graph) == {(2 * k + j, 8 + k) for k in range(4) for j in range(2)}
+
+
+def test_segments_conflict_where_their_offsets_are_written_in_between() -> None:
+    between = call(task("count", [INOUT], [1]), view(2, part(0, 5)))
+    first, second = over_offsets("f", writes(0, tile("f"))), over_offsets("g", reads(0, tile("g")))
+    graph = partition(program([X, Y, OFFSETS], first, between, second), MACHINE)
+    order = reachable(graph)
+    assert {(k, 4) for k in range(4)} <= order  # they have read the offsets
+    assert {(a, 5 + b) for a in range(4) for b in range(4)} <= order
+
+
+def test_segments_of_other_iterations_conflict_where_a_loop_writes_the_offsets() -> None:
+    count = call(task("count", [INOUT], [1]), view(2, part(0, 5)))
+    graph = partition(
+        program([X, Y, OFFSETS], repeat("i", 3, over_offsets("f", writes(0, tile("f"))), count)), MACHINE
+    )
+    order = unrolled_order(graph, graph.phases[0], 2)
+    assert {((a, 0), (b, 1)) for a in range(4) for b in range(4)} <= order
+    still = partition(
+        program([X, Y, OFFSETS], repeat("i", 3, over_offsets("f", writes(0, tile("f"))))), MACHINE
+    )
+    between = unrolled_order(still, still.phases[0], 2)
+    assert {(a, b) for (a, i), (b, j) in between if i != j} == {(k, k) for k in range(4)}
+
+
+# -- rows and late ops ----------------------------------------------------------------------------
+
+
+def test_copies_of_a_call_share_one_function_of_the_full_tile() -> None:
+    graph = partition(program([X], tiles("f", N, 24, 60, writes(0, tile("f"))), scalars=("n",)), MACHINE)
+    (function,) = graph.functions
+    assert len(graph) == 3 and function.layouts[0].bounds == (24,) and function.layouts[0].extents == (None,)
+    (guard,) = graph.guards
+    assert guard.text == "the extent n of loop 'f' stays within 0 to 60" and (guard.lo, guard.hi) == (0, 60)
+    assert [[type(op) for op in site.late] for site in graph.sites] == [[Skip]] * 3
+
+
+def test_the_capacity_of_segments_bounds_their_tiles() -> None:
+    graph = partition(program([X, Y, OFFSETS], over_offsets("f", writes(0, tile("f")), capacity=20)), MACHINE)
+    assert [f.layouts[0].bounds for f in graph.functions] == [(20,)]
+
+
+def test_segments_are_verified_before_their_tasks_run() -> None:
+    graph = partition(program([X, Y, OFFSETS], over_offsets("f", writes(0, tile("f")))), MACHINE)
+    late = graph.sites[1].late
+    assert [type(op) for op in late] == [Element, Element, LateGuard, LateGuard, Skip, LateGuard]
+    assert [(op.text, op.lo, op.hi) for op in late if isinstance(op, LateGuard)] == [
+        ("the start of segment 1 of loop 'f' is at least 0", 0, 2**62),
+        ("the size of segment 1 of loop 'f' stays within 0 to 20", -20, 0),  # start − stop
+        ("region f.start:f.size + f.start of axis 0 of 't0' stays within 64", -(2**62), 64),
+    ]
+    assert [graph.access_lo[i] for i in range(*graph.access_ptr[1:3])][1:] == [4, 8]
+
+
+def test_a_region_of_a_piece_is_verified_only_if_the_piece_runs() -> None:
+    by_number = tiles("f", N, 16, 64, writes(0, part(symbol("f.index"), 1)))  # three rows, four pieces
+    graph = partition(program([tensor(0, (3,))], by_number, scalars=("n",)), MACHINE)
+    assert len(list(launch(graph, {"n": 48}, {}))) == 3
+    with pytest.raises(Ended, match=r"region f.index:f.index \+ 1 of axis 0 of 't0' stays within 3"):
+        list(launch(graph, {"n": 49}, {}))
+
+
+def test_a_row_within_a_loop_of_known_count_is_guarded_at_its_ends() -> None:
+    it = symbol("i")
+    graph = partition(program([X], repeat("i", 8, writes(0, part(POS + it, 1))), scalars=("pos",)), MACHINE)
+    assert [(g.lo, g.hi) for g in graph.guards] == [(0, 56)]
+    assert not any(isinstance(op, LateGuard) for op in graph.sites[0].late)
+
+
+def test_a_row_within_a_loop_of_unknown_count_is_verified_when_it_is_reached() -> None:
+    it = symbol("i")
+    graph = partition(
+        program([X], repeat("i", N, writes(0, part(POS + it, 1))), scalars=("n", "pos")), MACHINE
+    )
+    assert not graph.guards
+    assert not list(launch(graph, {"n": 0, "pos": 99}, {}))
+    assert len(list(launch(graph, {"n": 4, "pos": 60}, {}))) == 4
+    with pytest.raises(Ended, match=r"region i \+ pos:i \+ pos \+ 1 of axis 0 of 't0' stays within 64"):
+        list(launch(graph, {"n": 5, "pos": 60}, {}))
+
+
+def test_a_late_divisor_is_verified_before_it_divides() -> None:
+    index = Index(8) // (symbol("i") - 1)
+    graph = partition(program([X], repeat("i", 3, writes(0, part(index, 1)))), MACHINE)
+    with pytest.raises(Ended, match=r"the divisor of .* is positive"):
+        list(launch(graph, {}, {}))
+
+
+def test_channels_are_words_of_rows_and_dims_of_functions() -> None:
+    rows = symbol("R")
+    send = TaskDef("send", (Param("c", Direction.SEND, f32, (rows, Index(4)), SPAN),), (), SPAN)
+    recv = TaskDef("recv", (Param("c", Direction.RECV, f32, (rows, Index(4)), SPAN),), (), SPAN)
+    dims = (("R", Index(16)),)
+    calls = [Call(t, (ChannelArg(1),), dims, SPAN) for t in (send, recv)]
+    channels = tuple(Channel(k, f"c{k}", f32, (16, 4), 2, SPAN) for k in range(2))
+    graph = partition(replace(program([], *calls), channels=channels), MACHINE)
+    for number, function in enumerate(graph.functions):
+        assert function.words == (Word(WordKind.CHANNEL, "c"),)
+        assert function.dims == (("R", 16),) and function.fixed == {"R"}
+        assert graph.task(number).words == (1,)
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+def refusal(error: type[Diagnostic], *body: Node) -> str:
+    with pytest.raises(error) as caught:
+        partition(program([X, Y, OFFSETS], *body, scalars=("n", "pos")), MACHINE)
+    return str(caught.value)
+
+
+def test_a_nested_loop_of_unknown_count_is_refused() -> None:
+    nested = tiles("f", 64, 16, 64, repeat("i", N, writes(0, tile("f"))))
+    assert refusal(LanguageError, nested) == (
+        "error[language]: how often loop 'i' runs depends on the runtime value 'n'\n"
+        "  --> kernel.py:7:1\n"
+        "  hint: move the loop out, give it a constant count, or loop in the task with range()"
+    )
+
+
+def test_a_nested_loop_that_ends_early_is_refused() -> None:
+    ends = replace(repeat("i", 3, writes(0, part(0, 64))), until=view(2, at(0)))
+    assert refusal(LanguageError, repeat("j", 2, ends)) == (
+        "error[language]: loop 'i' ends early, but stands in another loop\n"
+        "  --> kernel.py:7:1\n"
+        "  hint: move the loop out, or leave until= away"
+    )
+
+
+def test_too_many_pieces_of_a_runtime_extent_are_refused() -> None:
+    huge = tiles("f", N, 1, 200_000, writes(0, part(0, 1)))
+    assert refusal(CapacityError, huge) == (
+        "error[capacity]: loop 'f' makes more than 100000 copies of its calls\n"
+        "  --> kernel.py:7:1\n"
+        "  hint: use larger tiles, or a smaller most="
+    )
+
+
+def test_an_extent_that_cannot_keep_its_bound_is_refused() -> None:
+    inner = tiles("g", symbol("f.size"), 4, 8, writes(0, tile("g")))
+    assert refusal(BoundsError, split("f", 64, 4, 64, inner)) == (
+        "error[bounds]: the extent f.size of loop 'g' leaves 0 to 8\n"
+        "  --> kernel.py:7:1\n"
+        "  hint: shorten the loop, or make the last piece smaller"
+    )
+
+
+def test_a_negative_extent_is_refused() -> None:
+    node = tiles("g", symbol("f.index") - 1, 4, 8, writes(0, tile("g")))
+    assert refusal(BoundsError, split("f", 64, 4, 64, node)) == (
+        "error[bounds]: the extent f.index - 1 of loop 'g' is -1\n"
+        "  --> kernel.py:7:1\n"
+        "  hint: an extent counts elements: it is not negative"
+    )
