@@ -167,7 +167,7 @@ class SiteArguments:
     """All arguments of a call's instances. `scalars` follow `task.scalars`; floats are bits of an f64.
 
     `needs` are to be met in their order before a task starts. `elements` are the integers in memory that
-    needs and arguments are made from, as accesses; their scalars are `data`, in the same order.
+    needs and arguments are made from, as accesses, in the order in which they are read.
     `channels` follow `task.channels`. All `Affine`s have global numbers of late scalars.
     """
 
@@ -177,7 +177,6 @@ class SiteArguments:
     channels: tuple[int, ...] = ()
     needs: tuple[SiteNeed, ...] = ()
     elements: tuple[Access, ...] = ()
-    data: tuple[int, ...] = ()
 
     @property
     def touched(self) -> tuple[Access, ...]:
@@ -219,7 +218,6 @@ def arguments_of(
         tuple(channels),
         tuple(around.needs),
         tuple(around.elements.values()),
-        tuple(around.elements),
     )
 
 

@@ -24,7 +24,7 @@ from mpmd.lang.program import Call, Loop, Node, Segments, Split, TensorId, TileL
 from mpmd.partition import unroll
 from mpmd.partition.affine import Column, highest
 from mpmd.partition.graph import IntColumn
-from mpmd.partition.unroll import AnyLoop, Piece, Skips
+from mpmd.partition.unroll import AnyLoop, Piece
 
 MOST_INSTANCES = 2**31 - 1
 
@@ -49,11 +49,6 @@ class SiteInstances:
     repeated: Loop | None = None
     versions: Mapping[TensorId, int] = field(default_factory=dict)
     volatile: frozenset[TensorId] = frozenset()
-
-    @property
-    def skips(self) -> tuple[Index, ...]:
-        """The instances run only if all of these are positive."""
-        return tuple(n.value for piece in self.pieces for n in piece.needs if isinstance(n, Skips))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,7 +79,8 @@ class Function:
 
     `name` is a C identifier, unique in the graph. `dims` is the full extent of each named dim.
     `fixed` names the dims that have that extent in every instance. `words` is the row's layout, in
-    order: for each tensor parameter BASE, OFFSET, then its varying EXTENTs and STRIDEs; then SCALARs.
+    order: for each tensor parameter BASE, OFFSET, then its varying EXTENTs and STRIDEs; then SCALARs; then
+    CHANNELs.
     """
 
     name: str
