@@ -34,6 +34,7 @@ from tests.generation.scope import (
     Text,
 )
 from tests.generation.sums import summed
+from tests.generation.values import EXACT
 
 HEADER = """\
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def _statement(scope: Scope) -> None:
     if scope.has(Feature.CHANNEL):
         kinds += [pipeline] * 2
     if scope.has(Feature.ACCUM):
-        kinds += [summed] * 2
+        kinds += [summed] * (2 if any(t.dtype in EXACT for t in scope.tensors) else 0)
     if scope.has(Feature.LOOP) and scope.repeated < 2:
         kinds += [_repeat] * (3 if not scope.repeated else 1)
     scope.one(kinds)(scope)

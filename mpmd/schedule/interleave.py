@@ -196,8 +196,10 @@ class _Launch:
         row = self.rows.ready(task, iteration)
         if row is not None:
             queues = {name: self._ring(task, row, name) for name in row.channels}
+            moved = 0
             for _ in task_steps(row.task, row.tensors, row.scalars, row.dims, queues, span=row.span):
-                yield False
+                before, moved = moved, sum(queue.sent + queue.received for queue in queues.values())
+                yield moved != before
             self.ran.append(Ran(core, task, iteration))
         yield True
 

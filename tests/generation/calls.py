@@ -17,6 +17,7 @@ def fill(scope: Scope, tensor: Tensor) -> None:
     """A call per tile, which write all of the tensor."""
     value = scope.integer(-3, 3)
     dtype = tensor.dtype
+    scope.text.targets.append(tensor)
     task = scope.text.task(
         f"y: Out[{dtype}, T, N]",
         [f"y[:] = mpmd.full((T, N), {value}, {dtype}) + (mpmd.arange(N) % 3).astype({dtype})"],
@@ -27,11 +28,11 @@ def fill(scope: Scope, tensor: Tensor) -> None:
 
 
 def placed(scope: Scope) -> str:
-    """Where a call must run, as further arguments of it."""
+    """Where a call must run, as further arguments of it: near what an earlier call writes, on a core, …"""
     if not (scope.has(Feature.PLACEMENT) and scope.chance(3)):
         return ""
-    core, near = scope.integer(0, scope.cores - 1), scope.one(scope.tensors)
-    return scope.one([', on="core"', f", core={core}", f", near={near}"])
+    near = [f", near={tensor}" for tensor in scope.text.targets[:-1]]
+    return scope.one([', on="core"', f", core={scope.integer(0, scope.cores - 1)}", *near])
 
 
 def views(scope: Scope, *texts: str) -> list[str]:
@@ -57,7 +58,7 @@ def _emit(scope: Scope, task: str, texts: list[str], rows: int, columns: int) ->
         with scope.text.block(f"for u in {known_tiles(scope, columns)}:"):
             scope.text.line(f"{task}({', '.join(f'{name}[{piece}, u]' for name in names)}{place})")
 
-    over_rows(scope, rows, "t", row, single=depth == 1)
+    over_rows(scope, rows, "t", row, single=depth == 1 and not place)
 
 
 # -- kinds of calls ----------------------------------------------------------------------------
@@ -146,7 +147,11 @@ def reduction(scope: Scope) -> None:
         scope.text.line(f"{task}({view}, {into}{place})")
         return
     a, y = views(scope, view, into)
-    over_rows(scope, rows, "t", lambda t: scope.text.line(f"{task}({a}[{t}], {y}[{t}]{place})"), single=True)
+
+    def row(t: str) -> None:
+        scope.text.line(f"{task}({a}[{t}], {y}[{t}]{place})")
+
+    over_rows(scope, rows, "t", row, single=not place)
 
 
 def product(scope: Scope) -> None:
@@ -177,10 +182,7 @@ def runtime_rows(scope: Scope) -> None:
     """A region whose extent is known only at the launch, or in the loop."""
     target, (source, *_) = pick(scope)
     room = min(source.rows, target.rows)
-    fitting = [m for m in scope.moving if m.most < room]
-    if not fitting:
-        return
-    moving = scope.one(fitting)
+    moving = scope.one([m for m in scope.moving if m.most < room])
     columns = scope.integer(1, min(source.columns, target.columns))
     start = scope.integer(0, room - moving.most - 1)
     task = scope.text.task(

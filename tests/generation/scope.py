@@ -70,6 +70,7 @@ class Text:
     lines: list[str] = field(default_factory=list)
     indent: str = ""
     extra: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)  # annotation and data
+    targets: list[Tensor] = field(default_factory=list)  # what calls write, the latest last
     made: int = 0
 
     def fresh(self, prefix: str) -> str:

@@ -7,8 +7,13 @@ Values of tensors are integers within ±8. Each expression stays exact in every 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpmd.lang.types import DTYPES
-from tests.generation.scope import Feature, Moving, Scope, Tensor
+from tests.generation.scope import DTYPE_NAMES, Feature, Moving, Scope, Tensor
+
+EXACT = ("f32", "f64", "i32", "i64", "i8")
+"""Element types in which sums of many small integers have no rounding."""
 
 
 def clamp(value: str, dtype: str) -> str:
@@ -80,10 +85,12 @@ def shape(scope: Scope, tensors: list[Tensor]) -> tuple[int, int]:
     )
 
 
-def pick(scope: Scope) -> tuple[Tensor, list[Tensor]]:
-    """A tensor to write, and one or two others to read."""
+def pick(scope: Scope, dtypes: Sequence[str] = DTYPE_NAMES) -> tuple[Tensor, list[Tensor]]:
+    """A tensor to write, of one of the types, and one or two others to read."""
     order = list(scope.tensors)
-    target = order.pop(scope.integer(0, len(order) - 1))
+    target = scope.one([tensor for tensor in order if tensor.dtype in dtypes])
+    order.remove(target)
+    scope.text.targets.append(target)
     sources = [order.pop(scope.integer(0, len(order) - 1))]
     if order and scope.chance(2):
         sources.append(scope.one(order))
