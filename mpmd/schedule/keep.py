@@ -23,7 +23,7 @@ class Kept:
     """The sync of a phase, in its own units; reasons are dependences by their number among all.
 
     `distance` is per event. `waves` are those before which a barrier stands (see `sync.barriers`).
-    With `closing` all cores meet at the end of each iteration.
+    With `closing` a barrier stands at the end of each iteration (that of `until` is in END).
     """
 
     sync: Sync
@@ -43,13 +43,12 @@ def keep(graph: TaskGraph, deps: Deps, stretch: Stretch) -> Kept:
     placement, loop = stretch.placement, stretch.phase.loop
     inside, numbers = _inside(graph, deps, stretch)
     inside = of_units(inside, placement)
-    closing = loop is not None and loop.until is None and bool(loop.barrier)
+    closing = loop is not None and stretch.meets and loop.until is None
     if placement.wave.any():
         waves, reasons = barriers(inside, placement)
-        closing = loop is not None and loop.until is None
         waits = len(insert(inside, placement).waits)
         return Kept(_NO_EVENTS, _NONE, waves, column(numbers[reasons]), closing, waits)
-    if loop is not None and not closing and loop.until is None:
+    if loop is not None and not stretch.meets:
         return _overlapping(deps, stretch, inside, numbers)
     inserted = insert(inside, placement)
     sync = _renumbered(prune(inserted, placement), numbers)

@@ -11,8 +11,8 @@ signals, and time if the earlier buffer is predicted to be in use still. So buff
 long as they fit the caches together; then only where data dependences keep them apart already; and
 only when the machine's memory demands it where the prediction has them apart, or just the order.
 
-Phases are apart in every sense. What a loop touches lives throughout the loop: an iteration may read what
-the one before it wrote.
+Phases are apart in every sense. What a loop touches lives throughout the loop, unless its iterations end
+with a barrier and each makes the tensor anew (`fresh.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from mpmd.errors import CapacityError
 from mpmd.machine import Machine
 from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph, column
 from mpmd.schedule.clocks import replay
+from mpmd.schedule.fresh import fresh
 from mpmd.schedule.reuse import Buffers, access_tasks, reuse_deps
 from mpmd.schedule.steps import MemoryPlan
 from mpmd.schedule.stretches import Stretch
@@ -60,36 +61,50 @@ def plan(
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """Per task the phase it is in, when it may run in the order (`first` to `last`), and in seconds."""
+    """Per task the phase it is in, when it may run in the order (`first` to `last`), and in seconds.
+
+    What `fresh` does not have of the tensors of a loop is in use from `begin` to `end` of the phase.
+    """
 
     phase: IntColumn
     first: IntColumn
     last: IntColumn
     birth: FloatColumn
     death: FloatColumn
+    begin: IntColumn
+    end: IntColumn
+    fresh: frozenset[int]
+
+    def life(self, tensor: int, tasks: IntColumn) -> tuple[int, int]:
+        """From the first to the last use of a tensor, by these tasks."""
+        if tensor in self.fresh:
+            return int(self.first[tasks].min()), int(self.last[tasks].max())
+        return int(self.begin[tasks].min()), int(self.end[tasks].max())
 
 
 def _moments(graph: TaskGraph, stretches: Sequence[Stretch]) -> _Moments:
-    phase, first, last = (np.zeros(len(graph), np.int64) for _ in range(3))
+    phase, first, last, begins, ends = (np.zeros(len(graph), np.int64) for _ in range(5))
     birth, death = np.zeros(len(graph)), np.zeros(len(graph))
+    made_anew: set[int] = set()
     begin = 0
     for number, stretch in enumerate(stretches):
         placement, tasks = stretch.placement, slice(stretch.phase.first, stretch.phase.end)
         key = placement.wave.astype(np.int64) if placement.wave.any() else placement.place
         end = begin + int(key.max(initial=0))
         phase[tasks] = number
-        if stretch.phase.loop is not None:
-            first[tasks], last[tasks] = begin, end
-            birth[tasks], death[tasks] = stretch.begin, stretch.end
+        first[tasks] = last[tasks] = begin + key[: len(stretch.graph)]
+        for drained in placement.drains:
+            items, parts = tasks.start + np.array(drained.tasks), np.array(drained.parts)
+            first[items], last[items] = begin + key[parts].min(), begin + key[parts].max()
+        birth[tasks] = stretch.begin + placement.start[: len(stretch.graph)]
+        death[tasks] = stretch.begin + placement.finish[: len(stretch.graph)]
+        if stretch.phase.loop is None:
+            begins[tasks], ends[tasks] = first[tasks], last[tasks]
         else:
-            first[tasks] = last[tasks] = begin + key[: len(stretch.graph)]
-            for drained in placement.drains:
-                items, parts = tasks.start + np.array(drained.tasks), np.array(drained.parts)
-                first[items], last[items] = begin + key[parts].min(), begin + key[parts].max()
-            birth[tasks] = stretch.begin + placement.start[: len(stretch.graph)]
-            death[tasks] = stretch.begin + placement.finish[: len(stretch.graph)]
+            begins[tasks], ends[tasks] = begin, end
+            made_anew |= fresh(graph, stretch.phase) if stretch.meets else set()
         begin = end + 1
-    return _Moments(phase, first, last, birth, death)
+    return _Moments(phase, first, last, birth, death, begins, ends, frozenset(made_anew))
 
 
 def _buffers(graph: TaskGraph, stretches: Sequence[Stretch]) -> Buffers:
@@ -103,12 +118,13 @@ def _buffers(graph: TaskGraph, stretches: Sequence[Stretch]) -> Buffers:
     when = _moments(graph, stretches)
     access_task = access_tasks(graph)
     tasks = [access_task[group] for group in groups]
+    lives = [when.life(int(t), by) for t, by in zip(tensors, tasks, strict=True)]
     sizes = [_aligned(graph.program.tensors[t].size_bytes) for t in tensors]
     return Buffers(
         tensor=tensors.astype(np.int64),
         size=np.array(sizes, np.int64),
-        first=np.array([when.first[t].min() for t in tasks], np.int64),
-        last=np.array([when.last[t].max() for t in tasks], np.int64),
+        first=np.array([first for first, _ in lives], np.int64),
+        last=np.array([last for _, last in lives], np.int64),
         birth=np.array([when.birth[t].min() for t in tasks], np.float64),
         death=np.array([when.death[t].max() for t in tasks], np.float64),
         accesses=tuple(groups),
@@ -178,7 +194,7 @@ def _may_share(
         before &= buffers.death[:, None] <= buffers.birth[None, :]
     if sharing is _Sharing.APART_BY_DATA:
         for number, stretch in enumerate(stretches):
-            if stretch.phase.loop is None and not stretch.placement.wave.any():
+            if not stretch.placement.wave.any():
                 ends = np.flatnonzero(buffers.last_phase == number)
                 begins = np.flatnonzero(buffers.first_phase == number)
                 before[np.ix_(ends, begins)] &= _known_over(graph, stretch, buffers, ends, begins)

@@ -35,6 +35,13 @@ class Stretch:
     def end(self) -> float:
         return self.begin + self.seconds * iterations(self.phase.loop)
 
+    @property
+    def meets(self) -> bool:
+        """Whether all cores meet at the end of an iteration, for the loop's sake or the policy's."""
+        loop = self.phase.loop
+        by_loop = loop is not None and (loop.until is not None or bool(loop.barrier))
+        return by_loop or (loop is not None and bool(self.placement.wave.any()))
+
 
 def iterations(loop: LoopInfo | None) -> int:
     """How often a phase is predicted to run: once where only the launch will tell."""
