@@ -99,9 +99,9 @@ def _interval(lo: int, hi: int) -> str:
 def _endless_loop(info: LaunchInfo, step: int, scalars: Mapping[str, int | float]) -> LaunchError:
     note = _note(info, step)
     return LaunchError(
-        f"{note.text} of kernel '{info.kernel}' has too many iterations for one launch: {_values(scalars)}",
+        f"{note.text} has too many iterations for one launch: {_values(scalars)}",
         span=note.span,
-        label="counters of 32 bits tell its iterations apart",
+        label=f"in kernel '{info.kernel}', whose counters have 32 bits",
         hints=("launch the kernel several times, with fewer iterations each",),
     )
 

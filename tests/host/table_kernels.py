@@ -215,6 +215,42 @@ def until(stop: int, count: int) -> Case:
     return Case(made, arrays, {}, {"y": words(ran), "reached": words(ran)})
 
 
+def guarded() -> Case:
+    """`handed_on` for n iterations, of which the fifth is refused while the other core waits, with a ring
+    and a drain in the body."""
+    plan = [
+        loop(0, (WAIT, 1, 0), (DRAIN, 0, 0), (RUN, 0, 0), (SIGNAL, 0, 1), (RUN, 2, 0)),
+        loop(0, (WAIT, 0, 1), (RUN, 1, 0), (RUN, 3, 0), (SIGNAL, 1, 1)),
+    ]
+    rows = [
+        (PUT, (1, 0, 7)),
+        (ADD, (1, 0, 0, 0)),
+        (SEND, (1, 0, 0, 1, 1)),
+        (RECEIVE, (1, 64, 0, 1, 1)),
+        (COUNT, (1, 128, 1)),
+        (COUNT, (1, 192, 1)),
+    ]
+    numbered = [(ITERATION,), (GUARD, (0, ((1, 1),)), 0, 4, 0), (PATCH, 2, (0, ((1, 1),)))]
+    arrays = {"y": words(100)}
+    made = source(
+        plan,
+        rows,
+        arrays,
+        scalars=("n",),
+        local=[(0, 256)],
+        arena=512,
+        events=2,
+        loops=[((0, ((0, 1),)), NEVER)],
+        programs=[numbered],
+        row_program={0: 0},
+        drains=[[4, 5]],
+        rings=[(0, 1, 128, 2, 256)],
+        uses=[(2, 0, 0, 1), (3, 0, 1, 1)],
+        checks=("the iteration",),
+    )
+    return Case(made, arrays, {"n": 3}, {"y": words(100 + 7 + 8 + 9)})
+
+
 # -- late rows --------------------------------------------------------------------------------------------
 
 
