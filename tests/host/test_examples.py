@@ -12,13 +12,12 @@ import pytest
 import mpmd
 from examples.smollm2 import kernels, weights
 from mpmd.errors import BoundsError
-from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
-from tests.host.example_kernels import EXAMPLES, decode_specs, emit, example_source
+from tests.host.example_kernels import EXAMPLES, arrays_for, decode_specs, emit, example_source
 from tests.mutants import assert_irredundant
 
 ROOT = Path(__file__).resolve().parents[2]
-SIMPLE = ("hello", "mlp", "cholesky", "flash_attention")
+SIMPLE = ("hello", "mlp", "cholesky", "flash_attention", "jacobi", "moe_layer", "pipeline")
 PROMPTS = (
     "What is the capital of France?",
     "Write a short story about a lighthouse keeper.",
@@ -62,6 +61,14 @@ def test_chat_agrees_with_the_numpy_model_token_by_token(prompt: str) -> None:
     assert "verify:" in result.stderr
 
 
+@needs_weights
+def test_chat_gives_the_same_answer_when_the_kernel_feeds_itself() -> None:
+    chat = ("examples/smollm2_chat.py", "--prompt", PROMPTS[2], "--max-tokens", "20", "--verify")
+    one, some = run(*chat), run(*chat, "--tokens-per-launch", "8")
+    assert some.returncode == 0, some.stderr
+    assert some.stdout == one.stdout
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_sync_mutant_is_refused(name: str) -> None:
     source = example_source(name, cores=2)
@@ -69,18 +76,15 @@ def test_every_sync_mutant_is_refused(name: str) -> None:
 
 
 def test_code_does_not_grow_with_the_number_of_layers() -> None:
-    few, many = (emit(kernels.decode, decode_specs(layers).values(), cores=2) for layers in (2, 6))
+    few, many = (emit(kernels.decode, decode_specs(layers), cores=2) for layers in (2, 6))
     assert few.files == many.files
     assert len(few.tables) < len(many.tables)
 
 
 def test_position_is_a_runtime_scalar_with_a_guard() -> None:
-    compiled = mpmd.compile(kernels.decode, *decode_specs(1).values(), cores=1)
-    arrays = {
-        name: np.zeros(spec.shape, spec.dtype.numpy)
-        for name, spec in decode_specs(1).items()
-        if isinstance(spec, TensorSpec)
-    }
-    compiled(*arrays.values(), 255)
+    specs = decode_specs(1)
+    compiled = mpmd.compile(kernels.decode, *specs, cores=1)
+    *arrays, _ = arrays_for(specs, lambda spec: np.zeros(spec.shape, spec.dtype.numpy))
+    compiled(*arrays, 255)
     with pytest.raises(BoundsError, match="pos"):
-        compiled(*arrays.values(), 256)
+        compiled(*arrays, 256)

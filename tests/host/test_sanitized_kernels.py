@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import mpmd
 from examples.smollm2 import kernels as smollm2
 from mpmd.lang.evaluate import evaluate
-from mpmd.lang.types import TensorSpec
+from mpmd.pipeline import arguments
 from mpmd.runtime.standalone import build_standalone, run_standalone
 from tests.generate import Generated, kernels
-from tests.host.example_kernels import decode_specs
+from tests.host.example_kernels import arrays_for, decode_specs
 from tests.host.sanitizers import skip_without
 
 ENVIRONMENT = os.environ | {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
@@ -62,18 +62,13 @@ def test_two_layers_of_the_chat(tmp_path: Path, sanitize: str) -> None:
     skip_without(sanitize)
     specs = decode_specs(2)
     random = np.random.default_rng(0)
-    arrays = {
-        name: random.standard_normal(spec.shape).astype(spec.dtype.numpy) / 8
-        for name, spec in specs.items()
-        if isinstance(spec, TensorSpec) and spec.dtype.is_float
-    }
-    arrays |= {"token": np.array([7], np.int32), "successor": np.zeros(1, np.int32)}
-    compiled = mpmd.compile(smollm2.decode, *specs.values(), cores=CORES)
-    values = {name: arrays.get(name, 5) for name in specs}
+    values = arrays_for(specs, lambda s: (random.standard_normal(s.shape) / 8).astype(s.dtype.numpy))
+    given = arguments(smollm2.decode, values, {})
+    compiled = mpmd.compile(smollm2.decode, *specs, cores=CORES)
     program = build_standalone(compiled.source, tmp_path, sanitize=sanitize)
-    ended = run_standalone(program, compiled.source, values, launches=3, environment=ENVIRONMENT)
+    ended = run_standalone(program, compiled.source, given, launches=3, environment=ENVIRONMENT)
     assert ended.status == 0, ended.stderr
     for _ in range(3):
-        compiled(*values.values())
-    np.testing.assert_allclose(ended.arrays["logits"], arrays["logits"], rtol=1e-4, atol=1e-5)
-    assert ended.arrays["successor"] == arrays["successor"]
+        compiled(*values)
+    np.testing.assert_allclose(ended.arrays["logits"], given["logits"], rtol=1e-4, atol=1e-5)
+    assert ended.arrays["successor"] == given["successor"]
