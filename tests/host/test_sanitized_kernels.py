@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import mpmd
 from examples.smollm2 import kernels as smollm2
 from mpmd.lang.evaluate import evaluate
+from mpmd.lang.kernel.signature import flattened
 from mpmd.pipeline import arguments
 from mpmd.runtime.standalone import build_standalone, run_standalone
 from tests.generate import Generated, kernels
@@ -63,7 +64,7 @@ def test_two_layers_of_the_chat(tmp_path: Path, sanitize: str) -> None:
     specs = decode_specs(2)
     random = np.random.default_rng(0)
     values = arrays_for(specs, lambda s: (random.standard_normal(s.shape) / 8).astype(s.dtype.numpy))
-    given = arguments(smollm2.decode, values, {})
+    given = flattened("decode", smollm2.decode.params, arguments(smollm2.decode, values, {})).values
     compiled = mpmd.compile(smollm2.decode, *specs, cores=CORES)
     program = build_standalone(compiled.source, tmp_path, sanitize=sanitize)
     ended = run_standalone(program, compiled.source, given, launches=3, environment=ENVIRONMENT)
