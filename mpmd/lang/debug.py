@@ -124,7 +124,7 @@ class KernelDebugger(Tracer):
             return scalar_value(param.name, value, param.annotation, param.span)
         view = super().declare(param, spec)
         assert isinstance(view, TensorView)
-        self._arrays[view.tensor.id] = argument_array(view.tensor, value)
+        self._arrays[view.tensor.id] = argument_array(view.tensor, value, view.tensor.shape)
         return view
 
     def empty(self, shape: Any, dtype: Any) -> TensorView:
@@ -132,9 +132,9 @@ class KernelDebugger(Tracer):
         self._arrays[view.tensor.id] = poisoned(view.tensor.shape, dtype)
         return view
 
-    def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def reshaped(self, tensor: Tensor, shape: tuple[Index, ...]) -> Tensor:
         result = super().reshaped(tensor, shape)
-        self._arrays.setdefault(result.id, reshaped(result, self._arrays[tensor.id]))
+        self._arrays.setdefault(result.id, reshaped(result, self._arrays[tensor.id], result.shape))
         return result
 
     def channel(self, dtype: Any, shape: Any, depth: Any) -> ChannelView:

@@ -21,6 +21,7 @@ from mpmd.errors import ArgumentError, Span
 from mpmd.lang import pieces
 from mpmd.lang import program as prog
 from mpmd.lang.evaluate_task import Array, Environment, Number, run_task, window
+from mpmd.lang.extents import actual_shape, dim_values
 from mpmd.lang.index import Index
 from mpmd.lang.op_reference import convert
 from mpmd.lang.pieces import Piece
@@ -44,8 +45,10 @@ def evaluate(
     `tile_sizes` gives the size of each open tile loop, one for all or by the loop's name.
     """
     _check_names(program, arguments)
-    arrays = _storage(program, arguments)
-    scalars = {s.name: scalar_value(s.name, arguments[s.name], s.dtype, s.span) for s in program.scalars}
+    dims = dim_values(program, {t.name: np.shape(arguments[t.name]) for t in program.arguments})
+    arrays = _storage(program, arguments, dims)
+    given = {**arguments, **dims}
+    scalars = {s.name: scalar_value(s.name, given[s.name], s.dtype, s.span) for s in program.scalars}
     env = {name: value for name, value in scalars.items() if isinstance(value, int)}
     queues = {channel.id: Unbounded() for channel in program.channels}
     launch = _Launch(program, arrays, scalars, env, tile_sizes, queues)
@@ -136,7 +139,7 @@ class _Launch:
 
 
 def _check_names(program: prog.Program, arguments: Mapping[str, Array | Number]) -> None:
-    known = [t.name for t in program.arguments] + [s.name for s in program.scalars]
+    known = [t.name for t in program.arguments] + [s.name for s in program.scalars if s.most is None]
     for name in arguments:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -147,29 +150,32 @@ def _check_names(program: prog.Program, arguments: Mapping[str, Array | Number])
             raise ArgumentError(f"'{program.name}' lacks its argument '{name}'", span=program.span)
 
 
-def _storage(program: prog.Program, arguments: Mapping[str, Array | Number]) -> tuple[Array, ...]:
+def _storage(
+    program: prog.Program, arguments: Mapping[str, Array | Number], dims: Mapping[str, int]
+) -> tuple[Array, ...]:
     arrays: list[Array] = []
     for tensor in program.tensors:
+        shape = actual_shape(tensor, dims)
         if tensor.is_argument:
-            arrays.append(argument_array(tensor, arguments[tensor.name]))
+            arrays.append(argument_array(tensor, arguments[tensor.name], shape))
         elif tensor.base is not None:
-            arrays.append(reshaped(tensor, arrays[tensor.base]))
+            arrays.append(reshaped(tensor, arrays[tensor.base], shape))
         else:
-            arrays.append(poisoned(tensor.shape, tensor.dtype))
+            arrays.append(poisoned(shape, tensor.dtype))
     return tuple(arrays)
 
 
-def argument_array(tensor: prog.Tensor, array: Array | Number) -> Array:
-    """The array of an argument, if it fits; what was in an `Out` is gone."""
+def argument_array(tensor: prog.Tensor, array: Array | Number, shape: tuple[int, ...]) -> Array:
+    """The array of an argument, if it has this shape and fits; what was in an `Out` is gone."""
     if not isinstance(array, np.ndarray):
         raise ArgumentError(
             f"'{tensor.name}' is a tensor, the argument is {type(array).__name__}",
             span=tensor.span,
             label="wants an array",
         )
-    if from_numpy(array.dtype) != tensor.dtype or array.shape != tensor.shape:
+    if from_numpy(array.dtype) != tensor.dtype or array.shape != shape:
         raise ArgumentError(
-            f"'{tensor.name}' is {tensor.dtype.name}{list(tensor.shape)}, the array is "
+            f"'{tensor.name}' is {tensor.dtype.name}{list(shape)}, the array is "
             f"{array.dtype}{list(array.shape)}",
             span=tensor.span,
         )
@@ -178,9 +184,9 @@ def argument_array(tensor: prog.Tensor, array: Array | Number) -> Array:
     return array
 
 
-def reshaped(tensor: prog.Tensor, base: Array) -> Array:
-    """A view of `base` in the shape of `tensor`."""
-    view = base.reshape(tensor.shape)
+def reshaped(tensor: prog.Tensor, base: Array, shape: tuple[int, ...]) -> Array:
+    """A view of `base` in the shape of `tensor` in this launch."""
+    view = base.reshape(shape)
     if view.size and not np.shares_memory(view, base):
         raise ArgumentError(
             f"'{tensor.name}' reshapes an array that is not contiguous",

@@ -14,8 +14,12 @@ Not here: tile sizes left open by the user (a `TileLoop` with size None; `partit
 
 Symbols inside an `Index` of a program: a runtime integer scalar by its name (`pos`); `f.start`, `f.size`,
 `f.index` of the three loops over pieces; a `Loop`'s variable by the loop's name. Loop names are unique
-within a program. Kernel dims are bound at the trace: tensor shapes are constants. An extent of a loop over
-pieces may have symbols of all kinds; a piece without elements is skipped, with all calls in it.
+within a program. An extent of a loop over pieces may have symbols of all kinds; a piece without elements is
+skipped, with all calls in it.
+
+Kernel dims are bound at the trace: tensor shapes are constants. A dim that each launch binds is a `Scalar`
+with a bound, by the dim's name; a tensor that has it lies in memory as if it had the bound, and `extents` say
+what a launch may touch of it.
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ class Tensor:
     """A tensor of the kernel: an argument (it has a direction) or local to the launch (it has none).
 
     `strides` count elements; those of a local tensor are C order. `base` is the tensor whose storage
-    this one is a reshaped view of (both C-contiguous, same size), else None.
+    this one is a reshaped view of (both C-contiguous, same size), else None. Where a launch binds extents,
+    `shape` has the most of each axis and `extents` what it has, in dims of the launch; else `extents` is empty.
+    Of an argument, and of a reshaped view, only the first extent may depend on the launch.
     """
 
     id: TensorId
@@ -49,10 +55,16 @@ class Tensor:
     direction: Direction | None
     base: TensorId | None
     span: Span
+    extents: tuple[Index, ...] = ()
 
     @property
     def is_argument(self) -> bool:
         return self.direction is not None
+
+    @property
+    def actual(self) -> tuple[Index, ...]:
+        """The extents of the axes in a launch."""
+        return self.extents or tuple(Index(extent) for extent in self.shape)
 
     @property
     def size_bytes(self) -> int:
@@ -65,11 +77,15 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A runtime scalar argument of the kernel."""
+    """A runtime scalar argument of the kernel; with `most`, a dim that a launch binds: 0 to `most`.
+
+    Such a dim is no parameter: the extents of the arguments say what it is.
+    """
 
     name: str
     dtype: DType
     span: Span
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

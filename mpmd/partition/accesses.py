@@ -39,7 +39,10 @@ class AxisSpan:
 
 @dataclass(frozen=True, eq=False)
 class Access:
-    """A tensor argument: one `AxisSpan` per axis of `tensor`; `axes`: those the task sees, in its order."""
+    """A tensor argument: one `AxisSpan` per axis of `tensor`; `axes`: those the task sees, in its order.
+
+    `limits` are the extents that a launch gives the tensor, where that depends on the launch; else empty.
+    """
 
     param: Param
     tensor: Tensor
@@ -47,6 +50,7 @@ class Access:
     region: tuple[Axis, ...]
     spans: tuple[AxisSpan, ...]
     axes: tuple[int, ...]
+    limits: tuple[Affine, ...] = ()
 
     @property
     def mode(self) -> int:
@@ -325,7 +329,8 @@ def _access(
     spans = tuple([_span(axis, scope, launch, span) for axis in view.region])
     kept = [number for number, axis in enumerate(view.region) if axis.keep]
     axes = tuple(kept[position] for position in view.order)
-    return Access(param, tensor, root_of(tensor, program), view.region, spans, axes)
+    limits = tuple([launch.split(extent, {}, span) for extent in tensor.extents])
+    return Access(param, tensor, root_of(tensor, program), view.region, spans, axes, limits)
 
 
 def _span(axis: Axis, scope: Scope, launch: LaunchScalars, span: Span) -> AxisSpan:

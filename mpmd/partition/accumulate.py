@@ -156,7 +156,7 @@ class _Rewriting:
 
     def _bounds(self, around: Sequence[Node]) -> dict[str, Interval]:
         """What is known of the symbols of loops over pieces."""
-        bounds: dict[str, Interval] = {}
+        bounds = {s.name: Interval(0, s.most) for s in self.program.scalars if s.most is not None}
         for loop in around:
             if isinstance(loop, Segments):
                 bounds[f"{loop.name}.size"] = Interval(0, loop.capacity)

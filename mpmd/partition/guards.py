@@ -37,6 +37,7 @@ from mpmd.partition.affine import (
     lowest,
     reduced,
 )
+from mpmd.partition.forms import Forms
 from mpmd.partition.graph import Derived, Guard, Linear
 
 Intervals = Mapping[int, Interval]
@@ -75,8 +76,11 @@ def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> Proof:
     """The conditions of all calls, and the intervals that they leave to the scalars."""
     tightest: dict[Terms, tuple[_Bound, _Bound]] = {}
     late: list[list[_Item]] = []
+    known = Forms(launch, _launch_intervals(launch, ()))
+    for bound in _dims(launch):
+        _tighten(tightest, bound)
     for arguments in sites:
-        bounds, items = _sorted(arguments, launch)
+        bounds, items = _sorted(arguments, launch, known)
         late.append(items)
         for bound in bounds:
             _tighten(tightest, bound)
@@ -111,12 +115,23 @@ def intervals_of(launch: LaunchScalars, guards: Sequence[Guard]) -> Intervals:
 # -- which conditions -----------------------------------------------------------------------------
 
 
-def _sorted(arguments: SiteArguments, launch: LaunchScalars) -> tuple[list[_Bound], list[_Item]]:
+def _dims(launch: LaunchScalars) -> Iterator[_Bound]:
+    """That dims which a launch binds do not exceed what the kernel was made for."""
+    for number, scalar in enumerate(launch.scalars):
+        if scalar.most is not None:
+            what, within = f"the extent '{scalar.name}'", f"0 to {scalar.most}"
+            law = Law(scalar.span, what, f"stays within {within}", f"leaves {within}")
+            yield _Bound(((number, 1),), 0, scalar.most, law)
+
+
+def _sorted(
+    arguments: SiteArguments, launch: LaunchScalars, known: Forms
+) -> tuple[list[_Bound], list[_Item]]:
     """The conditions of a call: those of a launch, and in order those of a task's start."""
     at_launch: list[_Bound] = []
     at_start: list[_Item] = []
     certain = _runs(arguments)
-    for item in _items(arguments):
+    for item in _items(arguments, known):
         if isinstance(item, _Bound):
             guard = _over_iterations(item, launch) if certain else item
             if not certain or is_late(guard.terms):
@@ -161,7 +176,7 @@ def _over_iterations(bound: _Bound, launch: LaunchScalars) -> _Bound:
     return _Bound(terms, within.lo, within.hi, bound.law)
 
 
-def _items(arguments: SiteArguments) -> Iterator[_Item]:
+def _items(arguments: SiteArguments, known: Forms) -> Iterator[_Item]:
     """Everything that a call must meet, in order."""
     for need in arguments.needs:
         if isinstance(need, Check):
@@ -171,7 +186,9 @@ def _items(arguments: SiteArguments) -> Iterator[_Item]:
     span = arguments.site.call.span
     for access in arguments.accesses:
         for number, (axis, size) in enumerate(zip(access.spans, access.tensor.shape, strict=True)):
-            if not _lies_within(axis, size):
+            if access.limits and access.limits[number].terms:
+                yield from _limit_bounds(access, number, span, known)
+            elif not _lies_within(axis, size):
                 yield from _axis_bounds(access, number, span)
 
 
@@ -236,6 +253,22 @@ def _axis_bounds(access: Access, number: int, span: Span) -> Iterator[_Bound]:
     else:
         yield from _between(start, 0, start, INT_MAX, law)
         yield from _between(last, -INT_MAX, last, size - 1, law)
+
+
+def _limit_bounds(access: Access, number: int, span: Span, known: Forms) -> Iterator[_Bound]:
+    """The same for an axis whose extent is a launch's, but for what holds in every launch."""
+    instances, limit = access.spans[number], access.limits[number]
+    start, extent, beyond = instances.start, instances.extent, instances.last - limit
+    size = access.tensor.extents[number]
+    what, rule = partial(_axis_text, access, number), f"stays within {size}"
+    if known.least(extent) < 0:
+        law = Law(span, what, rule, "has a negative extent")
+        yield from _between(extent, 0, extent, INT_MAX, law)
+    law = Law(span, what, rule, f"leaves its {size} elements")
+    if known.least(start) < 0:
+        yield from _between(start, 0, start, INT_MAX, law)
+    if known.greatest(beyond) >= 0:
+        yield from _between(beyond, -INT_MAX, beyond, -1, law)
 
 
 def _lies_within(axis: AxisSpan, size: int) -> bool:
@@ -310,6 +343,8 @@ def _late_interval(value: LateValue, intervals: dict[int, Interval]) -> Interval
 def _range_of(scalar: Scalar) -> Interval:
     """What the type alone says."""
     dtype = scalar.dtype
+    if scalar.most is not None:
+        return Interval(0, scalar.most)
     if dtype.is_float:
         return UNBOUNDED
     if dtype.kind == "b":

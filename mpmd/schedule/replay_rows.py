@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from mpmd.errors import BoundsError, Span
 from mpmd.lang.evaluate import argument_array, scalar_value
+from mpmd.lang.extents import actual_shape, dim_values
 from mpmd.lang.index import Index, Sym
 from mpmd.lang.program import Program, Tensor
 from mpmd.lang.tile import TaskDef
@@ -80,16 +81,20 @@ class Memory:
     def fill(schedule: Schedule, arrays: Mapping[str, Any]) -> Memory:
         """The arguments as the launch finds them; what was in an `Out` is gone."""
         arguments: dict[int, Bytes] = {}
+        dims = _dims(schedule.graph.program, arrays)
         for tensor in schedule.graph.program.arguments:
             arguments[tensor.id] = np.full(tensor.size_bytes, POISON, np.uint8)
-            _whole(tensor, arguments[tensor.id])[...] = argument_array(tensor, arrays[tensor.name])
+            shape = actual_shape(tensor, dims)
+            found = argument_array(tensor, arrays[tensor.name], shape)
+            _whole(tensor, shape, arguments[tensor.id])[...] = found
         return Memory(schedule, arguments, np.full(schedule.memory.arena_bytes, POISON, np.uint8))
 
     def store(self, arrays: Mapping[str, Any]) -> None:
         """Gives back what the launch has written."""
         for tensor in self.schedule.graph.program.arguments:
             if tensor.direction is not None and tensor.direction.writes:
-                arrays[tensor.name][...] = _whole(tensor, self.arguments[tensor.id])
+                array = arrays[tensor.name]
+                array[...] = _whole(tensor, array.shape, self.arguments[tensor.id])
 
     def bytes_of(self, tensor: int) -> Bytes:
         """The bytes of a root tensor."""
@@ -190,7 +195,8 @@ def derive(op: Derived, registers: Sequence[int]) -> int:
 
 def launch_scalars(graph: TaskGraph, arguments: Mapping[str, Any]) -> tuple[int, ...]:
     """The program's own, floats as the bits of an f64, then the derived ones."""
-    registers = [_given(graph.program, name, arguments[name]) for name in _scalar_names(graph.program)]
+    given = {**arguments, **_dims(graph.program, arguments)}
+    registers = [_given(graph.program, name, given[name]) for name in _scalar_names(graph.program)]
     for op in graph.derived:
         registers.append(derive(op, registers))
     return tuple(registers)
@@ -227,11 +233,15 @@ def _bare(extent: Index) -> str | None:
     return atom.name if isinstance(atom, Sym) and coefficient == 1 else None
 
 
-def _whole(tensor: Tensor, buffer: Bytes) -> Array:
-    if 0 in tensor.shape:
-        return np.empty(tensor.shape, tensor.dtype.numpy)
+def _dims(program: Program, arguments: Mapping[str, Any]) -> dict[str, int]:
+    return dim_values(program, {t.name: np.shape(arguments[t.name]) for t in program.arguments})
+
+
+def _whole(tensor: Tensor, shape: tuple[int, ...], buffer: Bytes) -> Array:
+    if 0 in shape:
+        return np.empty(shape, tensor.dtype.numpy)
     strides = [stride * tensor.dtype.itemsize for stride in tensor.strides]
-    return np.ndarray(tensor.shape, tensor.dtype.numpy, buffer, 0, strides)
+    return np.ndarray(shape, tensor.dtype.numpy, buffer, 0, strides)
 
 
 def _check_between(value: int, lo: int, hi: int, text: str, span: Span) -> None:

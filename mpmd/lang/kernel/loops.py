@@ -347,6 +347,13 @@ def _flag(until: Any, span: Span) -> TensorView:
 
 def _check_fixed(what: str, view: TensorView, span: Span) -> None:
     """Its place must be known: it is read by the launch itself, and by no task."""
+    if view.tensor.extents:
+        raise LanguageError(
+            f"{what} must lie in a tensor whose extents every launch shares",
+            span=span,
+            label=f"'{view.tensor.name}' has the extents ({', '.join(map(str, view.tensor.extents))})",
+            hints=("have a task copy it to a tensor of its own, made with constant extents",),
+        )
     for axis in view.region:
         if not (axis.start.is_const and axis.extent.is_const):
             raise LanguageError(

@@ -22,6 +22,7 @@ class Kind(Enum):
     SPLIT = "split"
     SEGMENTS = "segments"
     REPEAT = "loop"
+    DIM = "dim"
 
 
 UNKNOWN = Index(INT_MAX)
@@ -31,6 +32,8 @@ UNKNOWN = Index(INT_MAX)
 @dataclass(frozen=True, slots=True)
 class OpenLoop:
     """A symbolic loop: over pieces of `extent` elements in all, or over 0 … extent − 1.
+
+    Around all loops may stand dims that a launch binds: one number, 0 … extent.
 
     `size` is what a piece has at most, `pieces` how many there are at most, and `most` bounds the
     extent, as far as they are known.
@@ -45,7 +48,7 @@ class OpenLoop:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        if self.kind is Kind.REPEAT:
+        if self.kind in (Kind.REPEAT, Kind.DIM):
             return (self.name,)
         return tuple(f"{self.name}.{part}" for part in ("start", "size", "index"))
 
@@ -77,7 +80,9 @@ def intervals(loops: Iterable[OpenLoop]) -> dict[str, Interval]:
     for loop in loops:
         most = _most(loop, bounds)
         last = max(0, most - 1) if most < INT_MAX else INT_MAX
-        if loop.kind is Kind.REPEAT:
+        if loop.kind is Kind.DIM:
+            bounds[loop.name] = Interval(0, most)
+        elif loop.kind is Kind.REPEAT:
             bounds[loop.name] = Interval(0, last)
         else:
             bounds[f"{loop.name}.start"] = Interval(0, last)
@@ -103,7 +108,7 @@ def highest(value: Index, loops: Iterable[OpenLoop]) -> int:
     loops = tuple(loops)
     bounds = intervals(loops)
     for loop in loops:
-        if loop.kind is Kind.REPEAT:
+        if loop.kind in (Kind.REPEAT, Kind.DIM):
             continue
         bounds[f"{loop.name}.stop"] = Interval(1, max(1, _most(loop, bounds)))
         value = _with_stop(value, loop.name)
@@ -151,6 +156,8 @@ def _greatest_of(loop: OpenLoop, coefficients: list[int]) -> int | None:
     """The greatest sum of a loop's symbols with these coefficients."""
     if not any(coefficients):
         return 0
+    if loop.kind is Kind.DIM:
+        return None  # a launch decides, and checks
     if loop.kind is Kind.REPEAT:
         (coefficient,) = coefficients
         if coefficient < 0:

@@ -14,12 +14,14 @@ from types import FunctionType
 from typing import Any
 
 from mpmd.errors import ArgumentError, LanguageError, Note, Span, TypeMismatch
+from mpmd.lang.extents import at_bounds
 from mpmd.lang.frames import caller_span, function_span, user_frame
-from mpmd.lang.index import Index, symbol
+from mpmd.lang.index import INT_MAX, Index, symbol
 from mpmd.lang.kernel.binding import bind_call, direction_error, match_arguments, permits
 from mpmd.lang.kernel.bytecode import bound_to
 from mpmd.lang.kernel.carried import check_carried
 from mpmd.lang.kernel.channels import ChannelView, check_channels, new_channel
+from mpmd.lang.kernel.dynamic import FIXED, Bounds, Launch, launch_of
 from mpmd.lang.kernel.initialised import check_initialised
 from mpmd.lang.kernel.loops import (
     Head,
@@ -40,15 +42,17 @@ from mpmd.lang.surface import ACTIVE, Task
 from mpmd.lang.types import Direction, DType, TensorAnnotation, TensorSpec
 
 
-def trace(function: FunctionType, specs: Mapping[str, Any]) -> Program:
+def trace(function: FunctionType, specs: Mapping[str, Any], dynamic: Bounds = FIXED) -> Program:
     """The kernel's program under these argument types: by parameter a `TensorSpec`, None for a runtime
-    scalar, or what holds them as the parameter's annotation says."""
+    scalar, or what holds them as the parameter's annotation says. `dynamic` bounds dims that launches bind.
+    """
     name, parameters = function.__name__, kernel_params(function)
     flat = flattened(name, parameters, {p.name: specs.get(p.name) for p in parameters})
     params, given = flat.params, flat.values
-    shapes = {p.name: _shape(function, p, given[p.name]) for p in params}
+    launch = launch_of(name, params, given, dynamic)
+    shapes = {p.name: _shape(function, p, given[p.name], launch) for p in params}
     dims = bind_dims(name, params, {n: s for n, s in shapes.items() if s is not None})
-    tracer = Tracer(function, dims, {p.name for p in params})
+    tracer = Tracer(function, dims, {p.name for p in params}, launch)
     arguments = flat.arguments([tracer.declare(p, given[p.name]) for p in params])
     outer = ACTIVE.set(tracer)
     try:
@@ -57,11 +61,13 @@ def trace(function: FunctionType, specs: Mapping[str, Any]) -> Program:
         ACTIVE.reset(outer)
     program = tracer.program(function, params)
     check_channels(program)
-    check_initialised(program)
+    check_initialised(at_bounds(program))
     return program
 
 
-def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) -> tuple[Index, ...] | None:
+def _shape(
+    function: FunctionType, param: KernelParam, spec: TensorSpec | None, launch: Launch
+) -> tuple[Index, ...] | None:
     """The argument's extents; None for a scalar."""
     annotation = param.annotation
     if isinstance(annotation, DType):
@@ -73,7 +79,9 @@ def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) 
     elif spec.dtype != annotation.dtype:
         given, wanted = str(spec.dtype), str(annotation.dtype)
     else:
-        return tuple(Index(extent) for extent in spec.shape)
+        extents = tuple(Index(extent) for extent in spec.shape)
+        first = launch.firsts.get(param.name)
+        return extents if first is None else (first, *extents[1:])
     raise ArgumentError(
         f"'{param.name}' of kernel '{function.__name__}' is {wanted}, but the argument is {given}",
         span=param.span,
@@ -85,15 +93,20 @@ def _shape(function: FunctionType, param: KernelParam, spec: TensorSpec | None) 
 class Tracer:
     """The interpreter that is active while a kernel is traced."""
 
-    def __init__(self, function: FunctionType, dims: Mapping[str, Index], names: set[str]) -> None:
+    def __init__(
+        self, function: FunctionType, dims: Mapping[str, Index], names: set[str], launch: Launch | None = None
+    ) -> None:
         self._running = [function]  # the kernel, and kernels inside of it that are being traced
         self._scopes: list[dict[str, Index]] = [dict(dims)]  # the dims of each
-        self._names = set(names)  # taken by parameters, tensors and loops
+        self._launch = launch or Launch()
+        self._names = names.union(
+            dim.name for dim in self._launch.dims
+        )  # taken by parameters, tensors and loops
         self._tensors: list[Tensor] = []
-        self._reshapes: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+        self._reshapes: dict[tuple[int, tuple[Index, ...]], Tensor] = {}
         self._scalars: list[Scalar] = []
         self._channels: list[Channel] = []
-        self._loops: list[OpenLoop] = []
+        self._loops: list[OpenLoop] = [*self._launch.ranges]
         self._bodies: list[list[Node]] = [[]]
         self._left: Span | None = None  # a symbolic loop that was left before its body ended
 
@@ -106,10 +119,20 @@ class Tracer:
             self._scalars.append(Scalar(param.name, annotation, param.span))
             return SymFloat(param.name, annotation) if annotation.is_float else SymInt(symbol(param.name))
         assert spec is not None
-        strides = c_strides(spec.shape) if spec.strides is None else spec.strides
-        tensor = self._add(
-            param.name, spec.dtype, spec.shape, strides, annotation.direction, None, param.span
-        )
+        first = self._launch.firsts.get(param.name)
+        if first is not None:
+            extents = (first, *map(Index, spec.shape[1:]))
+            tensor = self._add(param.name, spec.dtype, extents, annotation.direction, None, param.span)
+        else:
+            tensor = self._add(
+                param.name,
+                spec.dtype,
+                tuple(map(Index, spec.shape)),
+                annotation.direction,
+                None,
+                param.span,
+                spec.strides,
+            )
         return TensorView.whole(self, tensor, annotation.direction, tensor.name)
 
     def program(self, function: FunctionType, params: Sequence[KernelParam]) -> Program:
@@ -122,9 +145,9 @@ class Tracer:
         return Program(
             name=function.__name__,
             tensors=tuple(self._tensors),
-            scalars=tuple(self._scalars),
+            scalars=(*self._scalars, *self._launch.dims),
             params=tuple(p.name for p in params),
-            body=tightened(tuple(self._bodies[0])),
+            body=tightened(tuple(self._bodies[0]), self._launch.ranges),
             span=function_span(function),
             channels=tuple(self._channels),
         )
@@ -167,10 +190,19 @@ class Tracer:
             )
         wanted = shape if isinstance(shape, (tuple, list)) else [shape]
         outside = "allocate the whole extent outside of the loop, and pass parts of it"
-        extents = tuple(static(extent, span, outside) for extent in wanted)
+        extents = tuple(self._extent(extent, span, outside) for extent in wanted)
         name = self._fresh(bound_to(user_frame()) or "local")
-        tensor = self._add(name, dtype, extents, c_strides(extents), None, None, span)
+        tensor = self._add(name, dtype, extents, None, None, span)
         return TensorView.whole(self, tensor, None, name)
+
+    def _extent(self, value: Any, span: Span, otherwise: str) -> Index:
+        """An extent of a tensor: a constant, or an expression of dims that a launch binds."""
+        index = as_extent(value)
+        if index is not None and index.terms and index.symbols() <= {d.name for d in self._launch.dims}:
+            if self._launch.most(index) < INT_MAX:
+                return index
+            otherwise = "the extent must have a bound: divide by constants only"
+        return Index(static(value, span, otherwise))
 
     def channel(self, dtype: Any, shape: Any, depth: Any) -> ChannelView:
         name = self._fresh(bound_to(user_frame()) or "channel")
@@ -218,16 +250,14 @@ class Tracer:
     def open_loops(self) -> Sequence[OpenLoop]:
         return self._loops
 
-    def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def reshaped(self, tensor: Tensor, shape: tuple[Index, ...]) -> Tensor:
         base = tensor if tensor.base is None else self._tensors[tensor.base]
-        if shape == base.shape:
+        if shape == base.actual:
             return base
         key = (base.id, shape)
         if key not in self._reshapes:
             name = self._fresh(bound_to(user_frame()) or f"{base.name}_view")
-            self._reshapes[key] = self._add(
-                name, base.dtype, shape, c_strides(shape), None, base.id, caller_span()
-            )
+            self._reshapes[key] = self._add(name, base.dtype, shape, None, base.id, caller_span())
         return self._reshapes[key]
 
     def same_storage(self, tensor: Tensor) -> frozenset[int]:
@@ -240,13 +270,16 @@ class Tracer:
         self,
         name: str,
         dtype: DType,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
+        extents: tuple[Index, ...],
         direction: Direction | None,
         base: int | None,
         span: Span,
+        strides: tuple[int, ...] | None = None,
     ) -> Tensor:
-        tensor = Tensor(len(self._tensors), name, dtype, shape, strides, direction, base, span)
+        shape = tuple(self._launch.most(extent) for extent in extents)
+        decided = extents if any(extent.terms for extent in extents) else ()
+        strides = c_strides(shape) if strides is None else strides
+        tensor = Tensor(len(self._tensors), name, dtype, shape, strides, direction, base, span, decided)
         self._tensors.append(tensor)
         return tensor
 
@@ -286,7 +319,7 @@ class Tracer:
         return name
 
     def _check_scope(self, call: Call) -> None:
-        scalars = {s.name for s in self._scalars}
+        scalars = {s.name for s in (*self._scalars, *self._launch.dims)}
         known = scalars.union(*(loop.symbols for loop in self._loops))
         for param, arg in zip(call.task.params, call.args, strict=True):
             outside = sorted(_symbols(arg) - known)

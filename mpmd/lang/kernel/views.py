@@ -7,7 +7,7 @@ Not here: calls (`kernel/binding.py`); whether runtime offsets stay inside (`par
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, Protocol
 
@@ -20,6 +20,9 @@ from mpmd.lang.program import Tensor, View
 from mpmd.lang.tile import Axis
 from mpmd.lang.types import Direction, DType
 
+REST = Index(-1)
+"""The extent of a new shape that follows from the others."""
+
 
 class Tensors(Protocol):
     """What a view needs to know of the trace that it belongs to."""
@@ -27,7 +30,7 @@ class Tensors(Protocol):
     @property
     def open_loops(self) -> Sequence[OpenLoop]: ...
 
-    def reshaped(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor: ...
+    def reshaped(self, tensor: Tensor, shape: tuple[Index, ...]) -> Tensor: ...
 
     def same_storage(self, tensor: Tensor) -> frozenset[int]:
         """The tensors that are this one, or reshaped from the same."""
@@ -160,7 +163,7 @@ class TensorView:
 
     @staticmethod
     def whole(owner: Tensors, tensor: Tensor, direction: Direction | None, name: str) -> TensorView:
-        region = tuple(Axis(ZERO, Index(extent)) for extent in tensor.shape)
+        region = tuple(Axis(ZERO, extent) for extent in tensor.actual)
         return TensorView(owner, tensor, region, tuple(range(len(region))), direction, name)
 
     def restricted(self, direction: Direction, name: str) -> TensorView:
@@ -198,7 +201,7 @@ class TensorView:
 
     @property
     def is_whole(self) -> bool:
-        whole = tuple(Axis(ZERO, Index(extent)) for extent in self.tensor.shape)
+        whole = tuple(Axis(ZERO, extent) for extent in self.tensor.actual)
         return self.region == whole and self.axes == tuple(range(len(whole)))
 
     def transpose(self, *order: Any) -> TensorView:
@@ -218,7 +221,8 @@ class TensorView:
     def reshape(self, *shape: Any) -> TensorView:
         """A whole contiguous tensor under another shape; −1 stands for what is left."""
         strides = c_strides(self.tensor.shape)
-        if not self.is_whole or self.tensor.strides != strides:
+        inner = zip(self.tensor.actual[1:], self.tensor.shape[1:], strict=True)
+        if not self.is_whole or self.tensor.strides != strides or any(a != Index(n) for a, n in inner):
             raise TypeMismatch(
                 f"'{self.name}' is {'not contiguous' if self.is_whole else 'a part of a tensor'}",
                 span=caller_span(),
@@ -301,26 +305,39 @@ def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def _new_shape(view: TensorView, shape: list[Any]) -> tuple[int, ...]:
+def _new_shape(view: TensorView, shape: list[Any]) -> tuple[Index, ...]:
     wanted = [as_extent(extent) for extent in shape]
-    extents = [e.const if e is not None and e.is_const else -2 for e in wanted]
-    count = 1
-    for extent in view.tensor.shape:
-        count *= extent
-    known = 1
-    for extent in extents:
-        known *= extent if extent >= 0 else 1
-    if extents.count(-1) == 1 and known and count % known == 0:
-        extents[extents.index(-1)] = count // known
+    extents = [extent for extent in wanted if extent is not None]
+    count, known = _product(view.tensor.actual), _product(e for e in extents if e != REST)
+    rest = _quotient(count, known) if extents.count(REST) == 1 else None
+    if rest is not None:
+        extents[extents.index(REST)] = rest
         known = count
-    if min(extents, default=0) < 0 or known != count:
+    constant = all(e.is_const and e.const >= 0 for e in (extents if count.is_const else extents[1:]))
+    if len(extents) < len(wanted) or known != count or REST in extents or not constant:
         raise TypeMismatch(
             f"'{view.name}' has {count} elements, which do not fill the shape ({', '.join(map(str, shape))})",
             span=caller_span(),
             label="cannot be reshaped",
-            hints=("extents are constants here; one of them may be -1",),
+            hints=("extents are constants here, but for a dynamic first one; one of them may be -1",),
         )
     return tuple(extents)
+
+
+def _quotient(count: Index, known: Index) -> Index | None:
+    """What `known` is to be multiplied with to give `count`, if that is certain."""
+    if known.is_const:
+        divides = known.const != 0 and count % known == ZERO
+        return count // known if divides else None
+    factor = Index(count.terms[0][1] // known.terms[0][1]) if count.terms else ZERO
+    return factor if known * factor == count else None
+
+
+def _product(extents: Iterable[Index]) -> Index:
+    count = ONE
+    for extent in extents:
+        count = count * extent
+    return count
 
 
 def _expanded(view: TensorView, parts: tuple[Any, ...]) -> list[Any]:

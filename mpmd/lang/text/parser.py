@@ -267,19 +267,29 @@ class _Builder(Transformer):
         channels = tuple(self.channels.values())
         return prog.Program(str(name), tensors, scalars, params, parts[-1], span, channels)
 
-    def local(self, name: Token, type_: TileType, base: int | None, strides: Any, span: Span) -> None:
-        self._declare(name, None, type_, base, strides, span)
+    def local(
+        self, name: Token, type_: TileType, seen: Any, base: int | None, strides: Any, span: Span
+    ) -> None:
+        self._declare(name, None, type_, seen, base, strides, span)
 
     def argument(
-        self, name: Token, direction: Token, type_: TileType, base: int | None, strides: Any, span: Span
+        self,
+        name: Token,
+        direction: Token,
+        type_: TileType,
+        seen: Any,
+        base: int | None,
+        strides: Any,
+        span: Span,
     ) -> None:
-        self._declare(name, self._direction(direction), type_, base, strides, span)
+        self._declare(name, self._direction(direction), type_, seen, base, strides, span)
 
     def _declare(
         self,
         name: Token,
         direction: Direction | None,
         type_: TileType,
+        seen: tuple[Index, ...],
         base: int | None,
         strides: tuple[int, ...] | None,
         span: Span,
@@ -296,6 +306,7 @@ class _Builder(Transformer):
             direction=direction,
             base=base,
             span=span,
+            extents=seen,
         )
 
     def _constant_shape(self, name: Token, type_: TileType, what: str) -> tuple[int, ...]:
@@ -303,14 +314,17 @@ class _Builder(Transformer):
             raise self._error(name, f"{what} '{name}' has extents that are not integers")
         return tuple(extent.const for extent in type_.shape)
 
+    def seen(self, extents: tuple[Index, ...] | None = None) -> tuple[Index, ...]:
+        return extents or ()
+
     def base(self, name: Token | None = None) -> int | None:
         return None if name is None else self._lookup(self.tensors, name, "tensor").id
 
     def strides(self, values: tuple[int, ...] | None = None) -> tuple[int, ...] | None:
         return values
 
-    def scalar(self, name: Token, dtype: Token, span: Span) -> None:
-        self.scalars.append(prog.Scalar(str(name), self._lookup(DTYPES, dtype, "dtype"), span))
+    def scalar(self, name: Token, dtype: Token, most: int | None, span: Span) -> None:
+        self.scalars.append(prog.Scalar(str(name), self._lookup(DTYPES, dtype, "dtype"), span, most))
 
     def channel(self, name: Token, type_: TileType, depth: Token, span: Span) -> None:
         if str(name) in self.channels:

@@ -125,6 +125,11 @@ def _axis(axis: Axis) -> str:
     return text if axis.keep else f"{text}!"
 
 
+def _scalar(scalar: prog.Scalar) -> str:
+    most = "" if scalar.most is None else f" most {scalar.most}"
+    return f"scalar {scalar.name}: {scalar.dtype.name}{most}"
+
+
 def _region(region: Region) -> str:
     return f"[{_join([_axis(axis) for axis in region])}]"
 
@@ -238,7 +243,7 @@ class _Printer:
 
     def kernel(self, program: prog.Program) -> list[str]:
         body = [self._tensor(tensor) for tensor in program.tensors]
-        body += [f"scalar {s.name}: {s.dtype.name} {self.span(s.span)}" for s in program.scalars]
+        body += [f"{_scalar(s)} {self.span(s.span)}" for s in program.scalars]
         body += [self._channel(channel) for channel in program.channels]
         body += [line for node in program.body for line in self._node(node)]
         head = f"kernel {program.name}({_join(program.params)}) {self.span(program.span)} {{"
@@ -249,6 +254,8 @@ class _Printer:
         if tensor.direction is not None:
             parts.append(tensor.direction.value)
         parts.append(f"{tensor.dtype.name}[{_join(tensor.shape)}]")
+        if tensor.extents:
+            parts.append(f"seen [{_join(tensor.extents)}]")
         if tensor.base is not None:
             parts.append(f"of {self.tensors[tensor.base]}")
         if tensor.strides != c_strides(tensor.shape):
