@@ -178,30 +178,64 @@ def runs(schedule: Schedule) -> list[Run]:
 
 
 def conflicting(schedule: Schedule) -> set[tuple[Run, Run]]:
-    """All pairs, in program order, that touch one byte of an argument or of the arena, one of them writing.
-
-    Of two tensors that share bytes of the arena either may come first: such a pair is there both ways round.
-    """
+    """All pairs, in program order, that touch one byte of one tensor, one of them writing."""
     accesses = [_accesses(schedule, task) for task in range(len(schedule.graph))]
     order = runs(schedule)
     return {
         (u, v)
         for i, u in enumerate(order)
         for v in order[i + 1 :]
-        for where, mode, lo, hi in accesses[u[0]]
-        for other, how, a, b in accesses[v[0]]
-        if where == other and (mode | how) & 2 and lo < b and a < hi
+        for tensor, _, mode, lo, hi in accesses[u[0]]
+        for other, _, how, a, b in accesses[v[0]]
+        if tensor == other and (mode | how) & 2 and lo < b and a < hi
     }
 
 
-def _accesses(schedule: Schedule, task: int) -> list[tuple[int, int, int, int]]:
-    g, offset = schedule.graph, schedule.memory.offset
-    found = []
-    for k in range(int(g.access_ptr[task]), int(g.access_ptr[task + 1])):
-        tensor, shift = int(g.access_tensor[k]), int(offset[g.access_tensor[k]])
-        where, shift = (tensor, 0) if shift < 0 else (-1, shift)
-        found.append((where, int(g.access_mode[k]), int(g.access_lo[k]) + shift, int(g.access_hi[k]) + shift))
-    return found
+def out_of_turn(play: Play) -> set[tuple[int, int]]:
+    """Tensors that share bytes of the arena, of which neither is done with before the other is begun.
+
+    In one iteration, and in straight code, all that conflicts has to go the same way; else just some way.
+    """
+    accesses = [_accesses(play.schedule, task) for task in range(len(play.schedule.graph))]
+    ways: dict[tuple[int, int, int], set[bool]] = {}
+    wrong: set[tuple[int, int]] = set()
+    order = runs(play.schedule)
+    for u, v in ((u, v) for u in order for v in order if u != v):
+        for one, other in _sharing(accesses[u[0]], accesses[v[0]]):
+            if (u, v) not in play.before and (v, u) not in play.before:
+                wrong.add((one, other))
+            if u[1] == v[1]:
+                ways.setdefault((one, other, u[1]), set()).add((u, v) in play.before)
+    return wrong | {(one, other) for (one, other, _), found in ways.items() if len(found) > 1}
+
+
+Access = tuple[int, int, int, int, int]
+"""Tensor, its place in the arena (−1 for an argument), mode, first and end byte within it."""
+
+
+def _sharing(mine: list[Access], theirs: list[Access]) -> set[tuple[int, int]]:
+    """Two tensors, the lower first, of which two tasks touch common bytes of the arena."""
+    return {
+        (one, other)
+        for one, here, mode, lo, hi in mine
+        for other, there, how, a, b in theirs
+        if one < other and min(here, there) >= 0 and (mode | how) & 2
+        if here + lo < there + b and there + a < here + hi
+    }
+
+
+def _accesses(schedule: Schedule, task: int) -> list[Access]:
+    g = schedule.graph
+    return [
+        (
+            int(g.access_tensor[k]),
+            int(schedule.memory.offset[g.access_tensor[k]]),
+            int(g.access_mode[k]),
+            int(g.access_lo[k]),
+            int(g.access_hi[k]),
+        )
+        for k in range(int(g.access_ptr[task]), int(g.access_ptr[task + 1]))
+    ]
 
 
 def dependent(schedule: Schedule) -> set[tuple[Run, Run]]:

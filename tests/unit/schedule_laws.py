@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loop_oracle import Play, all_in_turn, body_of, conflicting, dependent, lessened
+from loop_oracle import Play, all_in_turn, body_of, conflicting, dependent, lessened, out_of_turn
 
 from mpmd.schedule.steps import Schedule, StepOp
 
@@ -15,6 +15,7 @@ def assert_lawful(result: Schedule) -> None:
     needed = conflicting(result) | dependent(result)
     assert needed <= play.before
     assert all_in_turn(result) <= play.before
+    assert out_of_turn(play) == set()
     for what, fewer in lessened(body):
         mutant = Play(result, fewer)
         assert not (needed <= mutant.before), f"{what} is redundant"
