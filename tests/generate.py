@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mpmd.lang.types import DTYPES
-from tests.generation.calls import CALLS, fill
+from tests.generation.calls import CALLS, fill, sliding
 from tests.generation.channels import pipeline
 from tests.generation.loops import Statement, repeat
 from tests.generation.scope import (
@@ -133,6 +133,8 @@ def _statement(scope: Scope) -> None:
         kinds += [pipeline] * 2
     if scope.has(Feature.ACCUM):
         kinds += [summed] * (2 if any(t.dtype in EXACT for t in scope.tensors) else 0)
+    if scope.repeated:
+        kinds += [sliding] * 3
     if scope.has(Feature.LOOP) and scope.repeated < 2:
         kinds += [_repeat] * (3 if not scope.repeated else 1)
     scope.one(kinds)(scope)

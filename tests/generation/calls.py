@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.generation.pieces import known_tiles, over_rows
-from tests.generation.scope import Feature, Scope, Tensor
+from tests.generation.scope import Feature, Moving, Scope, Tensor
 from tests.generation.values import clamp, expression, pick, region, shape
 
 
@@ -131,7 +131,7 @@ _BODIES: tuple[Callable[..., list[str]], ...] = (
 
 def reduction(scope: Scope) -> None:
     target, (source, *_) = pick(scope)
-    rows = scope.integer(1, min(source.rows, target.rows))
+    rows = scope.extent(min(source.rows, target.rows))
     columns = scope.integer(1, source.columns)
     kind = scope.one(["sum", "max", "min", "argmax", "argmin"])
     value = f"mpmd.{kind}({expression(scope, ['a[:]'])}, 1)"
@@ -157,7 +157,7 @@ def reduction(scope: Scope) -> None:
 def product(scope: Scope) -> None:
     target, sources = pick(scope)
     left, right = sources[0], sources[-1]
-    rows = scope.integer(1, min(left.rows, target.rows))
+    rows = scope.extent(min(left.rows, target.rows))
     columns = scope.integer(1, min(right.rows, target.columns))
     inner = scope.integer(1, min(left.columns, right.columns))
     task = scope.text.task(
@@ -191,6 +191,27 @@ def runtime_rows(scope: Scope) -> None:
     )
     rows = f"{start} : {moving.text} + {start + 1}"
     scope.text.line(f"{task}({source}[{rows}, :{columns}], {target}[{rows}, :{columns}]{placed(scope)})")
+
+
+def sliding(scope: Scope) -> None:
+    """Two calls on a row or two that move with a symbol: in a loop what one writes, other iterations read."""
+    target, (source, *_) = pick(scope)
+    rows = scope.integer(1, 2)
+    fitting = [m for m in scope.moving if m.most + rows <= min(source.rows, target.rows)]
+    moving = fitting[-1]  # the innermost
+    columns = scope.extent(min(source.columns, target.columns))
+    for a, y in ((source, target), (target, source)):
+        task = scope.text.task(
+            f"a: In[{a.dtype}, T, N], y: InOut[{y.dtype}, T, N]",
+            [f"y[:] = {clamp(expression(scope, ['a[:]', 'y[:]']), y.dtype)}"],
+        )
+        views_text = ", ".join(_moved(scope, tensor, moving, rows, columns) for tensor in (a, y))
+        scope.text.line(f"{task}({views_text}{placed(scope)})")
+
+
+def _moved(scope: Scope, tensor: Tensor, moving: Moving, rows: int, columns: int) -> str:
+    start = scope.integer(0, min(4, tensor.rows - rows - moving.most))
+    return f"{tensor}[{moving.text} + {start} : {moving.text} + {start + rows}, :{columns}]"
 
 
 def gather(scope: Scope) -> None:

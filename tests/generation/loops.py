@@ -38,7 +38,7 @@ def _count(scope: Scope) -> tuple[str, int]:
     """The count, and the most that it can be."""
     fitting = [m for m in scope.moving if m.most <= MOST]
     if scope.repeated or not fitting or scope.chance(2):
-        count = scope.integer(1, MOST if not scope.repeated else 2)
+        count = scope.extent(MOST if not scope.repeated else 2)
         return str(count), count
     moving = scope.one(fitting)
     return scope.one([(moving.text, moving.most), (f"{moving.text} + 1", moving.most + 1)])

@@ -35,21 +35,21 @@ def known_tiles(scope: Scope, extent: int) -> str:
 
 def _tiles(scope: Scope, rows: int, name: str, body: Body, single: bool) -> None:
     extent, most = _extent(scope, rows)
-    size = scope.one(["", ", 3", ", 8", ", 16"])
+    size = scope.one([", 3", ", 5", ", 8", ", 16", ""])
     with scope.text.block(f"for {name} in mpmd.tiles({extent}{size}{most}{_drain(scope, single)}):"):
         body(name)
 
 
 def _split(scope: Scope, rows: int, name: str, body: Body, single: bool) -> None:
     extent, most = _extent(scope, rows)
-    parts = scope.integer(1, 5)
+    parts = scope.one([4, 3, 2, 7, 1])
     with scope.text.block(f"for {name} in mpmd.split({extent}, {parts}{most}{_drain(scope, single)}):"):
         body(name)
 
 
 def _split_and_tiles(scope: Scope, rows: int, name: str, body: Body, single: bool) -> None:
     extent, most = _extent(scope, rows)
-    with scope.text.block(f"for s in mpmd.split({extent}, {scope.integer(1, 3)}{most}):"):
+    with scope.text.block(f"for s in mpmd.split({extent}, {scope.one([3, 2, 1])}{most}):"):
         _tiles_of_piece(scope, name, body, single)
 
 
@@ -70,7 +70,7 @@ def _tiles_of_piece(scope: Scope, name: str, body: Body, single: bool) -> None:
 
 
 def _drain(scope: Scope, single: bool) -> str:
-    return ", drain=True" if single and scope.has(Feature.DRAIN) and scope.chance(3) else ""
+    return ", drain=True" if single and scope.has(Feature.DRAIN) and scope.chance(2) else ""
 
 
 def _extent(scope: Scope, rows: int) -> tuple[str, str]:
@@ -103,4 +103,4 @@ def _offsets(scope: Scope, rows: int) -> tuple[str, int]:
 
 
 def _rising(scope: Scope, rows: int) -> Sequence[int]:
-    return sorted(scope.draw(st.lists(st.integers(0, rows), min_size=2, max_size=6)))
+    return sorted(scope.draw(st.lists(st.integers(0, rows), min_size=4, max_size=7)))

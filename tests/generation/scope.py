@@ -122,5 +122,9 @@ class Scope:
     def integer(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, high))
 
+    def extent(self, most: int) -> int:
+        """From 1 to `most`, which is as likely as the others together: it gives the most pieces."""
+        return most - (0 if self.chance(2) else self.integer(0, most - 1))
+
     def chance(self, one_in: int) -> bool:
         return self.draw(st.integers(0, one_in - 1)) == 0

@@ -16,7 +16,7 @@ def summed(scope: Scope) -> None:
     left, right = sources[0], sources[-1]
     height = scope.integer(1, min(left.columns, target.rows))
     width = scope.integer(1, min(right.columns, target.columns))
-    rows = scope.integer(1, min(left.rows, right.rows))
+    rows = scope.extent(min(left.rows, right.rows))
     accum = scope.one(["Accum", 'Accum(order="any")'])
     value = "(a[:].T @ b[:])"
     if target.dtype.startswith("i"):

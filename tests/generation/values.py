@@ -80,8 +80,8 @@ def _slice(scope: Scope, extent: int, count: int, moving: Moving | None) -> str:
 def shape(scope: Scope, tensors: list[Tensor]) -> tuple[int, int]:
     """Rows and columns that all of them have."""
     return (
-        scope.integer(1, min(t.rows for t in tensors)),
-        scope.integer(1, min(t.columns for t in tensors)),
+        scope.extent(min(t.rows for t in tensors)),
+        scope.extent(min(t.columns for t in tensors)),
     )
 
 
