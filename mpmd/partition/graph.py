@@ -177,16 +177,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class LoopInfo:
-    """A loop at the kernel's top level. `until` is the flag that ends it after an iteration, or None.
-
-    With `barrier` (the reason, for people; else "") all cores meet at the end of each iteration. `partition`
-    asks for none: a dependence of distance 1 orders what a barrier would, and less of the rest.
-    """
+    """A loop at the kernel's top level. `until` is the flag that ends it after an iteration, or None."""
 
     name: str
     count: Linear
     until: Element | None
-    barrier: str
     span: Span
 
 

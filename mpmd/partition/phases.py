@@ -75,7 +75,7 @@ def _inner(body: tuple[Node, ...]) -> Iterator[AnyLoop]:
 def _info(loop: Loop, program: Program, launch: LaunchScalars) -> LoopInfo:
     count = launch.split(loop.count, {}, loop.span).linear
     until = None if loop.until is None else _flag(loop, loop.until, program, launch)
-    return LoopInfo(loop.name, count, until, "", loop.span)
+    return LoopInfo(loop.name, count, until, loop.span)
 
 
 def _flag(loop: Loop, view: View, program: Program, launch: LaunchScalars) -> Element:

@@ -39,8 +39,7 @@ class Stretch:
     def meets(self) -> bool:
         """Whether all cores meet at the end of an iteration, for the loop's sake or the policy's."""
         loop = self.phase.loop
-        by_loop = loop is not None and (loop.until is not None or bool(loop.barrier))
-        return by_loop or (loop is not None and bool(self.placement.wave.any()))
+        return loop is not None and (loop.until is not None or bool(self.placement.wave.any()))
 
 
 def iterations(loop: LoopInfo | None) -> int:

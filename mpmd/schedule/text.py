@@ -76,8 +76,7 @@ def _phase(number: int, loop: LoopInfo | None) -> str:
         return f"phase {number}: straight"
     count = "a count of the launch" if loop.count.terms else str(loop.count.const)
     until = ", or until its flag is set" if loop.until is not None else ""
-    barrier = f"; its iterations end with a barrier: {loop.barrier}" if loop.barrier else ""
-    return f"phase {number}: loop {loop.name}, {count}{until}{barrier}"
+    return f"phase {number}: loop {loop.name}, {count}{until}"
 
 
 def _memory(schedule: Schedule) -> list[str]:

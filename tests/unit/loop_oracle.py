@@ -265,7 +265,7 @@ def all_in_turn(schedule: Schedule) -> set[tuple[Run, Run]]:
 
 
 def _meets(phase: Phase) -> bool:
-    return phase.loop is not None and (phase.loop.until is not None or bool(phase.loop.barrier))
+    return phase.loop is not None and phase.loop.until is not None
 
 
 # -- copies with less sync ------------------------------------------------------------------

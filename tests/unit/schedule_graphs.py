@@ -52,8 +52,8 @@ def machine(cores: int, **changes: object) -> Machine:
     return replace(MACHINE, cores=cores, **changes)
 
 
-def loop(count: int = 3, *, barrier: str = "", until: Element | None = None, name: str = "i") -> LoopInfo:
-    return LoopInfo(name, Linear(count), until, barrier, SPAN)
+def loop(count: int = 3, *, until: Element | None = None, name: str = "i") -> LoopInfo:
+    return LoopInfo(name, Linear(count), until, SPAN)
 
 
 def phases(*parts: tuple[int, LoopInfo | None]) -> tuple[Phase, ...]:

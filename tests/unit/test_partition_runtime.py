@@ -305,7 +305,7 @@ def check_row(of: Program, graph: TaskGraph, run: Run, instance: Instance) -> No
 
 
 def check_order(of: Program, graph: TaskGraph, ran: list[Run], expected: list[Instance]) -> None:
-    """Conflicting tasks of one phase are ordered by its dependences, or by the barrier of its loop."""
+    """Conflicting tasks of one phase are ordered by its dependences."""
     phase_of = {t: k for k, phase in enumerate(graph.phases) for t in range(phase.first, phase.end)}
     ordered: dict[int, set[tuple[Step, Step]]] = {}
     for a, b in conflicting_pairs(of, expected):
@@ -314,8 +314,6 @@ def check_order(of: Program, graph: TaskGraph, ran: list[Run], expected: list[In
         if number != phase_of[second[0]]:
             continue
         phase = graph.phases[number]
-        if phase.loop is not None and phase.loop.barrier and first[1] < second[1]:
-            continue
         if number not in ordered:
             last = max(run.iteration for run in ran if phase_of[run.task] == number)
             ordered[number] = unrolled_order(graph, phase, last + 1)

@@ -56,7 +56,7 @@ def test_everything_in_and_around_a_loop_is_ordered_and_nothing_is_redundant(
     share: bool,
     data: st.DataObject,
 ) -> None:
-    kinds = [loop(), loop(barrier="a conflict further apart"), loop(until=FLAG)]
+    kinds = [loop(), loop(until=FLAG)]
     info = data.draw(st.sampled_from(kinds))
     parts: list[tuple[list[Spec], LoopInfo | None]] = [(body, info)]
     if data.draw(st.booleans()):
@@ -140,11 +140,10 @@ def test_a_dependence_on_the_iteration_before_waits_for_what_it_has_signalled() 
     assert result.event_loop.tolist() == [0, 0]
 
 
-def test_iterations_end_with_a_barrier_where_the_loop_says_so_and_not_where_its_end_has_one() -> None:
+def test_no_barrier_ends_an_iteration_but_those_of_a_flag_which_end_has() -> None:
     tasks: list[Spec] = [("f", [("x", i, i + 1)], [("y", i, i + 1)]) for i in range(2)]
     for info, expected in (
         (loop(), [StepOp.LOOP, StepOp.RUN, StepOp.END]),
-        (loop(barrier="why"), [StepOp.LOOP, StepOp.RUN, StepOp.BARRIER, StepOp.END]),
         (loop(until=FLAG), [StepOp.LOOP, StepOp.RUN, StepOp.END]),
     ):
         result = schedule(graph(tasks, {}, phases=phases((2, info))), machine(2))
@@ -205,7 +204,7 @@ def test_what_a_loop_touches_shares_no_place_within_it() -> None:
     locals_ = dict.fromkeys("abcd", 64)
     straight = schedule(graph(tasks, locals_), machine(2, cache_bytes=0))
     assert straight.memory.arena_bytes == 128
-    for info in (loop(), loop(barrier="why"), loop(until=FLAG)):
+    for info in (loop(), loop(until=FLAG)):
         result = schedule(graph(tasks, locals_, phases=phases((5, info))), machine(2, cache_bytes=0))
         assert result.memory.arena_bytes == result.memory.bound_bytes == 256 and reuses(result) == 0
 

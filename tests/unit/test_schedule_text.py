@@ -92,10 +92,6 @@ def test_loops_that_end_otherwise_say_so() -> None:
     tasks: list[Spec] = [("f", [("x", 0, 1)], [("y", 0, 1)])]
     flag = Element(0, Linear(0), 1)
     for info, expected in (
-        (
-            loop(3, barrier="'x' and 'y' may meet"),
-            "loop i, 3; its iterations end with a barrier: 'x' and 'y' may meet",
-        ),
         (loop(3, until=flag), "loop i, 3, or until its flag is set"),
         (replace(loop(), count=Linear(0, ((0, 1),))), "loop i, a count of the launch"),
     ):
