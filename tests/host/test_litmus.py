@@ -139,7 +139,7 @@ def test_the_model_allows_what_the_language_allows(known: dict[str, dict[str, An
 # -- the primitives -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", ["sync", "launches", "rings"])
+@pytest.mark.parametrize("unit", ["sync", "launches", "rings", "loops"])
 def test_the_primitives_keep_their_laws(
     tmp_path: Path, engine: tuple[Path, ...], unit: str, record_property: Callable[[str, object], None]
 ) -> None:
@@ -198,6 +198,7 @@ EPOCH = " - turn * step.total"
 ENOUGH = "[&] { return have(launch, step, turn) >= step.amount; }"
 MEETS = "signal(*core.launch, core.launch->steps[at], 1);"
 ROOM, TOKEN = "&ring.received, ", "&ring.sent, "
+TICKET = "__atomic_compare_exchange_n(taken, &now, now + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)"
 WHICH_SLOT = "token % static_cast<unsigned long long>(ring.depth)"
 SENT = "&ring.sent, __atomic_load_n(&ring.sent, __ATOMIC_RELAXED) + 1, "
 RECEIVED = "&ring.received, __atomic_load_n(&ring.received, __ATOMIC_RELAXED) + 1, "
@@ -234,6 +235,24 @@ MUTANTS = (
            "rings", "two_slots", "one_core"),
     mutant("a wait in a ring is a step", "channel.h", "IN_RING - static_cast<int>(2 * ring + side)",
            "static_cast<int>(ring)", "rings", "missing_token", "full_ring"),
+    mutant("every iteration is the first", "driver.h", "++progress.turn;", "",
+           "loops", "carried_wait", "barriers"),
+    mutant("a loop begins at the launch", "driver.h", "progress.turn = loop.before;",
+           "progress.turn = core.launch->epoch;", "loops", "next_launch"),
+    mutant("straight code goes on in the loop's turn", "driver.h", "progress.turn = core.launch->epoch;", "",
+           "loops", "straight_on"),
+    mutant("the flag is read at once", "driver.h", "if (!meet(core, loop.meeting)) return -1;", "",
+           "loops", "until_flag"),
+    mutant("the flag is written at once", "driver.h", "if (!meet(core, loop.meeting + 1)) return -1;", "",
+           "loops", "until_flag"),
+    mutant("an iteration too many", "driver.h", "progress.iteration + 1 == loop.count",
+           "progress.iteration == loop.count", "loops", "next_launch"),
+    mutant("a loop without iterations runs", "driver.h",
+           "if (loop.count == 0) return at + step.amount + 1;", "", "loops", "no_iteration"),
+    mutant("an item is taken without a ticket", "drain.h", TICKET,
+           "(__atomic_store_n(taken, now + 1, __ATOMIC_RELAXED), true)",
+           "loops", "drain_ahead", "drain_wraps"),
+    mutant("the next turn's items", "drain.h", "turn * drain.total", "0u", "loops", "drain_ahead"),
     mutant("threshold one short", "sync.h", ENOUGH, ENOUGH.replace(">= ", "+ 1 >= "), "sync", "counts"),
     mutant("threshold one over", "sync.h", ENOUGH, ENOUGH.replace(">=", ">"), "sync", "chain"),
     mutant("no epoch", "sync.h", EPOCH, "", "sync", "next_launch"),

@@ -37,6 +37,8 @@ namespace board {
 const int HEAP = 1 << 14;
 const int STEPS = 32, EVENTS = 3, CORES = 3, SLOTS = 4;
 const int RING_SLOTS = 2, RING_SLOT_BYTES = 128;
+const int ITEMS = 2;  // of the one drain
+const int COUNTERS = EVENTS + 1 + 2 + 1;
 
 alignas(64) char heap[HEAP];
 int heap_used;
@@ -101,7 +103,7 @@ struct Line {
   long long value;
 };
 
-enum Task : int { PUT, TAKE, FAIL, NEVER, SEND, RECEIVE };
+enum Task : int { PUT, TAKE, FAIL, NEVER, SEND, RECEIVE, ADD, TALLY };
 
 constexpr Line put(int slot, long long value) { return {RUN, PUT, slot, value}; }
 constexpr Line take(int slot, long long value) { return {RUN, TAKE, slot, value}; }
@@ -112,9 +114,14 @@ constexpr Line receives(long long value) { return {RUN, RECEIVE, 0, value}; }
 constexpr Line signals(int event, int amount = 1) { return {SIGNAL, event, amount, 0}; }
 constexpr Line waits(int event, int amount = 1) { return {WAIT, event, amount, 0}; }
 constexpr Line barrier() { return {BARRIER, 0, 0, 0}; }
+constexpr Line adds(int slot, long long value) { return {RUN, ADD, slot, value}; }
+constexpr Line loop() { return {LOOP, 0, 0, 0}; }
+constexpr Line end() { return {END, 0, 0, 0}; }
+constexpr Line drain() { return {DRAIN, 0, 0, 0}; }
 
 long long slots[SLOTS];
 long long shift;  // added to every value: a launch finds the values of its own
+int tally[ITEMS];  // how often each item was run
 
 inline void run_put(Core&, const Word* row) { slots[row[0]] = row[1] + shift; }
 inline void run_take(Core&, const Word* row) {
@@ -136,7 +143,10 @@ inline void run_receive(Core& core, const Word* row) {
   received(core, 0);
 }
 
-const Function functions[] = {run_put, run_take, run_fail, run_never, run_send, run_receive};
+inline void run_add(Core&, const Word* row) { slots[row[0]] += row[1]; }
+inline void run_tally(Core&, const Word* row) { __atomic_fetch_add(&tally[row[0]], 1, __ATOMIC_RELAXED); }
+
+const Function functions[] = {run_put, run_take, run_fail, run_never, run_send, run_receive, run_add, run_tally};
 
 inline void enter(Core* core) { run_core(*core, functions); }
 
@@ -149,11 +159,15 @@ struct Bytes {
   int row_function[STEPS];
   int row_program[STEPS];
   int event_loop[EVENTS];
+  Word loop[1][8];
+  int drain_ptr[2];
 };
 
 Bytes bytes;
 MpmdKernel kernel;
 Step steps[STEPS];
+Loop loops[1];
+Word most[1];
 Word words[STEPS * 2];
 Word none[1];
 void* bases[1];
@@ -161,20 +175,32 @@ char joined[STEPS];
 Ring ring[1];
 alignas(64) char ring_slots[RING_SLOTS * RING_SLOT_BYTES];
 Core cores[CORES];
-Counter counters[EVENTS + 1];
+Counter counters[COUNTERS];
 Progress progress[CORES];
 
 inline bool is_last_worker() { return pool.count + 2 == kernel.tables.cores; }
 
 inline void lay_core(const Line* line, int count) {
   Tables& t = kernel.tables;
-  int barriers = 0;
+  int barriers = 0, straight = 0, opened = -1;
   for (int i = 0; i < count; ++i) {
     int* step = bytes.step[t.steps++];
     step[0] = line[i].op;
     step[1] = line[i].a;
     step[2] = line[i].b;
     if (line[i].op == BARRIER) step[1] = barriers++;
+    if (opened >= 0 && (line[i].op == SIGNAL || line[i].op == WAIT)) bytes.event_loop[line[i].a] = 0;
+    if (line[i].op == LOOP) {
+      t.loops = 1;
+      straight = barriers;
+      barriers = 0;
+      opened = i;
+    } else if (line[i].op == END) {
+      step[2] = i - opened - 1;
+      bytes.loop[0][6] = barriers;
+      barriers = straight;
+      opened = -1;
+    }
     if (line[i].op == SIGNAL) bytes.event_total[line[i].a] += line[i].b;
     if (line[i].op != RUN) continue;
     step[1] = static_cast<int>(t.rows);
@@ -189,6 +215,21 @@ inline void lay_core(const Line* line, int count) {
   bytes.core_ptr[++t.cores] = static_cast<int>(t.steps);
 }
 
+// The drain's items tally themselves.
+inline void lay_drain() {
+  Tables& t = kernel.tables;
+  bytes.drain_ptr[1] = ITEMS;
+  Step* const items = steps + t.steps + 2 * t.loops;
+  kernel.items = items;
+  for (int i = 0; i < ITEMS; ++i) {
+    bytes.row_function[t.rows] = TALLY;
+    bytes.row_ptr[t.rows] = 2 * t.rows;
+    bytes.row_ptr[t.rows + 1] = 2 * t.rows + 2;
+    words[2 * t.rows] = i;
+    items[i] = late_step(kernel, static_cast<int>(t.rows++));
+  }
+}
+
 // A kernel with these steps, one list per core, as the pool opens it; `epoch` launches have gone before.
 template <int... COUNT>
 void lay(unsigned epoch, const Line (&... core)[COUNT]) {
@@ -196,7 +237,13 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   patience = 0;
   shift = 0;
   bytes = Bytes{};
+  for (int& program : bytes.row_program) program = -1;
+  for (int& loop : bytes.event_loop) loop = -1;
+  bytes.loop[0][3] = -1;
   kernel = MpmdKernel{};
+  loops[0] = Loop{};
+  loops[0].before = epoch;
+  for (int& times : tally) times = 0;
   Tables& t = kernel.tables;
   (lay_core(core, COUNT), ...);
   t.events = EVENTS;
@@ -207,10 +254,14 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   t.row_function = bytes.row_function;
   t.row_program = bytes.row_program;
   t.event_loop = bytes.event_loop;
-  for (int& program : bytes.row_program) program = -1;
-  for (int& loop : bytes.event_loop) loop = -1;
+  t.loop = bytes.loop;
+  t.drain_ptr = bytes.drain_ptr;
   kernel.step = steps;
   kernel.words = words;
+  kernel.loops = loops;
+  kernel.most = most;
+  lay_drain();
+  resolve_loops(kernel);
   resolve_steps(kernel, joined);
   kernel.steps = steps;
   kernel.core_ptr = bytes.core_ptr;
@@ -226,6 +277,9 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   kernel.spins = 1;
   for (int e = 0; e < EVENTS; ++e) counters[e].value = epoch * static_cast<unsigned>(bytes.event_total[e]);
   counters[EVENTS].value = epoch * static_cast<unsigned>(t.barriers * t.cores);
+  counters[EVENTS + 1].value = epoch * static_cast<unsigned>(bytes.loop[0][6] * t.cores);
+  counters[EVENTS + 2].value = epoch * static_cast<unsigned>(2 * t.cores);
+  counters[EVENTS + 3].value = counters[EVENTS + 1 + 2 * t.loops].value = epoch * ITEMS;
   for (int c = 0; c < t.cores; ++c) {
     cores[c] = Core{bases, nullptr, c, static_cast<int>(t.cores), &kernel, nullptr, nullptr};
     progress[c] = Progress{};
@@ -250,7 +304,10 @@ inline int play() {
   }
   enter(&cores[0]);
   litmus::join();
-  if (kernel.status == OK) ++kernel.epoch;
+  if (kernel.status == OK) {
+    ++kernel.epoch;
+    loops[0].before += loops[0].ran;
+  }
   return kernel.status;
 }
 
