@@ -15,7 +15,7 @@ from typing import Annotated as InOut
 from typing import Annotated as Out
 from typing import Annotated as Recv
 from typing import Annotated as Send
-from typing import Any, ClassVar, SupportsIndex, TypeAlias, TypeVar
+from typing import Any, ClassVar, SupportsIndex, TypeAlias, TypeVar, overload
 
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.doctor import Report
@@ -222,8 +222,13 @@ class Kernel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
+@overload
 def kernel(function: Callable[..., None]) -> Kernel:
     """Makes a sequential Python function, which calls tasks, a kernel."""
+
+@overload
+def kernel(*, dynamic: Mapping[str, int]) -> Callable[[Callable[..., None]], Kernel]:
+    """One compiled kernel serves every extent of these dims, up to their bounds."""
 
 class TensorSpec:
     """The dtype and shape of an array, without its data."""
@@ -244,11 +249,13 @@ def compile(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    dynamic: Mapping[str, int] | None = None,
     on_stage: Callable[[str, Any], None] | None = None,
 ) -> CompiledKernel:
     """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
 
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """
 

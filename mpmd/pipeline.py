@@ -11,15 +11,17 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, ArtifactError, Diagnostic, UnsupportedOp
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
 from mpmd.lang.kernel.binding import match_arguments
+from mpmd.lang.kernel.dynamic import FIXED, Bounds, largest
 from mpmd.lang.kernel.guards import Guards
 from mpmd.lang.kernel.signature import KernelParam, Parameter, flattened, kernel_params
 from mpmd.lang.kernel.trace import trace
@@ -151,10 +153,14 @@ def _other_leaves(kernel: str, leaf: str, *, missing: bool) -> ArgumentError:
 
 
 class Kernel:
-    """The user's sequential function. A call compiles it, once for each signature, and launches it."""
+    """The user's sequential function. A call compiles it, once for each signature, and launches it.
 
-    def __init__(self, function: FunctionType) -> None:
+    `dynamic` are the dims that each launch binds, with their bounds: they are no part of the signature.
+    """
+
+    def __init__(self, function: FunctionType, dynamic: Bounds = FIXED) -> None:
         self.function = function
+        self.dynamic = dict(dynamic)
         self.params = kernel_params(function)
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
@@ -184,21 +190,38 @@ class Kernel:
         given = arguments(self, args, kwargs)
         with self._lock:
             guards = Guards(self.function)
-            specs = specs_of(self, given)
+            specs = specs_of(self, given, self.dynamic)
             parts = flattened(self.__name__, self.params, specs, span=caller_span()).parts
             key = (tuple((part.path, part.value) for part in parts), guards.key)
             compiled = self._compiled.get(key)
             if compiled is None:
-                compiled = self._compiled[key] = compile_specs(self, specs)
+                compiled = self._compiled[key] = compile_specs(self, specs, dynamic=self.dynamic)
             self._latest = guards, compiled._try_call if compiled.bundled else compiled.executable.try_call
         compiled(*given.values())
 
 
-def kernel(function: Callable[..., Any]) -> Kernel:
-    """Makes a sequential Python function, which calls tasks, a kernel."""
-    plain = plain_function(function, "kernel")
-    resolve_annotations(plain, user_frame())
-    return Kernel(plain)
+@overload
+def kernel(function: Callable[..., Any]) -> Kernel: ...
+
+
+@overload
+def kernel(*, dynamic: Bounds) -> Callable[[Callable[..., Any]], Kernel]: ...
+
+
+def kernel(
+    function: Callable[..., Any] | None = None, *, dynamic: Bounds = FIXED
+) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
+    """Makes a sequential Python function, which calls tasks, a kernel.
+
+    Under `@mpmd.kernel(dynamic={"T": 4096})` one compiled kernel serves every T up to 4096.
+    """
+
+    def made(function: Callable[..., Any]) -> Kernel:
+        plain = plain_function(function, "kernel")
+        resolve_annotations(plain, user_frame())
+        return Kernel(plain, dynamic)
+
+    return made if function is None else made(function)
 
 
 def compile(
@@ -208,11 +231,13 @@ def compile(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    dynamic: Bounds | None = None,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
     """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
 
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """
     if not isinstance(kernel, Kernel):
@@ -222,9 +247,11 @@ def compile(
             label="not a kernel",
             hints=("decorate the function with @mpmd.kernel",),
         )
+    bounds = kernel.dynamic if dynamic is None else dynamic
     return compile_specs(
         kernel,
-        specs_of(kernel, arguments(kernel, args, {})),
+        specs_of(kernel, arguments(kernel, args, {}), bounds),
+        dynamic=bounds,
         target=target,
         cores=cores,
         tiles=tiles or {},
@@ -241,6 +268,7 @@ def compile_specs(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    dynamic: Bounds = FIXED,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
     """The stages, one after another. The proof of the tables is one of them, on every compile."""
@@ -259,7 +287,8 @@ def compile_specs(
             hints=("leave 'cores' out to use all that this process may use",),
         )
     try:
-        return _stages(kernel, specs, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
+        traced = partial(trace, kernel.function, specs, dynamic)
+        return _stages(kernel, traced, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
@@ -267,7 +296,7 @@ def compile_specs(
 
 def _stages(
     kernel: Kernel,
-    specs: Specs,
+    traced: Callable[[], Program],
     target: Target,
     cores: int | None,
     tiles: Mapping[str, int],
@@ -275,7 +304,7 @@ def _stages(
     done: _Observers,
 ) -> CompiledKernel:
     machine = target.machine(cores)
-    program = done("program", trace(kernel.function, specs))
+    program = done("program", traced())
     graph = done("graph", partition(program, machine, tiles=tiles))
     planned = done("schedule", schedule(graph, machine, policy=policy))
     source = done("source", target.emit(planned))
@@ -312,12 +341,18 @@ def arguments(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     return {name: given[name] for name in names}
 
 
-def specs_of(kernel: Kernel, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The signature under which a kernel is compiled for these arguments, of the same make as they are."""
+def specs_of(kernel: Kernel, given: Mapping[str, Any], dynamic: Bounds = FIXED) -> dict[str, Any]:
+    """The signature under which a kernel is compiled for these arguments, of the same make as they are.
+
+    Dynamic dims are in it as if they had their bounds.
+    """
     span = caller_span()
     flat = flattened(kernel.__name__, kernel.params, given, span=span)
     pairs = zip(flat.params, flat.parts, strict=True)
     specs = [_tensor_spec(param, spec_of(param.name, part.value, span)) for param, part in pairs]
+    if dynamic:
+        named = dict(zip([param.name for param in flat.params], specs, strict=True))
+        specs = largest(kernel.__name__, flat.params, named, dynamic)
     return dict(zip([p.name for p in kernel.params], flat.arguments(specs), strict=True))
 
 

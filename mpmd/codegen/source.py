@@ -12,8 +12,25 @@ from mpmd.lang.types import Direction, DType
 
 
 @dataclass(frozen=True, slots=True)
+class FirstExtent:
+    """An extent of axis 0 that a launch decides: factor × scalar + constant."""
+
+    scalar: str
+    factor: int
+    constant: int
+
+    def __str__(self) -> str:
+        factor = "" if self.factor == 1 else f"{self.factor}*"
+        rest = f" {'+' if self.constant > 0 else '-'} {abs(self.constant)}" if self.constant else ""
+        return f"{factor}{self.scalar}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
 class ArgumentInfo:
-    """A tensor argument of the launch. `strides` count elements; `const` arguments may be bound."""
+    """A tensor argument of the launch. `strides` count elements; `const` arguments may be bound.
+
+    With `first`, axis 0 has that extent, at most `shape[0]`, and the argument sets the scalar.
+    """
 
     name: str
     dtype: DType
@@ -21,13 +38,17 @@ class ArgumentInfo:
     strides: tuple[int, ...]
     direction: Direction
     span: Span
+    first: FirstExtent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScalarInfo:
+    """A scalar of the launch; with `most`, an extent that arguments set, 0 to `most`, and no parameter."""
+
     name: str
     dtype: DType
     span: Span
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def disagreement(kernel: str, tensor: Tensor, wanted: int, given: int, related: 
     """An argument that says something else of a dim than the one before it."""
     extent = tensor.extents[0]
     return ArgumentError(
-        f"axis 0 of '{tensor.name}' of kernel '{kernel}' is {wanted} ({extent}), but the argument has {given}",
+        f"axis 0 of '{tensor.name}' of kernel '{kernel}' is {extent}, which is {wanted}, "
+        f"but the argument has {given}",
         span=tensor.span,
         label=f"{wanted} and {given}",
         related=(related,),
@@ -90,7 +91,8 @@ def actual_shape(tensor: Tensor, values: Values) -> Shape:
     shape = tuple(int(extent.evaluate(values)) for extent in tensor.extents)
     if min(shape) < 0:
         raise BoundsError(
-            f"'{tensor.name}' has the extents ({', '.join(map(str, tensor.extents))}), which are {shape} here",
+            f"'{tensor.name}' has the extents ({', '.join(map(str, tensor.extents))}), "
+            f"which are {shape} in this launch",
             span=tensor.span,
             label="negative",
             hints=("the launch is too small for this kernel",),

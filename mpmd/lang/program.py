@@ -43,8 +43,8 @@ class Tensor:
 
     `strides` count elements; those of a local tensor are C order. `base` is the tensor whose storage
     this one is a reshaped view of (both C-contiguous, same size), else None. Where a launch binds extents,
-    `shape` has the most of each axis and `extents` what it has, in dims of the launch; else `extents` is empty.
-    Of an argument, and of a reshaped view, only the first extent may depend on the launch.
+    `shape` has the most of each axis and `extents` what it has, in dims of the launch; else `extents` is
+    empty. Of an argument, and of a reshaped view, only the first extent may depend on the launch.
     """
 
     id: TensorId

@@ -3,9 +3,9 @@
 In:  the launch scalars, and intervals of them. Out: bounds that hold in every launch.
 Not here: differences of the many parts that a tensor's regions have (`parts.py`).
 
-An interval alone loses what scalars have in common: of `min(16, T − 32) − T` it says at most 16. So the form
-is bounded in several ways: as it is; with `min(a, b)` replaced by `a` and by `b`; with `a // c` replaced by the
-fraction `a / c`, in which `T` may cancel. The best of them counts.
+An interval alone loses what scalars have in common: of `min(16, T − 32) − T` it says at most 16. So the
+form is bounded in several ways: as it is; with `min(a, b)` replaced by `a` and by `b`; with `a // c` replaced
+by the fraction `a / c`, in which `T` may cancel. The best of them counts.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ Not here: the fast path for arrays that fit at once (`native/call.cpp`).
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.codegen.source import ArgumentInfo, LaunchInfo, ScalarInfo
+from mpmd.codegen.source import ArgumentInfo, FirstExtent, LaunchInfo, ScalarInfo
 from mpmd.errors import AliasError, ArgumentError, Note
 from mpmd.lang.types import DType, bf16, from_numpy
 from mpmd.runtime import dlpack
@@ -66,6 +67,41 @@ def integer_range(dtype: DType) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
+def expected_shape(info: ArgumentInfo) -> tuple[int | FirstExtent, ...]:
+    """The extents that an argument must have; an extent that it decides stands for itself."""
+    return info.shape if info.first is None else (info.first, *info.shape[1:])
+
+
+def dim_values(info: LaunchInfo, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """The extents that the arguments decide; raises where two say different things, or one is too large."""
+    firsts = [(a, a.first, arrays[a.name].shape[0]) for a in info.arguments if a.first is not None]
+    scalars = {scalar.name: scalar for scalar in info.scalars}
+    found: dict[str, tuple[int, ArgumentInfo]] = {}
+    for argument, first, extent in sorted(firsts, key=lambda f: (f[1].factor, abs(f[1].constant))):
+        value, rest = divmod(extent - first.constant, first.factor)
+        known, other = found.setdefault(first.scalar, (value, argument))
+        if rest or value < 0 or known != value:
+            wanted = first.factor * known + first.constant
+            raise ArgumentError(
+                f"axis 0 of '{argument.name}' of kernel '{info.kernel}' is {first}, which is {wanted}, "
+                f"but the argument has {extent}",
+                span=argument.span,
+                label=f"{wanted} and {extent}",
+                related=(Note(other.span, f"'{other.name}' has {first.scalar} = {known}"),),
+                hints=(f"pass tensors that agree on {first.scalar}",),
+            )
+        most = scalars[first.scalar].most
+        if most is not None and value > most:
+            raise ArgumentError(
+                f"'{first.scalar}' of kernel '{info.kernel}' is {value} in '{argument.name}', "
+                f"but {most} at most",
+                span=argument.span,
+                label=f"dynamic={{'{first.scalar}': {most}}}",
+                hints=("give a larger bound where the kernel is made, or pass fewer elements at a time",),
+            )
+    return {name: value for name, (value, _) in found.items()}
+
+
 def overlap_error(info: LaunchInfo, arrays: dict[str, Array]) -> AliasError:
     """Names the first two arguments whose memory overlaps where one of them is written."""
     for written in (a for a in info.arguments if a.direction.writes):
@@ -110,9 +146,10 @@ def _from_dlpack(kernel: str, info: ArgumentInfo, value: Any) -> Array:
 
 
 def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
-    if array.dtype != info.dtype.numpy or array.shape != info.shape:
+    shaped = _has_shape(info, array)
+    if array.dtype != info.dtype.numpy or not shaped:
         convert = f"convert it: .astype({info.dtype.numpy})"
-        hint = convert if array.shape == info.shape else "compile the kernel for this shape"
+        hint = convert if shaped else "compile the kernel for this shape"
         raise _refused(kernel, info, _expected(info), _describe(array), hint)
     if not _same_strides(info, array):
         given = tuple(stride // array.itemsize for stride in array.strides)
@@ -128,16 +165,22 @@ def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
         raise _refused(kernel, info, f"a writable {_expected(info)}", "a read-only array", hint)
 
 
+def _has_shape(info: ArgumentInfo, array: Array) -> bool:
+    if info.first is None:
+        return array.shape == info.shape
+    return array.ndim == len(info.shape) and array.shape[1:] == info.shape[1:]
+
+
 def _same_strides(info: ArgumentInfo, array: Array) -> bool:
     size = info.dtype.itemsize
     return array.size == 0 or all(
         extent == 1 or given == expected * size
-        for extent, given, expected in zip(info.shape, array.strides, info.strides, strict=True)
+        for extent, given, expected in zip(array.shape, array.strides, info.strides, strict=True)
     )
 
 
 def _expected(info: ArgumentInfo) -> str:
-    return f"{info.dtype}{list(info.shape)}"
+    return f"{info.dtype}[{', '.join(map(str, expected_shape(info)))}]"
 
 
 def _describe(value: object) -> str:

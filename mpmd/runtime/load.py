@@ -211,11 +211,14 @@ class Executable:
             for name, value in zip(self._order, args, strict=True)
             if name in self._scalars
         }
+        scalars |= arrays.dim_values(self.info, self._all_arrays(adapted))
         raise report.launch_error(self.info, self._kernel.source.tables, result, scalars)
 
     def _adapt(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         given = zip(self._order, self.ordered(args, {}), strict=True)
-        return tuple(self._adapt_one(name, value) for name, value in given)
+        adapted = {name: self._adapt_one(name, value) for name, value in given}
+        arrays.dim_values(self.info, adapted)
+        return tuple(adapted.values())
 
     def _adapt_one(self, name: str, value: Any) -> Any:
         if name in self._scalars:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mpmd.codegen.source import ArgumentInfo, LaunchInfo, ScalarInfo, StepNote
+from mpmd.codegen.source import ArgumentInfo, FirstExtent, LaunchInfo, ScalarInfo, StepNote
 from mpmd.errors import Span
 from mpmd.lang.types import DTYPES, Direction
 from mpmd.runtime.cpu import Cpu
@@ -68,7 +68,7 @@ def _launch(info: LaunchInfo, spans: dict[Span, int]) -> dict[str, Any]:
         "kernel": info.kernel,
         "order": info.order,
         "arguments": [_argument(argument, spans) for argument in info.arguments],
-        "scalars": [[s.name, s.dtype.name, _number(s.span, spans)] for s in info.scalars],
+        "scalars": [_scalar(scalar, spans) for scalar in info.scalars],
         "cores": info.cores,
         "arena_bytes": info.arena_bytes,
         "scratch_bytes": info.scratch_bytes,
@@ -83,7 +83,7 @@ def _launch_from(document: dict[str, Any], spans: Sequence[Span]) -> LaunchInfo:
         kernel=document["kernel"],
         order=tuple(document["order"]),
         arguments=tuple(_argument_from(argument, spans) for argument in document["arguments"]),
-        scalars=tuple(ScalarInfo(name, DTYPES[d], spans[s]) for name, d, s in document["scalars"]),
+        scalars=tuple(_scalar_from(row, spans) for row in document["scalars"]),
         cores=document["cores"],
         arena_bytes=document["arena_bytes"],
         scratch_bytes=document["scratch_bytes"],
@@ -101,6 +101,7 @@ def _argument(info: ArgumentInfo, spans: dict[Span, int]) -> dict[str, Any]:
         "strides": info.strides,
         "direction": info.direction.value,
         "span": _number(info.span, spans),
+        "first": None if info.first is None else dataclasses.astuple(info.first),
     }
 
 
@@ -112,7 +113,17 @@ def _argument_from(document: dict[str, Any], spans: Sequence[Span]) -> ArgumentI
         tuple(document["strides"]),
         Direction(document["direction"]),
         spans[document["span"]],
+        None if document["first"] is None else FirstExtent(*document["first"]),
     )
+
+
+def _scalar(info: ScalarInfo, spans: dict[Span, int]) -> list[Any]:
+    return [info.name, info.dtype.name, _number(info.span, spans), info.most]
+
+
+def _scalar_from(row: Sequence[Any], spans: Sequence[Span]) -> ScalarInfo:
+    name, dtype, span, most = row
+    return ScalarInfo(name, DTYPES[dtype], spans[span], most)
 
 
 def _notes(notes: Sequence[StepNote], spans: dict[Span, int]) -> list[tuple[str, int]]:

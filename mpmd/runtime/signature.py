@@ -23,7 +23,10 @@ def sign(kernel: int, info: LaunchInfo, order: tuple[str, ...], bound: Mapping[s
     scalars = {s.name: (index, s) for index, s in enumerate(info.scalars)}
     rows = array("q")
     for name in order:
-        rows.extend(_tensor_row(*arguments[name]) if name in arguments else _scalar_row(*scalars[name]))
+        if name in arguments:
+            rows.extend(_tensor_row(*arguments[name]) + _first_words(arguments[name][1], scalars))
+        else:
+            rows.extend(_scalar_row(*scalars[name]))
     addresses = array("q", [bound[a.name].ctypes.data if a.name in bound else 0 for a in info.arguments])
     writes = array("q", [a.direction.writes for a in info.arguments])
     signature = pool.native().code.mpmd_signature(
@@ -41,13 +44,13 @@ def sign(kernel: int, info: LaunchInfo, order: tuple[str, ...], bound: Mapping[s
 
 def signature_text(info: LaunchInfo, order: tuple[str, ...]) -> str:
     """`scale(x: In[f32, 8], y: Out[f32, 8], a: f32)`."""
-    tensors = {a.name: f"{a.direction.value}[{a.dtype}{_extents(a.shape)}]" for a in info.arguments}
+    tensors = {a.name: f"{a.direction.value}[{a.dtype}{_extents(a)}]" for a in info.arguments}
     scalars = {s.name: str(s.dtype) for s in info.scalars}
     return f"{info.kernel}({', '.join(f'{name}: {(tensors | scalars)[name]}' for name in order)})"
 
 
-def _extents(shape: tuple[int, ...]) -> str:
-    return "".join(f", {extent}" for extent in shape) or ", ()"
+def _extents(argument: ArgumentInfo) -> str:
+    return "".join(f", {extent}" for extent in arrays.expected_shape(argument)) or ", ()"
 
 
 def _tensor_row(index: int, argument: ArgumentInfo) -> list[int]:
@@ -63,7 +66,16 @@ def _tensor_row(index: int, argument: ArgumentInfo) -> list[int]:
     return [*head, *argument.shape, *padding, *strides, *padding]
 
 
+def _first_words(argument: ArgumentInfo, scalars: Mapping[str, tuple[int, ScalarInfo]]) -> list[int]:
+    """The scalar that axis 0 sets (−1: none), its factor, what is added, and its greatest value."""
+    first = argument.first
+    if first is None:
+        return [-1, 1, 0, 0]
+    index, scalar = scalars[first.scalar]
+    return [index, first.factor, first.constant, scalar.most or 0]
+
+
 def _scalar_row(index: int, scalar: ScalarInfo) -> list[int]:
     kind = _FLOAT if scalar.dtype.is_float else _INTEGER
     lo, hi = (0, 0) if scalar.dtype.is_float else arrays.integer_range(scalar.dtype)
-    return [kind, index, 0, 0, lo, hi, 0, 0, *[0] * (2 * pool.AXES)]
+    return [kind, index, 0, 0, lo, hi, 0, 0, *[0] * (2 * pool.AXES), -1, 1, 0, 0]

@@ -13,9 +13,9 @@ from mpmd.codegen.cpu.names import comment, quoted
 from mpmd.codegen.cpu.storage import DOT_SCRATCH
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.notes import guard_notes, late_guard_notes, step_notes
-from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarInfo, StepNote
+from mpmd.codegen.source import ArgumentInfo, FirstExtent, KernelSource, LaunchInfo, ScalarInfo, StepNote
 from mpmd.codegen.tables import pack
-from mpmd.lang.program import Program
+from mpmd.lang.program import Program, Tensor
 from mpmd.lang.types import Direction
 from mpmd.schedule.steps import Schedule
 
@@ -31,7 +31,7 @@ def emit(schedule: Schedule) -> KernelSource:
         kernel=graph.program.name,
         order=graph.program.params,
         arguments=_arguments(graph.program),
-        scalars=tuple(ScalarInfo(s.name, s.dtype, s.span) for s in graph.program.scalars),
+        scalars=tuple(ScalarInfo(s.name, s.dtype, s.span, s.most) for s in graph.program.scalars),
         cores=schedule.cores,
         arena_bytes=schedule.memory.arena_bytes,
         scratch_bytes=scratch_bytes,
@@ -50,9 +50,16 @@ def headers() -> tuple[tuple[str, str], ...]:
     return tuple((f"mpmd/{name}", (folder / name).read_text(encoding="utf-8")) for name in names)
 
 
+def _first(tensor: Tensor) -> FirstExtent | None:
+    if not tensor.extents:
+        return None
+    (atom, factor), *_ = tensor.extents[0].terms
+    return FirstExtent(str(atom), factor, tensor.extents[0].const)
+
+
 def _arguments(program: Program) -> tuple[ArgumentInfo, ...]:
     return tuple(
-        ArgumentInfo(t.name, t.dtype, t.shape, t.strides, t.direction or Direction.IN, t.span)
+        ArgumentInfo(t.name, t.dtype, t.shape, t.strides, t.direction or Direction.IN, t.span, _first(t))
         for t in program.arguments
         if t.base is None
     )

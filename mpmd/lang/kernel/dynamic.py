@@ -12,15 +12,16 @@ stride depends on, so that element `i, j` lies at the same place whatever the di
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from mpmd.errors import NO_SPAN, ArgumentError, LanguageError
+from mpmd.lang.extents import check_bound
 from mpmd.lang.frames import caller_span
 from mpmd.lang.index import Index, Interval, Sym
 from mpmd.lang.kernel.binding import bare_symbol
 from mpmd.lang.kernel.ranges import Kind, OpenLoop
-from mpmd.lang.kernel.signature import KernelParam
+from mpmd.lang.kernel.signature import KernelParam, bind_dims
 from mpmd.lang.kernel.views import c_strides
 from mpmd.lang.program import Scalar
 from mpmd.lang.types import Direction, TensorAnnotation, TensorSpec, i64
@@ -74,12 +75,36 @@ def launch_of(
     return Launch(dims, firsts)
 
 
-def at_most(spec: TensorSpec, most: int) -> TensorSpec:
-    """The spec of the largest array for a parameter whose first extent a launch decides."""
-    return replace(spec, shape=(most, *spec.shape[1:]))
+def largest(
+    kernel: str, params: Sequence[KernelParam], specs: Mapping[str, TensorSpec | None], bounds: Bounds
+) -> list[TensorSpec | None]:
+    """The specs of the largest launch that these belong to: equal for all launches of one compiled kernel."""
+    launch = launch_of(kernel, params, specs, bounds)
+    given = {n: tuple(map(Index, spec.shape)) for n, spec in specs.items() if spec is not None}
+    tensors = [p for p in params if isinstance(p.annotation, TensorAnnotation)]
+    if all(param.name in given for param in tensors):
+        dims = bind_dims(kernel, tensors, given)
+        for dim in launch.dims:
+            home = next((name for name, first in launch.firsts.items() if str(first) == dim.name), "")
+            check_bound(kernel, dim, dims[dim.name].const, home)
+    return [_largest(kernel, param, specs[param.name], launch) for param in params]
 
 
-def c_ordered(spec: TensorSpec) -> bool:
+def _largest(kernel: str, param: KernelParam, spec: TensorSpec | None, launch: Launch) -> TensorSpec | None:
+    first = launch.firsts.get(param.name)
+    if spec is None or first is None:
+        return spec
+    if not _c_ordered(spec):
+        raise ArgumentError(
+            f"'{param.name}' of kernel '{kernel}' has a dynamic extent, but strides {spec.strides}",
+            span=param.span,
+            label="declared here",
+            hints=("arrays of dynamic extents are in C order: pass numpy.ascontiguousarray of it",),
+        )
+    return TensorSpec(spec.dtype, (launch.most(first), *spec.shape[1:]))
+
+
+def _c_ordered(spec: TensorSpec) -> bool:
     """Whether an array lies in memory as a part of a larger one would."""
     expected = c_strides(spec.shape)
     return (
@@ -145,7 +170,7 @@ def _first(
                 kernel,
                 param,
                 f"has the dynamic dim '{dynamic[0]}' on axis {axis}",
-                "a dynamic dim stands on the first axis: the strides of the axes before it would depend on it",
+                "a dynamic dim stands on the first axis: the strides of axes before it would depend on it",
             )
     if annotation.direction is Direction.CONST:
         raise _refused(

@@ -99,9 +99,7 @@ class Tracer:
         self._running = [function]  # the kernel, and kernels inside of it that are being traced
         self._scopes: list[dict[str, Index]] = [dict(dims)]  # the dims of each
         self._launch = launch or Launch()
-        self._names = names.union(
-            dim.name for dim in self._launch.dims
-        )  # taken by parameters, tensors and loops
+        self._names = names | {dim.name for dim in self._launch.dims}  # taken, as are those of loops
         self._tensors: list[Tensor] = []
         self._reshapes: dict[tuple[int, tuple[Index, ...]], Tensor] = {}
         self._scalars: list[Scalar] = []

@@ -85,6 +85,9 @@ struct Parameter {
   int dlpack_code;
   long shape[AXES];
   long strides[AXES];  // bytes
+  int dim;             // the scalar that axis 0 sets, where a launch decides its extent; else -1
+  long factor, constant;  // that extent is factor * scalar + constant
+  Word most;              // of the scalar
 };
 
 // The checks and conversions of one call, freed by its end whatever happens.
@@ -94,6 +97,7 @@ struct Call {
   Buffer* buffer;
   Object** capsule;
   void** address;
+  long long* bytes;  // of each argument
   Word* scalar;
   void* gil;
 };
@@ -115,12 +119,26 @@ namespace {
 
 const int ON_STACK = 32;
 
+// Sets the scalar that an argument's first extent decides, unless an argument before it says something else.
+bool take_extent(const Parameter& expected, long extent, Call& call) {
+  const long rest = extent - expected.constant;
+  const Word value = rest / expected.factor;
+  Word& scalar = call.scalar[expected.dim];
+  if (scalar < 0) scalar = value;
+  call.bytes[expected.index] = extent * expected.strides[0];
+  return rest >= 0 && rest % expected.factor == 0 && value == scalar && value <= expected.most;
+}
+
 // `strides` count units of `unit` bytes; null means C order.
 template <typename T>
-bool same_layout(const Parameter& expected, int axes, const T* shape, const T* strides, long unit) {
+bool same_layout(const Parameter& expected, int axes, const T* shape, const T* strides, long unit, Call& call) {
   if (axes != expected.axes) return false;
   bool empty = false;
-  for (int a = 0; a < axes; ++a) {
+  if (expected.dim >= 0) {
+    if (!take_extent(expected, shape[0], call)) return false;
+    empty = shape[0] == 0;
+  }
+  for (int a = expected.dim >= 0; a < axes; ++a) {
     if (shape[a] != expected.shape[a]) return false;
     empty |= shape[a] == 0;
   }
@@ -150,7 +168,7 @@ bool take_dlpack(const Parameter& expected, Object* object, Call& call) {
   }
   if (given->device != DLPACK_CPU && given->device != DLPACK_PINNED) return false;
   if (given->code != expected.dlpack_code || given->bits != expected.item_bytes * 8 || given->lanes != 1) return false;
-  if (!same_layout(expected, given->axes, given->shape, given->strides, expected.item_bytes)) return false;
+  if (!same_layout(expected, given->axes, given->shape, given->strides, expected.item_bytes, call)) return false;
   call.address[expected.index] = given->data + given->byte_offset;
   return true;
 }
@@ -164,7 +182,7 @@ bool take_tensor(const MpmdSignature& signature, const Parameter& expected, Obje
   ++call.buffers;
   const char* format = given.format ? given.format : "B";
   if (given.item_bytes != expected.item_bytes || strcmp(format, expected.format)) return false;
-  if (given.suboffsets || !same_layout(expected, given.axes, given.shape, given.strides, 1)) return false;
+  if (given.suboffsets || !same_layout(expected, given.axes, given.shape, given.strides, 1, call)) return false;
   if (given.readonly && signature.write[expected.index]) return false;
   call.address[expected.index] = given.start;
   return true;
@@ -201,14 +219,14 @@ bool take(const MpmdSignature& signature, Object* arguments, Call& call) {
   return true;
 }
 
-bool overlap(const MpmdSignature& signature, void* const* address) {
+bool overlap(const MpmdSignature& signature, const Call& call) {
   for (int w = 0; w < signature.arguments; ++w) {
-    if (!signature.write[w]) continue;
-    const char* start = static_cast<char*>(address[w]);
-    const char* end = start + signature.bytes[w];
+    if (!signature.write[w] || !call.bytes[w]) continue;
+    const char* start = static_cast<char*>(call.address[w]);
+    const char* end = start + call.bytes[w];
     for (int a = 0; a < signature.arguments; ++a) {
-      const char* other = static_cast<char*>(address[a]);
-      if (a != w && start < other + signature.bytes[a] && other < end) return true;
+      const char* other = static_cast<char*>(call.address[a]);
+      if (a != w && call.bytes[a] && start < other + call.bytes[a] && other < end) return true;
     }
   }
   return false;
@@ -225,10 +243,12 @@ int poll(void* context) {
 
 int call_kernel(const MpmdSignature& signature, Object* arguments, Call& call, bool launch) {
   memcpy(call.address, signature.bound, signature.arguments * sizeof(void*));
+  memcpy(call.bytes, signature.bytes, signature.arguments * sizeof(long long));
+  for (int s = 0; s < signature.scalars; ++s) call.scalar[s] = -1;  // no argument has set it yet
   int status = MISMATCH;
   if (take(signature, arguments, call)) {
     status = mpmd::OK;
-    if (overlap(signature, call.address)) {
+    if (overlap(signature, call)) {
       status = OVERLAP;
     } else if (launch) {
       call.gil = python.release_gil();
@@ -243,12 +263,13 @@ int call_kernel(const MpmdSignature& signature, Object* arguments, Call& call, b
 
 int call_with_heap(const MpmdSignature& signature, Object* arguments, bool launch) {
   const int most = signature.parameters + signature.arguments + signature.scalars;
-  char* memory = static_cast<char*>(malloc(most * (sizeof(Buffer) + 2 * sizeof(void*) + sizeof(Word))));
+  char* memory = static_cast<char*>(malloc(most * (sizeof(Buffer) + 2 * sizeof(void*) + 2 * sizeof(Word))));
   if (!memory) return NO_MEMORY;
   Buffer* buffer = reinterpret_cast<Buffer*>(memory);
   Object** capsule = reinterpret_cast<Object**>(buffer + most);
   void** address = capsule + most;
-  Call call{0, 0, buffer, capsule, address, reinterpret_cast<Word*>(address + most), nullptr};
+  Word* scalar = reinterpret_cast<Word*>(address + most);
+  Call call{0, 0, buffer, capsule, address, scalar + most, scalar, nullptr};
   const int status = call_kernel(signature, arguments, call, launch);
   free(memory);
   return status;
@@ -271,7 +292,8 @@ EXPORT void mpmd_signature_free(MpmdSignature* signature) {
 }
 
 // `rows` has per parameter: kind, index, axes, item bytes, lo, hi, format (8 bytes), DLPack's code, and
-// shape and byte strides (16 words each). `bound` and `write` have one word per argument.
+// shape and byte strides (16 words each), then the scalar that axis 0 sets (-1: none), its factor, what is
+// added, and the most that the scalar may be. `bound` and `write` have one word per argument.
 EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int parameters, void* const* bound,
                                      const Word* write, int scalars) {
   const int arguments = static_cast<int>(mpmd_argument_count(kernel));
@@ -286,7 +308,7 @@ EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int p
     mpmd_signature_free(signature);
     return nullptr;
   }
-  const int width = 8 + 2 * AXES;
+  const int width = 12 + 2 * AXES;
   for (int p = 0; p < parameters; ++p) {
     const Word* row = rows + p * width;
     Parameter& parameter = signature->parameter[p];
@@ -302,6 +324,11 @@ EXPORT MpmdSignature* mpmd_signature(MpmdKernel* kernel, const Word* rows, int p
       parameter.shape[a] = row[8 + a];
       parameter.strides[a] = row[8 + AXES + a];
     }
+    const Word* first = row + 8 + 2 * AXES;
+    parameter.dim = static_cast<int>(first[0]);
+    parameter.factor = first[1];
+    parameter.constant = first[2];
+    parameter.most = first[3];
   }
   for (int a = 0; a < arguments; ++a) {
     signature->bound[a] = bound[a];
@@ -319,8 +346,9 @@ EXPORT int mpmd_call(const MpmdSignature* signature, Object* arguments, int laun
   Buffer buffer[ON_STACK];
   Object* capsule[ON_STACK];
   void* address[ON_STACK];
+  long long bytes[ON_STACK];
   Word scalar[ON_STACK];
-  Call call{0, 0, buffer, capsule, address, scalar, nullptr};
+  Call call{0, 0, buffer, capsule, address, bytes, scalar, nullptr};
   return call_kernel(*signature, arguments, call, launch);
 }
 

@@ -30,13 +30,15 @@ typedef union mpmd_scalar {
 /* Opens the kernel that was unpacked into `directory`. Null on failure: mpmd_error_text() says why. */
 mpmd_saved *mpmd_saved_open(const char *directory);
 
-/* How many bytes argument `argument` spans, from its first element to past its last; -1 if there is none. */
+/* How many bytes argument `argument` spans at most, from its first element to past its last; -1 if there is none. */
 int64_t mpmd_saved_argument_bytes(const mpmd_saved *kernel, int argument);
 
 /* Runs the kernel once and returns when every core has finished: 0, or another number on failure.
  *
  * `arguments` has one address per tensor, in the order of "arguments" in manifest.json, where dtypes, shapes
- * and strides (in elements) are; `scalars` has one value per scalar, in the order of "scalars". The counts
+ * and strides (in elements) are; `scalars` has one value per scalar, in the order of "scalars". An argument
+ * with "first": [dim, factor, constant] has factor * dim + constant elements along its first axis, and the
+ * shape in the manifest is its largest; the dim's value is one of `scalars`, and must fit all arguments. The counts
  * are checked. Not checked: that the memory is there, and that what is written overlaps nothing else.
  * After a failure, what the kernel writes may be partly written; the kernel can be launched again. */
 int mpmd_saved_launch(mpmd_saved *kernel, void *const *arguments, int argument_count, const mpmd_scalar *scalars,
