@@ -350,9 +350,8 @@ def specs_of(kernel: Kernel, given: Mapping[str, Any], dynamic: Bounds = FIXED) 
     flat = flattened(kernel.__name__, kernel.params, given, span=span)
     pairs = zip(flat.params, flat.parts, strict=True)
     specs = [_tensor_spec(param, spec_of(param.name, part.value, span)) for param, part in pairs]
-    if dynamic:
-        named = dict(zip([param.name for param in flat.params], specs, strict=True))
-        specs = largest(kernel.__name__, flat.params, named, dynamic)
+    named = dict(zip([param.name for param in flat.params], specs, strict=True))
+    specs = largest(kernel.__name__, flat.params, named, dynamic)
     return dict(zip([p.name for p in kernel.params], flat.arguments(specs), strict=True))
 
 

@@ -26,6 +26,7 @@ from mpmd.lang.frames import caller_span, user_frame
 from mpmd.lang.index import ZERO, Index
 from mpmd.lang.kernel.binding import bind_call, match_arguments
 from mpmd.lang.kernel.channels import ChannelView
+from mpmd.lang.kernel.dynamic import FIXED, Bounds, largest
 from mpmd.lang.kernel.loops import (
     CONSTANT_SIZES,
     LoopHead,
@@ -64,8 +65,10 @@ def debug(kernel: Callable[..., Any], *, tile_size: int = DEFAULT_TILE) -> Calla
     resolve_annotations(function, user_frame())
     parameters = kernel_params(function)
 
+    bounds: Bounds = getattr(kernel, "dynamic", FIXED)
+
     def run(*args: Any, **kwargs: Any) -> None:
-        _run(function, parameters, tile_size, args, kwargs)
+        _run(function, parameters, bounds, tile_size, args, kwargs)
 
     return run
 
@@ -73,6 +76,7 @@ def debug(kernel: Callable[..., Any], *, tile_size: int = DEFAULT_TILE) -> Calla
 def _run(
     function: FunctionType,
     parameters: Sequence[Parameter],
+    bounds: Bounds,
     tile_size: int,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -85,6 +89,7 @@ def _run(
     for param in flat.params:
         if isinstance(param.annotation, TensorAnnotation):
             specs[param.name] = TensorSpec(param.annotation.dtype, np.shape(values[param.name]))
+    largest(function.__name__, flat.params, {p.name: specs.get(p.name) for p in flat.params}, bounds)
     shapes = {name: tuple(map(Index, spec.shape)) for name, spec in specs.items()}
     dims = bind_dims(function.__name__, flat.params, shapes)
     debugger = KernelDebugger(function, dims, values, tile_size)

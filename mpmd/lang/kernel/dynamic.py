@@ -79,6 +79,8 @@ def largest(
     kernel: str, params: Sequence[KernelParam], specs: Mapping[str, TensorSpec | None], bounds: Bounds
 ) -> list[TensorSpec | None]:
     """The specs of the largest launch that these belong to: equal for all launches of one compiled kernel."""
+    if not bounds:
+        return [specs[param.name] for param in params]
     launch = launch_of(kernel, params, specs, bounds)
     given = {n: tuple(map(Index, spec.shape)) for n, spec in specs.items() if spec is not None}
     tensors = [p for p in params if isinstance(p.annotation, TensorAnnotation)]
