@@ -154,7 +154,7 @@ CHANGES: list[tuple[Callable[[], object], Callable[[], object]]] = [
     (reads_array, lambda: SIZES.__setitem__(0, 7)),
     (reads_items, lambda: setattr(CONFIGS[1], "layers", 3)),
     (reads_default, lambda: setattr(default, "__defaults__", (5,))),
-    (reads_default, lambda: default.__kwdefaults__.update(depth=5)),
+    (reads_default, lambda: setattr(default, "__kwdefaults__", {"depth": 5})),
     (reads_zero, lambda: globals().update(ZERO=-0.0)),
 ]
 
