@@ -196,13 +196,13 @@ AWAIT = "&worker.done, __ATOMIC_ACQUIRE"
 FULL_BARRIER = "static_cast<int>((ordinal + 1) * t.cores)"
 EPOCH = " - turn * step.total"
 ENOUGH = "[&] { return have(launch, step, turn) >= step.amount; }"
-MEETS = "signal(*core.launch, core.launch->steps[at], 1);"
+MEETS = "signal(*core.launch, step, 1);"
 ROOM, TOKEN = "&ring.received, ", "&ring.sent, "
 TICKET = "__atomic_compare_exchange_n(taken, &now, now + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)"
 WHICH_SLOT = "token % static_cast<unsigned long long>(ring.depth)"
 SENT = "&ring.sent, __atomic_load_n(&ring.sent, __ATOMIC_RELAXED) + 1, "
 RECEIVED = "&ring.received, __atomic_load_n(&ring.received, __ATOMIC_RELAXED) + 1, "
-AFTER_RUN = "return !stopped(*core.launch) && "
+AFTER_RUN = "return !stopped(launch) && "
 FORGET = "kernel.status = OK;\n  reset_counters(kernel);\n  return status;"
 ORDERED = ("message_passing", "reads_before_writes", "counts", "fan_out", "chain",
            "barrier_before_reads", "barrier_before_writes", "next_launch", "counters_wrap")  # fmt: skip
@@ -239,16 +239,16 @@ MUTANTS = (
            "loops", "carried_wait", "barriers"),
     mutant("a loop begins at the launch", "driver.h", "progress.turn = loop.before;",
            "progress.turn = core.launch->epoch;", "loops", "next_launch"),
-    mutant("straight code goes on in the loop's turn", "driver.h", "progress.turn = core.launch->epoch;", "",
-           "loops", "straight_on"),
-    mutant("the flag is read at once", "driver.h", "if (!meet(core, loop.meeting)) return -1;", "",
-           "loops", "until_flag"),
-    mutant("the flag is written at once", "driver.h", "if (!meet(core, loop.meeting + 1)) return -1;", "",
-           "loops", "until_flag"),
+    mutant("straight code goes on in the loop's turn", "driver.h",
+           "progress.turn = launch.epoch;\n  return", "return", "loops", "straight_on"),
+    mutant("the flag is read at once", "driver.h",
+           "if (!meet(core, launch.steps[loop.meeting])) return nullptr;", "", "loops", "until_flag"),
+    mutant("the flag is written at once", "driver.h",
+           "if (!meet(core, launch.steps[loop.meeting + 1])) return nullptr;", "", "loops", "until_flag"),
     mutant("an iteration too many", "driver.h", "progress.iteration + 1 == loop.count",
            "progress.iteration == loop.count", "loops", "next_launch"),
     mutant("a loop without iterations runs", "driver.h",
-           "if (loop.count == 0) return at + step.amount + 1;", "", "loops", "no_iteration"),
+           "if (loop.count == 0) return step + step->amount + 1;", "", "loops", "no_iteration"),
     mutant("an item is taken without a ticket", "drain.h", TICKET,
            "(__atomic_store_n(taken, now + 1, __ATOMIC_RELAXED), true)",
            "loops", "drain_ahead", "drain_wraps"),
@@ -257,7 +257,7 @@ MUTANTS = (
     mutant("threshold one over", "sync.h", ENOUGH, ENOUGH.replace(">=", ">"), "sync", "chain"),
     mutant("no epoch", "sync.h", EPOCH, "", "sync", "next_launch"),
     mutant("barrier without a signal", "sync.h", MEETS, "", "sync", "barrier_before_reads"),
-    mutant("barrier without a wait", "sync.h", MEETS + "\n  return wait(core, at);",
+    mutant("barrier without a wait", "sync.h", MEETS + "\n  return wait(core, step);",
            MEETS + "\n  return true;", "sync", "barrier_before_writes"),
     mutant("barrier one core short", "kernel.h", FULL_BARRIER,
            "static_cast<int>((ordinal + 1) * t.cores - 1)", "sync", "barrier_before_reads"),

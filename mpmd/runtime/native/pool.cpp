@@ -267,7 +267,8 @@ bool stall(Core& core) {
   return core.core ? !stopped(kernel) : ask_caller(kernel, time);
 }
 
-bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), lately()); }
+// On a line of its own: it is called after every task, and where it begins is worth a nanosecond.
+__attribute__((aligned(64))) bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), lately()); }
 
 void await_worker(MpmdKernel& kernel, const Worker& worker) {
   for (int look = 0; __atomic_load_n(&worker.done, __ATOMIC_ACQUIRE) != worker.ticket; ++look) {

@@ -12,8 +12,8 @@
 namespace mpmd {
 
 // After every task. False when the launch was stopped.
-inline bool goes_on(Core& core) {
-  return !stopped(*core.launch) && (core.core != 0 || core.launch->tend(core));
+inline bool goes_on(const Launch& launch, Core& core) {
+  return !stopped(launch) && (core.core != 0 || launch.tend(core));
 }
 
 inline void run_late(Core& core, const Function* functions, const Step& step) {
@@ -25,7 +25,7 @@ inline bool run_drain(Core& core, const Function* functions, const Step& drain, 
   const Launch& launch = *core.launch;
   for (int item; (item = take(launch, drain, turn)) >= 0;) {
     run_late(core, functions, launch.items[drain.amount + item]);
-    if (!goes_on(core)) return false;
+    if (!goes_on(launch, core)) return false;
   }
   return true;
 }
@@ -39,35 +39,53 @@ inline bool flag_is_set(const Core& core, const Loop& loop) {
 }
 
 // The step before the next one: that of the LOOP, or of the END of a loop without iterations.
-__attribute__((noinline)) inline int begin_loop(Core& core, int at) {
-  const Step& step = core.launch->steps[at];
-  Loop& loop = core.launch->loops[step.index];
+inline const Step* begin_loop(Core& core, const Step* step) {
+  Loop& loop = core.launch->loops[step->index];
   Progress& progress = core.launch->progress[core.core];
   if (core.core == 0) loop.ran = 0;
-  if (loop.count == 0) return at + step.amount + 1;
+  if (loop.count == 0) return step + step->amount + 1;
   progress.iteration = 0;
   progress.turn = loop.before;
-  return at;
+  return step;
 }
 
-// The step before the next one: that of the LOOP, or of this END. -1 when the launch was stopped.
-__attribute__((noinline)) inline int end_iteration(Core& core, int at) {
-  const Step& step = core.launch->steps[at];
-  Loop& loop = core.launch->loops[step.index];
-  Progress& progress = core.launch->progress[core.core];
+// The step before the next one: that of the LOOP, or of this END. Null when the launch was stopped.
+inline const Step* end_iteration(Core& core, const Step* step) {
+  const Launch& launch = *core.launch;
+  Loop& loop = launch.loops[step->index];
+  Progress& progress = launch.progress[core.core];
   bool last = progress.iteration + 1 == loop.count;
   if (loop.until >= 0) {
-    progress.step = at;
-    if (!meet(core, loop.meeting)) return -1;
+    progress.step = static_cast<int>(step - launch.steps);
+    if (!meet(core, launch.steps[loop.meeting])) return nullptr;
     last |= flag_is_set(core, loop);
-    if (!meet(core, loop.meeting + 1)) return -1;
+    if (!meet(core, launch.steps[loop.meeting + 1])) return nullptr;
   }
   ++progress.iteration;
   ++progress.turn;
-  if (!last) return at - step.amount - 1;
+  if (!last) return step - step->amount - 1;
   if (core.core == 0) loop.ran = static_cast<unsigned>(progress.iteration);
-  progress.turn = core.launch->epoch;
-  return at;
+  progress.turn = launch.epoch;
+  return step;
+}
+
+// LATE, LOOP, END or DRAIN: the step before the next one, or null when the launch was stopped. Apart, so
+// that the code for the others stays small.
+__attribute__((noinline)) inline const Step* run_other(Core& core, const Function* functions, const Step* step) {
+  const Launch& launch = *core.launch;
+  Progress& progress = launch.progress[core.core];
+  switch (step->op) {
+    case LATE:
+      progress.step = static_cast<int>(step - launch.steps);
+      run_late(core, functions, *step);
+      return goes_on(launch, core) ? step : nullptr;
+    case LOOP:
+      return begin_loop(core, step);
+    case END:
+      return end_iteration(core, step);
+    default:
+      return run_drain(core, functions, *step, progress.turn) ? step : nullptr;
+  }
 }
 
 // Runs every step of this core, in order. Returns early when the launch was stopped; its place then
@@ -78,37 +96,25 @@ inline void run_core(Core& core, const Function* functions) {
   progress.turn = launch.epoch;
   __atomic_store_n(&progress.place, RUNNING, __ATOMIC_RELAXED);
   __atomic_store_n(&progress.number, launch.number, __ATOMIC_RELEASE);
-  const int end = launch.core_ptr[core.core + 1];
-  for (int at = launch.core_ptr[core.core]; at < end; ++at) {
-    const Step& step = launch.steps[at];
-    switch (step.op) {
+  const Step* const end = launch.steps + launch.core_ptr[core.core + 1];
+  for (const Step* step = launch.steps + launch.core_ptr[core.core]; step != end; ++step) {
+    switch (step->op) {
       case RUN:
-        functions[step.index](core, step.row);
-        if (!goes_on(core)) return;
+        functions[step->index](core, step->row);
+        if (!goes_on(launch, core)) return;
         break;
       case SIGNAL:
-        signal(launch, step, static_cast<unsigned>(step.amount));
+        signal(launch, *step, static_cast<unsigned>(step->amount));
+        break;
+      case WAIT:
+        if (!wait(core, *step)) return;
         break;
       case BARRIER:
-        if (!meet(core, at)) return;
-        break;
-      case LATE:
-        progress.step = at;
-        run_late(core, functions, step);
-        if (!goes_on(core)) return;
-        break;
-      case LOOP:
-        at = begin_loop(core, at);
-        break;
-      case END:
-        at = end_iteration(core, at);
-        if (at < 0) return;
-        break;
-      case DRAIN:
-        if (!run_drain(core, functions, step, progress.turn)) return;
+        if (!meet(core, *step)) return;
         break;
       default:
-        if (!wait(core, at)) return;
+        step = run_other(core, functions, step);
+        if (!step) return;
     }
   }
   __atomic_store_n(&progress.place, DONE, __ATOMIC_RELEASE);

@@ -38,7 +38,7 @@ inline void signal(const Launch& launch, const Step& step, unsigned amount) {
 
 // Blocks until `met()`; `place` says what for, see `waiting_at`. False when the launch was stopped.
 template <class Met>
-inline bool block(Core& core, long long place, const Met& met) {
+__attribute__((noinline)) inline bool block(Core& core, long long place, const Met& met) {
   const Launch& launch = *core.launch;
   Progress& progress = launch.progress[core.core];
   progress.since = 0;
@@ -54,19 +54,19 @@ inline bool block(Core& core, long long place, const Met& met) {
   return true;
 }
 
-// Blocks until the counter of step number `at` has its amount. False when the launch was stopped.
-inline bool wait(Core& core, int at) {
+// Blocks until the counter of a step has its amount. False when the launch was stopped.
+inline bool wait(Core& core, const Step& step) {
   const Launch& launch = *core.launch;
-  const Step& step = launch.steps[at];
   const unsigned turn = launch.progress[core.core].turn;
   if (have(launch, step, turn) >= step.amount) return true;
-  return block(core, waiting_at(at, turn), [&] { return have(launch, step, turn) >= step.amount; });
+  const long long place = waiting_at(static_cast<int>(&step - launch.steps), turn);
+  return block(core, place, [&] { return have(launch, step, turn) >= step.amount; });
 }
 
-// All cores meet at step number `at`, a BARRIER. False when the launch was stopped.
-inline bool meet(Core& core, int at) {
-  signal(*core.launch, core.launch->steps[at], 1);
-  return wait(core, at);
+// All cores meet at a BARRIER. False when the launch was stopped.
+inline bool meet(Core& core, const Step& step) {
+  signal(*core.launch, step, 1);
+  return wait(core, step);
 }
 
 }  // namespace mpmd
