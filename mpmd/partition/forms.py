@@ -1,6 +1,6 @@
-"""The greatest and the least value of a linear form in launch scalars, some of which are made from others.
+"""The greatest and the least value of a linear form in scalars, some of which are made from others.
 
-In:  the launch scalars, and intervals of them. Out: bounds that hold in every launch.
+In:  the scalars, and intervals of them. Out: bounds that hold in every launch, for every task that runs.
 Not here: differences of the many parts that a tensor's regions have (`parts.py`).
 
 An interval alone loses what scalars have in common: of `min(16, T − 32) − T` it says at most 16. So the
@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import floor
 
 from mpmd.lang.index import INT_MAX, Interval
-from mpmd.partition.affine import Affine, LaunchScalars, Terms, highest, is_late
+from mpmd.partition.affine import LATE, Affine, Iteration, LaunchScalars, Terms, highest
 from mpmd.partition.graph import Derived, Linear
 
 MOST_FORMS = 16
@@ -25,10 +25,13 @@ MOST_FORMS = 16
 _Form = tuple[Fraction, dict[int, Fraction]]
 """A constant, and the factor of each scalar."""
 
+_Bound = tuple[Fraction, Linear, Fraction]
+"""A constant, a linear part, and its share."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """What is known of launch scalars."""
+    """What is known of scalars."""
 
     launch: LaunchScalars
     intervals: Mapping[int, Interval]
@@ -42,8 +45,6 @@ class Forms:
         return -self.greatest(value * -1)
 
     def _upper(self, terms: Terms) -> int:
-        if is_late(terms):
-            return INT_MAX
         best = INT_MAX
         waiting: list[_Form] = [(Fraction(0), {s: Fraction(c) for s, c in terms})]
         for _ in range(MOST_FORMS):
@@ -68,8 +69,8 @@ class Forms:
         """Forms nowhere below this one, with one scalar fewer that is made from others."""
         const, factors = form
         for scalar in sorted(factors, reverse=True):  # those made last come first
-            derived, factor = self.launch.derivation(scalar), factors[scalar]
-            bounds = () if derived is None else tuple(_bounds(derived, upper=factor > 0))
+            factor = factors[scalar]
+            bounds = tuple(self._bounds(scalar, upper=factor > 0))
             for more, linear, share in bounds:
                 result = {s: f for s, f in factors.items() if s != scalar}
                 for part, coefficient in linear.terms:
@@ -79,9 +80,17 @@ class Forms:
             if bounds:
                 return
 
+    def _bounds(self, scalar: int, *, upper: bool) -> Iterator[_Bound]:
+        """Linear bounds of a scalar in others."""
+        value = self.launch.late_value(scalar) if scalar >= LATE else None
+        derived = self.launch.derivation(scalar)
+        if isinstance(value, Iteration) and upper:
+            yield Fraction(-1), value.count, Fraction(1)
+        elif derived is not None:
+            yield from _bounds_of(derived, upper=upper)
 
-def _bounds(derived: Derived, *, upper: bool) -> Iterator[tuple[Fraction, Linear, Fraction]]:
-    """Linear bounds of a derived scalar: a constant, and a linear part with its share."""
+
+def _bounds_of(derived: Derived, *, upper: bool) -> Iterator[_Bound]:
     if derived.op == ("min" if upper else "max"):
         yield Fraction(0), derived.lhs, Fraction(1)
         yield Fraction(0), derived.rhs, Fraction(1)

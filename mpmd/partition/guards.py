@@ -76,7 +76,7 @@ def prove(sites: Iterable[SiteArguments], launch: LaunchScalars) -> Proof:
     """The conditions of all calls, and the intervals that they leave to the scalars."""
     tightest: dict[Terms, tuple[_Bound, _Bound]] = {}
     late: list[list[_Item]] = []
-    known = Forms(launch, _launch_intervals(launch, ()))
+    known = Forms(launch, intervals_of(launch, ()))
     for bound in _dims(launch):
         _tighten(tightest, bound)
     for arguments in sites:
@@ -210,7 +210,7 @@ def _remaining(items: Sequence[_Item], intervals: Intervals) -> Iterator[SiteNee
 
 def _surely(value: Affine, intervals: Intervals) -> bool:
     """Whether a value is positive in every instance of every launch."""
-    return lowest(value.const) + interval_of(value.terms, intervals).lo > 0
+    return _least(value, intervals) > 0
 
 
 def _tighten(tightest: dict[Terms, tuple[_Bound, _Bound]], bound: _Bound) -> None:
@@ -256,19 +256,29 @@ def _axis_bounds(access: Access, number: int, span: Span) -> Iterator[_Bound]:
 
 
 def _limit_bounds(access: Access, number: int, span: Span, known: Forms) -> Iterator[_Bound]:
-    """The same for an axis whose extent is a launch's, but for what holds in every launch."""
-    instances, limit = access.spans[number], access.limits[number]
-    start, extent, beyond = instances.start, instances.extent, instances.last - limit
-    size = access.tensor.extents[number]
-    what, rule = partial(_axis_text, access, number), f"stays within {size}"
-    if known.least(extent) < 0:
-        law = Law(span, what, rule, "has a negative extent")
-        yield from _between(extent, 0, extent, INT_MAX, law)
-    law = Law(span, what, rule, f"leaves its {size} elements")
-    if known.least(start) < 0:
+    """The same for an axis whose extent is a launch's, but for what holds in every launch.
+
+    What intervals alone do not show is a condition all the same where it keeps a task inside of memory: the
+    proof of the tables stands on those.
+    """
+    instances, limit, size = access.spans[number], access.limits[number], access.tensor.shape[number]
+    start, extent, last = instances.start, instances.extent, instances.last
+    extents = access.tensor.extents[number]
+    what, rule = partial(_axis_text, access, number), f"stays within {extents}"
+    law = Law(span, what, rule, f"leaves its {extents} elements")
+    if _least(extent, known.intervals) < 0:
+        yield from _between(extent, 0, extent, INT_MAX, Law(span, what, rule, "has a negative extent"))
+    if _least(start, known.intervals) < 0:
         yield from _between(start, 0, start, INT_MAX, law)
-    if known.greatest(beyond) >= 0:
-        yield from _between(beyond, -INT_MAX, beyond, -1, law)
+    if known.greatest(last - limit) >= 0:
+        yield from _between(last - limit, -INT_MAX, last - limit, -1, law)
+    if -_least(last * -1, known.intervals) >= size:
+        yield from _between(last, -INT_MAX, last, size - 1, law)
+
+
+def _least(value: Affine, intervals: Intervals) -> int:
+    """A lower bound over all instances, by what is known of each scalar alone."""
+    return lowest(value.const) + interval_of(value.terms, intervals).lo
 
 
 def _lies_within(axis: AxisSpan, size: int) -> bool:

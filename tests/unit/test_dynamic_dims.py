@@ -22,6 +22,7 @@ from mpmd.lang.text.printer import print_program
 from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
+from mpmd.partition.graph import LoopIndex
 from mpmd.schedule.build import schedule
 from mpmd.schedule.interleave import replay
 
@@ -104,7 +105,14 @@ def sums(x: In[f32, T, H], w: InOut[f32, H, H], y: Out[f32, T, H]):
     linear(x, w, y)
 
 
-KERNELS = [layers, halves, reshaped, repeated, sums]
+@mpmd.kernel
+def by_rows(x: In[f32, T, H], w: In[f32, H, H], y: Out[f32, T, H]):
+    scale(x, 1, y)
+    for i in mpmd.loop(T):
+        add(x[T - 1 - i : T - i], y[i : i + 1])
+
+
+KERNELS = [layers, halves, reshaped, repeated, sums, by_rows]
 
 
 def spec(*shape: int) -> TensorSpec:
@@ -181,6 +189,39 @@ def test_the_trace_does_not_depend_on_the_extents_of_the_arguments():
 def test_pieces_of_a_dim_need_no_checks_but_of_its_bound():
     graph = partition(traced(layers), this_cpu(2))
     assert [guard.text for guard in graph.guards] == ["the extent 'T' stays within 0 to 24"]
+
+
+@mpmd.kernel
+def forward(x: In[f32, T, H], w: In[f32, H, H], y: InOut[f32, T, H]):
+    for i in mpmd.loop(T):
+        add(x[i : i + 1], y[i : i + 1])
+
+
+def test_rows_by_the_number_of_an_iteration_need_none_either():
+    (site,) = partition(traced(forward), this_cpu(2)).sites
+    assert [type(op) for op in site.late] == [LoopIndex]
+
+
+@mpmd.kernel
+def ragged(x: In[f32, T, H], o: In[i32, N], y: InOut[f32, T, H]):
+    for s in mpmd.segments(o, 4):
+        scale(x[s], 2, y[s])
+
+
+def test_segments_lie_within_the_extents_of_a_launch():
+    xy = {"x": spec(3, 8), "y": spec(3, 8)}
+    program = trace(ragged.function, {**xy, "o": TensorSpec(i32, (3,))}, {"T": BOUND})
+    plan = schedule(partition(program, this_cpu(2)), this_cpu(2))
+    offsets = np.array([1, 3, 6], np.int32)
+    for extent in (6, 7, 5):
+        for run in (lambda a: evaluate(program, a), lambda a: replay(plan, a, 0)):
+            x, y = np.ones((extent, 8), np.float32), np.zeros((extent, 8), np.float32)
+            if extent >= 6:
+                run({"x": x, "o": offsets, "y": y})
+                assert y[:, 0].tolist() == [0, 2, 2, 2, 2, 2, *[0] * (extent - 6)]
+            else:
+                with pytest.raises(BoundsError):
+                    run({"x": x, "o": offsets, "y": y})
 
 
 # -- what a launch refuses ------------------------------------------------------------------------
