@@ -6,6 +6,7 @@ milliseconds, which would be most of a mean. The mean is in the note; the clock'
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,11 @@ def trivial(a: In[f32, N], b: In[f32, N], y: Out[f32, N]):
         add(a[t], b[t], y[t])
 
 
+@mpmd.kernel
+def whole(a: In[f32, N], b: In[f32, N], y: Out[f32, N]):
+    add(a, b, y)
+
+
 def rows() -> Iterator[Row]:
     for cores, size in ((1, 16), (2, 32)):
         a, b, y = np.ones((3, size), np.float32)
@@ -41,8 +47,16 @@ def rows() -> Iterator[Row]:
         yield _warm(case, "call of a compiled kernel", lambda c=compiled, v=(a, b, y): c(*v))
         if cores == 1:
             yield _warm(case, "call of @mpmd.kernel", lambda v=(a, b, y): trivial(*v))
+            yield _dynamic(case)
         else:
             yield _asleep(case, lambda c=compiled, v=(a, b, y): c(*v))
+
+
+def _dynamic(case: str) -> Row:
+    """Every call has another extent than the one before it, and none compiles."""
+    given = itertools.cycle([tuple(np.ones((3, size), np.float32)) for size in (16, 15, 9)])
+    compiled = mpmd.compile(whole, *next(given), cores=1, dynamic={"N": 4096})
+    return _warm(case, "call with a new extent, dynamic dim", lambda: compiled(*next(given)))
 
 
 def _warm(case: str, metric: str, call: Callable[[], object]) -> Row:

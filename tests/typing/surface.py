@@ -67,7 +67,7 @@ def receives(c: Recv[f16, P, H], y: Out[f32, T, H]):
         y[j] = mpmd.recv(c, (j.size, c.shape[1])) + mpmd.recv(c).sum()
 
 
-@mpmd.kernel
+@mpmd.kernel(dynamic={"T": 64})
 def joined(x: In[f32, T, H], y: Out[f32, T, H]):
     c = mpmd.channel(f16, (4, H), depth=2)
     sends(x, c)

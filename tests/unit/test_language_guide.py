@@ -53,6 +53,20 @@ def test_the_first_example_computes_what_it_says(names: dict[str, Any]) -> None:
     assert y.tobytes() == z.tobytes()
 
 
+def test_the_example_of_a_dynamic_dim_serves_every_extent(names: dict[str, Any]) -> None:
+    kernel, rng = names["prefill"], np.random.default_rng(0)
+    specs = {"x": _float_spec(1, 4), "w": _float_spec(4, 4), "y": _float_spec(1, 4)}
+    program = trace(kernel.function, specs, kernel.dynamic)
+    for extent in (0, 1, 16, 37):
+        x, w, y = (
+            rng.random((extent, 4), np.float32),
+            rng.random((4, 4), np.float32),
+            np.zeros((extent, 4), np.float32),
+        )
+        evaluate(program, {"x": x, "w": w, "y": y})
+        np.testing.assert_allclose(y, x @ w.T @ w.T, rtol=1e-5)
+
+
 def test_the_other_examples_run(names: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     row, q = rng.random(4, np.float32), rng.random((3, 4), np.float32)
