@@ -154,10 +154,10 @@ MPMD_INLINE Raw<T, N> raw_splat(T x) {
   return x - Raw<T, N>{};  // keeps a negative zero
 }
 
-// One piece of `Piece` bytes, where `bytes` has that bit; the whole has at most `Most`.
+// One piece of `Piece` bytes, where `bytes`, fewer than `Most`, has that bit.
 template <int Piece, int Most>
 MPMD_INLINE void copy_piece(char* to, const char* from, int bytes, int& at) {
-  if constexpr (Piece <= Most) {
+  if constexpr (Piece < Most) {
     if (bytes & Piece) {
       __builtin_memcpy(to + at, from + at, Piece);
       at += Piece;
@@ -170,8 +170,11 @@ MPMD_INLINE void copy_part(void* to, const void* from, int bytes) {
   static_assert(Most <= 64, "a vector has at most 64 bytes");
   char* t = static_cast<char*>(to);
   const char* f = static_cast<const char*>(from);
+  if (bytes >= Most) {
+    __builtin_memcpy(t, f, Most);
+    return;
+  }
   int at = 0;
-  copy_piece<64, Most>(t, f, bytes, at);
   copy_piece<32, Most>(t, f, bytes, at);
   copy_piece<16, Most>(t, f, bytes, at);
   copy_piece<8, Most>(t, f, bytes, at);
