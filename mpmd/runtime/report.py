@@ -13,7 +13,6 @@ import numpy as np
 from mpmd.codegen.source import LaunchInfo, StepNote
 from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, LaunchError, Note
-from mpmd.lang.index import INT_MAX
 from mpmd.runtime import pool
 from mpmd.schedule.steps import StepOp
 
@@ -81,19 +80,12 @@ def _failed_check(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
 
 def _failed_late_guard(info: LaunchInfo, failure: pool.Failure) -> BoundsError:
     note = info.checks[failure.check]
-    lo, hi = failure.extent, failure.limit
     return BoundsError(
-        f"{note.text}: {failure.value} is not {_interval(lo, hi)}",
+        f"it does not hold that {note.text}",
         span=note.span,
         label=f"at run time, on core {failure.core} of kernel '{info.kernel}'",
         hints=(_PARTLY,),
     )
-
-
-def _interval(lo: int, hi: int) -> str:
-    if hi >= INT_MAX:
-        return f"at least {lo}"
-    return f"at most {hi}" if lo <= -INT_MAX else f"in {lo} to {hi}"
 
 
 def _endless_loop(info: LaunchInfo, step: int, scalars: Mapping[str, int | float]) -> LaunchError:

@@ -246,7 +246,7 @@ def guarded() -> Case:
         drains=[[4, 5]],
         rings=[(0, 1, 128, 2, 256)],
         uses=[(2, 0, 0, 1), (3, 0, 1, 1)],
-        checks=("the iteration",),
+        checks=("there are five iterations at most",),
     )
     return Case(made, arrays, {"n": 3}, {"y": words(100 + 7 + 8 + 9)})
 
@@ -278,7 +278,7 @@ def ragged(offsets: tuple[int, ...]) -> Case:
         arrays,
         programs=programs,
         row_program={s: s for s in range(count)},
-        checks=("a segment of 'offsets'", "the start of a segment of 'offsets'"),
+        checks=("a segment of 'offsets' has 0 to 8 elements", "a segment of 'offsets' starts in 'y'"),
     )
     y = np.full(65, -1, np.int64)
     for low, high in pairwise(offsets):
