@@ -19,10 +19,29 @@ from hypothesis import strategies as st
 
 import mpmd
 from mpmd import In, InOut, Out, bf16, f32, i32
+from mpmd.codegen.cpu.emit import emit
+from mpmd.codegen.source import KernelSource
 from mpmd.errors import AliasError, ArgumentError, BoundsError
 from mpmd.lang.evaluate import evaluate
 from mpmd.lang.kernel.trace import trace
+from mpmd.lang.program import Program
 from mpmd.lang.types import TensorSpec
+from mpmd.machine.presets import this_cpu
+from mpmd.partition.build import partition
+from mpmd.runtime.build import build
+from mpmd.runtime.standalone import build_standalone, run_standalone
+from mpmd.schedule.build import schedule
+from tests.host.sanitizers import skip_without
+from tests.unit.test_dynamic_dims import (
+    EXTENTS,
+    KERNELS,
+    after,
+    arrays,
+    by_rows,
+    check_same,
+    repeated,
+    traced,
+)
 
 T, H, N = mpmd.dims("T H N")
 BOUND = 40
@@ -167,6 +186,36 @@ def test_no_call_runs_a_kernel_of_other_extents_or_other_globals(compiles):
 
     calls()
     assert compiles[0] <= len(seen)
+
+
+# -- pieces of a dynamic dim ----------------------------------------------------------------------
+
+
+def executable(kernel: mpmd.Kernel, cores: int) -> tuple[Program, KernelSource]:
+    program, machine = traced(kernel), this_cpu(cores)
+    return program, emit(schedule(partition(program, machine), machine))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("cores", [1, 2])
+def test_every_extent_gives_what_the_evaluator_gives(kernel, cores):
+    program, source = executable(kernel, cores)
+    run = build(source).load()
+    for extent in (*EXTENTS, *reversed(EXTENTS)):
+        wanted = after(lambda values: evaluate(program, values), extent)
+        check_same(after(lambda values: run(*values.values()), extent), wanted)
+
+
+@pytest.mark.parametrize("kernel", [repeated, by_rows])
+def test_no_byte_beyond_the_arrays_of_a_launch_is_touched(kernel, tmp_path: Path):
+    skip_without("address")
+    program, source = executable(kernel, 2)
+    built = build_standalone(source, tmp_path, sanitize="address")
+    for extent in (0, 3, 24):
+        wanted = after(lambda values: evaluate(program, values), extent)
+        ended = run_standalone(built, source, arrays(extent) | {"T": extent})
+        assert (ended.status, ended.stderr) == (0, "")
+        check_same(ended.arrays, wanted)
 
 
 # -- what does not fit ----------------------------------------------------------------------------
