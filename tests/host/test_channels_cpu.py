@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,13 @@ from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of
 from mpmd.runtime.build import build
+from mpmd.runtime.standalone import build_standalone, run_standalone
 from mpmd.schedule.build import schedule
+from tests.host.sanitizers import skip_without
 
 pytestmark = pytest.mark.usefixtures("short_patience")
+
+TSAN = {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
 
 M, N, K = mpmd.dims("M N K")
 
@@ -186,3 +191,15 @@ def test_a_token_of_another_extent_is_shown_at_the_receivers_line():
     assert caught.value.message == "the token of 'c', axis 0: 8 elements were sent, 5 are received"
     assert caught.value.span.file == __file__
     run(*arrays)
+
+
+@pytest.mark.parametrize("name", ["in pieces", "a product, a number, a chain"])
+@pytest.mark.parametrize("sanitize", ["thread", "address"])
+def test_compiled_channels_are_clean_under_sanitizers(tmp_path, sanitize, name):
+    skip_without(sanitize)
+    kernel, arrays = CASES[name]
+    source, graph = emitted(kernel, arrays, 3)
+    program = build_standalone(source, tmp_path, sanitize=sanitize)
+    values = dict(zip(graph.program.params, arrays, strict=True))
+    ended = run_standalone(program, source, values, launches=50, environment=os.environ | TSAN)
+    assert ended.status == 0, ended.stderr
