@@ -149,6 +149,18 @@ class DeadlockError(ScheduleError):
     code = "deadlock"
 
 
+class PhaseError(ScheduleError):
+    """A loop that a core can be in while another core is in what comes before it or after it."""
+
+    code = "phase"
+
+
+class ChannelError(ScheduleError):
+    """A channel whose ends do not fit together, or that shares its memory."""
+
+    code = "channel"
+
+
 class UnmatchedWaitError(ScheduleError):
     """A wait for more signals than the whole launch gives."""
 

@@ -5,13 +5,17 @@ Out: a `Certificate`. Raises the `ScheduleError` of the first law that is broken
 Not here: making or mending schedules. Nothing is shared with what orders, places, inserts or prunes.
 
 The laws, in the order in which they are checked; each part of `proof` says how:
+  phases     all cores meet between a loop and what is around it
   capacity   the machine has the cores, memory and counters; every access lies within its base
   matching   every wait can be satisfied, every event that is signalled is waited for
+  channels   the ends of a ring fit together, and its memory is its own
   liveness   the steps can all happen
   order      every two accesses to the same bytes of an argument or of a local tensor, one of them a
              write, are ordered in all executions, as the program orders them
   turns      of every two local tensors that share bytes, all accesses of one come before those of the
              other, wherever they conflict
+Loops are proved for all their iterations at once, in a time that does not depend on how many they are:
+a few copies of the body stand for any of them (`proof.iterations`).
 """
 
 from __future__ import annotations
@@ -23,10 +27,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmd.machine import Machine
-from mpmd.schedule.proof import capacity, clocks, events, execute, footprints, overlap, races, turns
+from mpmd.schedule.proof import capacity, clocks, events, execute, footprints, overlap, races, rings, turns
 from mpmd.schedule.proof.decode import WAIT, decode
+from mpmd.schedule.proof.iterations import iterations
+from mpmd.schedule.proof.late import contents
+from mpmd.schedule.proof.occurrences import Occurrences
 from mpmd.schedule.proof.references import check_references
 from mpmd.schedule.proof.scalars import Bounds
+from mpmd.schedule.proof.straight import straight
+from mpmd.schedule.proof.structure import structure
 from mpmd.schedule.proof.witness import Places, StepNote, StepNotes
 
 
@@ -42,6 +51,10 @@ class Certificate:
     accesses: int
     footprints: int
     overlaps: int
+    loops: int
+    drains: int
+    rings: int
+    late: int  # rows that are finished when they run
 
 
 def check(
@@ -50,18 +63,25 @@ def check(
     """Prove the tables, or raise. `names` gives every step a text and a span for messages."""
     decoded = decode(tables)
     check_references(decoded)
-    places = Places(decoded, names)
+    named = Places(decoded, names)
+    found = structure(decoded, named)
     capacity.fit(decoded, machine)
-    bounds = Bounds(decoded)
-    accesses, prints = footprints.footprints(decoded, bounds, places)
-    events.match(decoded, places)
-    order = execute.extension(decoded, places)
+    launch = Bounds.of_launch(decoded)
+    loops = iterations(decoded, launch)
+    steps = straight(decoded, found, loops)
+    places = Occurrences(steps, named)
+    held = contents(steps, loops, launch, places)
+    accesses, prints = footprints.footprints(steps, held, places)
+    events.match(decoded, named)
+    rings.match(decoded, found.row_loop, named)
+    rings.together(steps, held.conditions, places)
+    order = execute.extension(steps, rings.gangs(steps), places)
     written = np.zeros(len(prints), np.bool_)
     written[accesses.footprint[accesses.writes]] = True
-    pairs = overlap.overlapping(prints, written, bounds)
-    guarantees = clocks.guarantees(decoded, order)
-    happened = races.ordered(decoded, order, guarantees, accesses, prints, pairs, places)
-    turns.taken(decoded, accesses, prints, written, happened, bounds, places)
+    pairs = overlap.overlapping(prints, written, held.among)
+    guarantees = clocks.guarantees(steps, order)
+    happened = races.ordered(steps, order, guarantees, accesses, prints, pairs, places)
+    turns.taken(steps, accesses, prints, written, happened, held.among, places)
     return Certificate(
         sha256=hashlib.sha256(tables).hexdigest(),
         machine=machine.name,
@@ -71,4 +91,8 @@ def check(
         accesses=len(accesses.row),
         footprints=len(prints),
         overlaps=len(pairs[0]),
+        loops=len(decoded.loops),
+        drains=len(decoded.drain_ptr) - 1,
+        rings=len(decoded.rings),
+        late=int((decoded.row_program >= 0).sum()),
     )

@@ -243,7 +243,7 @@ def test_bounds_hold_in_every_launch(seed: int) -> None:
         values = list(launches(count, derived, guards))
         if not values:
             continue
-        bounds = Bounds(decode(tables))
+        bounds = Bounds.of_launch(decode(tables))
         for _ in range(5):
             form = random_sum(rng, count + len(derived))
             low, high = bounds.of(Form(form.const, collect(tuple(form.terms.items()))))

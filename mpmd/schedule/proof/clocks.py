@@ -1,6 +1,6 @@
 """What every wait guarantees: the steps that have happened in all executions once it is over.
 
-In:  the decoded tables and a linear extension. Out: `Guarantees`, one vector clock per wait.
+In:  the straight steps and a linear extension. Out: `Guarantees`, one vector clock per wait.
 Not here: the clocks of the other steps (`races` follows them along the extension).
 
 A vector clock says for each core how many of its steps have happened. Step x surely precedes step y
@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.schedule.proof.decode import BARRIER, RUN, SIGNAL, WAIT, Tables
+from mpmd.schedule.proof.decode import BARRIER, SIGNAL, WAIT
+from mpmd.schedule.proof.straight import Straight
 
 Clock = npt.NDArray[np.int32]
 Demand = tuple[int, int]
@@ -56,7 +57,7 @@ class _Sweep:
     settled: bool
 
 
-def guarantees(tables: Tables, order: list[int]) -> Guarantees:
+def guarantees(tables: Straight, order: list[int]) -> Guarantees:
     """The exact guarantee of every wait."""
     plan = _plan(tables)
     sweep = _run(tables, order, plan, None)
@@ -65,13 +66,13 @@ def guarantees(tables: Tables, order: list[int]) -> Guarantees:
     return Guarantees(sweep.clock)
 
 
-def join_barrier(clock: Clock, tables: Tables, ordinal_steps: list[int]) -> None:
+def join_barrier(clock: Clock, tables: Straight, ordinal_steps: list[int]) -> None:
     """Raise the clocks of all cores (rows) to what a barrier, these steps, gives them."""
     np.fill_diagonal(clock, np.array(ordinal_steps) - tables.core_ptr[:-1] + 1)
     clock[:] = clock.max(axis=0)
 
 
-def _plan(tables: Tables) -> _Plan:
+def _plan(tables: Straight) -> _Plan:
     demands: dict[int, set[int]] = {}
     for step in np.flatnonzero(tables.op == WAIT).tolist():
         demands.setdefault(int(tables.a[step]), set()).add(int(tables.b[step]))
@@ -95,7 +96,7 @@ def _plan(tables: Tables) -> _Plan:
     return _Plan(full, single, mixed, kept)
 
 
-def _run(tables: Tables, order: list[int], plan: _Plan, before: _Sweep | None) -> _Sweep:
+def _run(tables: Straight, order: list[int], plan: _Plan, before: _Sweep | None) -> _Sweep:
     """One sweep along the extension, with the signals' clocks of the sweep `before`, if any."""
     op, a, b = tables.op.tolist(), tables.a.tolist(), tables.b.tolist()
     core_of, ptr = tables.step_core.tolist(), tables.core_ptr.tolist()
@@ -106,7 +107,7 @@ def _run(tables: Tables, order: list[int], plan: _Plan, before: _Sweep | None) -
     settled = True
     barrier = -1
     for position, step in enumerate(order):
-        if op[step] == RUN:
+        if op[step] not in (SIGNAL, WAIT, BARRIER):
             continue
         core, event = core_of[step], a[step]
         row = clock[core]
@@ -137,7 +138,7 @@ def _run(tables: Tables, order: list[int], plan: _Plan, before: _Sweep | None) -
 
 
 def _statistic(
-    tables: Tables,
+    tables: Straight,
     plan: _Plan,
     demand: Demand,
     signals: dict[int, Clock],
@@ -156,7 +157,7 @@ def _statistic(
     return found, bool((found == least).all())
 
 
-def _so_far(tables: Tables, step: int, clock: Clock) -> Clock:
+def _so_far(tables: Straight, step: int, clock: Clock) -> Clock:
     """A bound from below for the clock of a step that is yet to come."""
     core = int(np.searchsorted(tables.core_ptr, step, side="right")) - 1
     least = clock[core].copy()

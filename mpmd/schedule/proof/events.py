@@ -2,6 +2,9 @@
 
 In:  the decoded tables. Out: nothing; raises `UnmatchedWaitError` or `OrphanSignalError`.
 Not here: whether the signals come in time (`execute`), whether the wait is enough (`races`).
+
+In straight code a wait is for some of the signals of one launch. In a loop it is for some of those of its
+iteration, or, if its count is not above zero, of the iteration before.
 """
 
 from __future__ import annotations
@@ -17,14 +20,10 @@ def match(tables: Tables, places: Places) -> None:
     """Raise unless signals and waits belong together."""
     waits = np.flatnonzero(tables.op == WAIT)
     event, count = tables.a[waits], tables.b[waits]
-    for bad in np.flatnonzero((count <= 0) | (count > tables.event_total[event]))[:1]:
-        step, e = int(waits[bad]), int(event[bad])
-        raise UnmatchedWaitError(
-            f"{places.step(step)} waits until event {e} is at {int(count[bad])}, but one launch signals "
-            f"{int(tables.event_total[e])} in all",
-            span=places.span(step),
-            label="never satisfied" if count[bad] > 0 else "satisfied before anything has happened",
-        )
+    total = tables.event_total[event]
+    least = np.where(tables.event_loop[event] >= 0, 1 - total, 1)
+    for bad in np.flatnonzero((count < least) | (count > total))[:1].tolist():
+        raise _unmatched(tables, places, int(waits[bad]))
     waited = np.zeros(tables.events, np.bool_)
     waited[event] = True
     signals = np.flatnonzero(tables.op == SIGNAL)
@@ -34,3 +33,18 @@ def match(tables: Tables, places: Places) -> None:
             f"{places.step(step)} signals event {int(tables.a[step])}, for which nothing waits",
             span=places.span(step),
         )
+
+
+def _unmatched(tables: Tables, places: Places, step: int) -> UnmatchedWaitError:
+    event, count = int(tables.a[step]), int(tables.b[step])
+    total, loop = int(tables.event_total[event]), int(tables.event_loop[event])
+    if count > total:
+        label = "never satisfied"
+    else:
+        label = "satisfied before anything has happened" if loop < 0 else "reaches back over an iteration"
+    turn = "one launch" if loop < 0 else "one iteration"
+    return UnmatchedWaitError(
+        f"{places.step(step)} waits until event {event} is at {count}, but {turn} signals {total} in all",
+        span=places.span(step),
+        label=label,
+    )

@@ -1,9 +1,13 @@
 """What every row reads and writes: boxes of bytes within a base, each distinct one once.
 
-In:  the decoded tables, and bounds of their launch scalars.
-Out: `Accesses`: (row, footprint, reads, writes) columns, and the distinct `Footprints`.
+In:  the straight steps, and what each instance of a row holds.
+Out: `Accesses`: (instance, footprint, reads, writes) columns, and the distinct `Footprints`.
 Raises `ScheduleCapacityError` where a row may leave its base, or exceed the tile its function is for.
 Not here: which footprints overlap (`overlap`), which accesses are ordered (`races`).
+
+Elements and flags that are read to decide something are accesses too. Footprints of later iterations are
+kept apart from the others, as they are compared only with those. In the last copy of a body only rows with
+late programs count: others touch what they touch in the copy before.
 
 An extent that a launch decides counts as the largest value that the guards allow. An offset that it
 decides has two forms: `relative`, its constant part, comparable between footprints whose `relation`
@@ -23,9 +27,13 @@ import numpy.typing as npt
 from mpmd.errors import MalformedTableError, ScheduleCapacityError
 from mpmd.schedule.proof.boxes import Boxes, Mask, normalise
 from mpmd.schedule.proof.decode import Column, Tables
+from mpmd.schedule.proof.iterations import COPIES
+from mpmd.schedule.proof.late import Contents
+from mpmd.schedule.proof.occurrences import Occurrences
+from mpmd.schedule.proof.programs import LATER, LAUNCH
 from mpmd.schedule.proof.scalars import Bounds, Form, Terms, collect
+from mpmd.schedule.proof.straight import FLAG, Straight
 from mpmd.schedule.proof.symbolic import Axes, Place
-from mpmd.schedule.proof.witness import Places
 
 _LARGEST = 2**52
 _FARTHEST = 2.0**60
@@ -35,11 +43,12 @@ _INT64 = np.iinfo(np.int64)
 @dataclass(frozen=True, eq=False)
 class Footprints:
     """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part;
-    `shape` is 0 for fixed extents, else numbers the axes as forms."""
+    `shape` is 0 for fixed extents, else numbers the axes as forms. `far` ones are of later iterations."""
 
     base: Column
     relation: Column
     shape: Column
+    far: Mask
     relative: Boxes
     absolute: Boxes
     relations: tuple[Terms, ...]
@@ -56,6 +65,7 @@ class Footprints:
             base=np.zeros_like(index),
             relation=self.relation[index],
             shape=self.shape[index],
+            far=self.far[index],
             relative=replace(relative, offset=relative.offset + by),
             absolute=replace(absolute, offset=absolute.offset + by),
         )
@@ -71,14 +81,20 @@ class Footprints:
 
 @dataclass(frozen=True, eq=False)
 class Accesses:
-    """One entry per tensor parameter of a row that touches memory, ordered by row."""
+    """One entry per tensor parameter of an instance that touches memory, and per element it reads; ordered
+    by instance (`row`). With `maybe` it may touch less, or nothing."""
 
     row: Column
     footprint: Column
     reads: Mask
     writes: Mask
+    maybe: Mask
 
-    def text(self, access: int, prints: Footprints, places: Places) -> str:
+    def take(self, index: Column) -> Accesses:
+        row, footprint, maybe = self.row[index], self.footprint[index], self.maybe[index]
+        return Accesses(row, footprint, self.reads[index], self.writes[index], maybe)
+
+    def text(self, access: int, prints: Footprints, places: Occurrences) -> str:
         """`writes bytes 0 to 64 of argument 1`."""
         verbs = {(True, False): "reads", (False, True): "writes", (True, True): "reads and writes"}
         verb = verbs[bool(self.reads[access]), bool(self.writes[access])]
@@ -90,7 +106,7 @@ class Accesses:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """The accesses of some rows by one parameter, before boxes are normalised. Strides in bytes."""
+    """The accesses of some instances by one parameter, before boxes are normalised. Strides in bytes."""
 
     row: Column
     mode: int
@@ -98,30 +114,34 @@ class _Block:
     base: Column
     relation: int
     shape: int
+    maybe: int
     offset: Column
     extents: Column
     strides: Column
 
 
-def footprints(tables: Tables, bounds: Bounds, places: Places) -> tuple[Accesses, Footprints]:
-    """All accesses of all rows."""
-    reader = _Reader(tables, bounds, places)
+def footprints(steps: Straight, held: Contents, places: Occurrences) -> tuple[Accesses, Footprints]:
+    """All accesses of all instances."""
+    tables = steps.tables
+    reader = _Reader(steps, held, places)
     blocks = list(reader.blocks())
-    row, mode, item, base, relation, shape, offset = (
+    row, mode, item, base, relation, shape, maybe, offset = (
         _join([_spread(getattr(b, name), len(b.row)) for b in blocks])
-        for name in ("row", "mode", "item", "base", "relation", "shape", "offset")
+        for name in ("row", "mode", "item", "base", "relation", "shape", "maybe", "offset")
     )
     rank = max((b.extents.shape[1] for b in blocks), default=0)
     extents = _stack([b.extents for b in blocks], rank, 1)
     strides = _stack([b.strides for b in blocks], rank, 0)
     boxes = normalise(offset, item, extents, strides)
-    first, inverse = _distinct([base, relation, shape, boxes.offset, *boxes.extents.T, *boxes.strides.T])
+    far = (steps.copy[row] > 0).astype(np.int64)
+    first, inverse = _distinct([base, relation, shape, far, boxes.offset, *boxes.extents.T, *boxes.strides.T])
     relative = boxes.take(first)
-    absolute = _absolute(base[first], relation[first], relative, reader.relations, tables, bounds)
+    absolute = _absolute(base[first], relation[first], relative, reader.relations, tables, held.among)
     prints = Footprints(
         base=base[first],
         relation=relation[first],
         shape=shape[first],
+        far=far[first] > 0,
         relative=relative,
         absolute=absolute,
         relations=tuple(reader.relations),
@@ -129,71 +149,100 @@ def footprints(tables: Tables, bounds: Bounds, places: Places) -> tuple[Accesses
     )
     order = np.argsort(row, kind="stable")
     mode = mode[order]
-    return Accesses(row[order], inverse[order], (mode & 1) != 0, (mode & 2) != 0), prints
+    skipped = np.zeros(steps.instances, np.bool_)
+    skipped[list(held.conditions)] = True
+    maybe = (maybe[order] != 0) | skipped[row[order]]
+    return Accesses(row[order], inverse[order], (mode & 1) != 0, (mode & 2) != 0, maybe), prints
 
 
 class _Reader:
     """Walks the functions and their parameters; numbers the linear parts that words have."""
 
-    def __init__(self, tables: Tables, bounds: Bounds, places: Places) -> None:
-        self._tables = tables
-        self._bounds = bounds
+    def __init__(self, steps: Straight, held: Contents, places: Occurrences) -> None:
+        self._steps = steps
+        self._tables = steps.tables
+        self._held = held
+        self._bounds = held.of_context[LAUNCH]
         self._places = places
         self.relations: list[Terms] = [()]
         self.shapes: list[Axes] = [()]
+        self._numbers: dict[Terms, int] = {(): 0}
         self._relation_of_word = self._number_patches()
 
     def _number_patches(self) -> Column:
         """Per word the number of its linear part in `relations` (0: the word is fixed)."""
         terms_of: dict[int, list[tuple[int, int]]] = {}
-        for word, scalar, coefficient in self._tables.patches.tolist():
+        for word, scalar, coefficient in self._held.patches:
             terms_of.setdefault(word, []).append((scalar, coefficient))
-        numbers: dict[Terms, int] = {(): 0}
-        relation = np.zeros(len(self._tables.words), np.int64)
+        relation = np.zeros(len(self._held.words), np.int64)
         for word, terms in terms_of.items():
-            relation[word] = numbers.setdefault(collect(tuple(terms)), len(numbers))
-        self.relations = list(numbers)
+            relation[word] = self._number(collect(tuple(terms)))
         return relation
 
+    def _number(self, terms: Terms) -> int:
+        if terms not in self._numbers:
+            self._numbers[terms] = len(self._numbers)
+            self.relations.append(terms)
+        return self._numbers[terms]
+
     def blocks(self) -> Iterator[_Block]:
-        t = self._tables
-        order = np.argsort(t.row_function, kind="stable")
-        ends = np.searchsorted(t.row_function[order], np.arange(len(t.function_ptr)))
-        for function in np.unique(t.row_function).tolist():
-            rows = order[ends[function] : ends[function + 1]]
+        t, row = self._tables, self._steps.row
+        counts = (row != FLAG) & ((self._steps.copy < COPIES - 1) | (self._held.context != LAUNCH))
+        instances = np.flatnonzero(counts)
+        function_of = t.row_function[row[instances]]
+        order = instances[np.argsort(function_of, kind="stable")]
+        ends = np.searchsorted(np.sort(function_of), np.arange(len(t.function_ptr)))
+        for function in np.unique(function_of).tolist():
+            mine = order[ends[function] : ends[function + 1]]
             for param in range(t.function_ptr[function], t.function_ptr[function + 1]):
-                yield from self._of_param(rows, t.params[param].tolist())
+                yield from self._of_param(mine, t.params[param].tolist())
+        yield from self._of_readings()
+
+    def _of_readings(self) -> Iterator[_Block]:
+        none = np.zeros((1, 0), np.int64)
+        for instance, readings in self._held.readings.items():
+            for reading in readings:
+                base, offset = (np.array([value]) for value in (reading.base, reading.offset.const))
+                relation = self._number(reading.offset.terms)
+                yield _Block(np.array([instance]), 1, reading.item, base, relation, 0, 0, offset, none, none)
 
     def _of_param(self, rows: Column, param: list[int]) -> Iterator[_Block]:
         """One block per combination of linear parts and, where there are any, strides and extents."""
         t = self._tables
         mode, item, base_word, offset_word, first, end = param
         axes = t.axes[first:end]
-        starts = t.row_ptr[rows]
+        starts = self._held.word_ptr[rows]
         extents = self._column(starts, axes[:, 0], axes[:, 1])
         strides = self._column(starts, axes[:, 2], axes[:, 3])
-        offset = t.words[starts + offset_word]
+        words = self._held.words
+        offset = words[starts + offset_word]
         self._sane(rows, np.concatenate([offset[:, None], extents, strides], axis=1))
         used = np.array([base_word, offset_word, *axes[:, 0], *axes[:, 2]], np.int64)
         linear = self._column(starts, used, np.zeros_like(used), self._relation_of_word)
-        block = _Block(rows, mode, item, t.words[starts + base_word], 0, 0, offset, extents, strides * item)
+        block = _Block(rows, mode, item, words[starts + base_word], 0, 0, 0, offset, extents, strides * item)
         self._bases_exist(block)
-        for index in _split(linear, np.concatenate([strides, extents], axis=1)):
+        keys = np.concatenate([self._held.context[rows][:, None], linear], axis=1)
+        for index in _split(keys, np.concatenate([strides, extents], axis=1)):
             part = _select(block, index)
-            numbers = linear[index[0]].tolist()
+            context, *numbers = keys[index[0]].tolist()
             if numbers[0] or any(numbers[2 + len(axes) :]):
+                row = int(part.row[0])
                 raise MalformedTableError(
-                    f"a launch scalar patches the base or a stride of {self._places.row(int(part.row[0]))}",
-                    span=self._places.span_of_row(int(part.row[0])),
+                    f"a launch scalar patches the base or a stride of {self._places.instance(row)}",
+                    span=self._places.span_of(row),
                 )
             terms = [self.relations[n] for n in numbers]
-            yield from self._bounded(
-                replace(part, relation=numbers[1]), terms[1], terms[2 : 2 + len(axes)], axes[:, 1]
-            )
+            part = replace(part, relation=numbers[1])
+            varying = terms[2 : 2 + len(axes)]
+            if context == LATER:
+                yield from self._later(part, varying, axes[:, 1])
+            else:
+                self._bounds = self._held.of_context[context]
+                yield from self._bounded(part, terms[1], varying, axes[:, 1])
 
     def _column(self, starts: Column, words: Column, fixed: Column, source: Column | None = None) -> Column:
         """Per row and axis: the row's word where `words` names one, else the fixed value."""
-        source = self._tables.words if source is None else source
+        source = self._held.words if source is None else source
         if not len(source):
             return np.broadcast_to(fixed, (len(starts), len(fixed)))
         at = starts[:, None] + np.maximum(words, 0)[None, :]
@@ -215,7 +264,20 @@ class _Reader:
             return
         block, upper = _select(block, kept), upper[kept]
         self._in_base(block, upper, offset, varying)
-        yield replace(block, extents=upper, shape=self._shape(block, varying))
+        yield self._with_extents(block, upper, varying)
+
+    def _later(self, block: _Block, extents: list[Terms], tile: Column) -> Iterator[_Block]:
+        """The block in a later iteration, of which is known what is known of any one."""
+        varying = [Form(0, terms) if terms else None for terms in extents]
+        unknown = np.array([form is not None for form in varying], np.bool_)
+        upper = np.where(unknown[None, :], tile[None, :], block.extents)
+        kept = np.flatnonzero((upper >= 1).all(axis=1))
+        if len(kept):
+            yield self._with_extents(_select(block, kept), upper[kept], varying)
+
+    def _with_extents(self, block: _Block, upper: Column, varying: list[Form | None]) -> _Block:
+        maybe = int(any(form is not None for form in varying))
+        return replace(block, extents=upper, shape=self._shape(block, varying), maybe=maybe)
 
     def _shape(self, block: _Block, varying: list[Form | None]) -> int:
         """The number of the axes as forms; 0 where fixed boxes say as much (or strides are negative)."""
@@ -275,23 +337,23 @@ class _Reader:
     def _sane(self, rows: Column, values: Column) -> None:
         for bad in np.flatnonzero(((values > _LARGEST) | (values < -_LARGEST)).any(axis=1))[:1]:
             raise ScheduleCapacityError(
-                f"{self._places.row(int(rows[bad]))} has an offset, extent or stride that no memory has",
-                span=self._places.span_of_row(int(rows[bad])),
+                f"{self._places.instance(int(rows[bad]))} has an offset, extent or stride that no memory has",
+                span=self._places.span_of(int(rows[bad])),
             )
 
     def _bases_exist(self, block: _Block) -> None:
         for bad in np.flatnonzero((block.base < 0) | (block.base >= len(self._tables.bases)))[:1]:
             raise MalformedTableError(
-                f"{self._places.row(int(block.row[bad]))} names base {int(block.base[bad])} of "
+                f"{self._places.instance(int(block.row[bad]))} names base {int(block.base[bad])} of "
                 f"{len(self._tables.bases)}",
-                span=self._places.span_of_row(int(block.row[bad])),
+                span=self._places.span_of(int(block.row[bad])),
             )
 
     def _refuse(self, block: _Block, index: int, what: str) -> NoReturn:
         row = int(block.row[index])
         raise ScheduleCapacityError(
-            f"{self._places.row(row)} {what} of {self._places.base(int(block.base[index]))}",
-            span=self._places.span_of_row(row),
+            f"{self._places.instance(row)} {what} of {self._places.base(int(block.base[index]))}",
+            span=self._places.span_of(row),
         )
 
 
@@ -371,7 +433,7 @@ def _freed(boxes: Boxes, terms: Terms, size: Column, bounds: Bounds) -> Boxes:
     low, high = bounds.of(Form(0, terms))
     ends = [(c, *bounds.of(Form(0, ((s, 1),)))) for s, c in terms]
     reach = sum(abs(c) * (hi - lo) for c, lo, hi in ends)
-    if high - low == reach and max(reach, abs(low)) < _FARTHEST and all(lo <= hi for _, lo, hi in ends):
+    if high - low == reach <= size.max() and abs(low) < _FARTHEST and all(lo <= hi for _, lo, hi in ends):
         axes = [(abs(c), hi - lo + 1) for c, lo, hi in ends]
         extents = np.concatenate([boxes.extents[:, 1:], _rows([n for _, n in axes], len(boxes))], axis=1)
         strides = np.concatenate([boxes.strides[:, 1:], _rows([c for c, _ in axes], len(boxes))], axis=1)

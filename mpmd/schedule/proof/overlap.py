@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -31,8 +32,10 @@ Filter = Callable[[Column, Column], Mask]
 def overlapping(prints: Footprints, written: Mask, bounds: Bounds, wanted: Filter | None = None) -> Pairs:
     """All pairs of different footprints of one base that may share a byte and of which one is written.
 
-    `wanted` tells which pairs are asked for, if not all.
+    Pairs of far ones are never asked for. `wanted` tells which pairs are, if not all.
     """
+    if wanted is None and prints.far.any():
+        wanted = partial(_not_both, prints.far)
     a, b = _overlapping_boxes(prints, written, wanted)
     kept = np.ones(len(a), np.bool_)
     open_ = (prints.relation != 0) | (prints.shape != 0)
@@ -43,6 +46,10 @@ def overlapping(prints: Footprints, written: Mask, bounds: Bounds, wanted: Filte
             known[pair] = apart(*pair, bounds)
         kept[k] = not known[pair]
     return a[kept], b[kept]
+
+
+def _not_both(mask: Mask, a: Column, b: Column) -> Mask:
+    return ~(mask[a] & mask[b])
 
 
 def _from_origin(a: Place, b: Place) -> tuple[Place, Place]:

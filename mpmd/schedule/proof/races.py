@@ -1,16 +1,19 @@
 """The laws that every two conflicting accesses are ordered, and as the program orders them.
 
 In:  the linear extension, what waits guarantee, all accesses, and which footprints of a tensor overlap.
-Out: per row how many steps of each core have happened before it in all executions. Raises `RaceError`
-with the two steps, what they use, and what is known instead, or `ProgramOrderError`: rows are numbered
-in program order, so of two conflicting rows the later one comes later.
+Out: per instance of a row how many steps of each core have happened before it in all executions. Raises
+`RaceError` with the two instances, what they use, and what is known instead, or `ProgramOrderError`:
+instances are numbered in program order, so of two conflicting ones the later one comes later.
 Not here: the order itself (`execute`, `clocks`), overlaps (`overlap`), tensors that share bytes (`turns`).
 
 One sweep along the extension, in the manner of FastTrack (Flanagan and Freund, PLDI 2009) but with
 overlaps pushed when an access is made, so that a check reads only the footprints of its own row: for
 each footprint and core, `seen` holds the last step by which that core wrote (or, in the second half,
 read) any byte of it. A row is ordered after all of these iff none is beyond its vector clock. One more
-column holds the highest row that did so, plus one; it is in order iff none is beyond the row itself.
+column holds the highest instance that did so, plus one; it is in order iff none is beyond the row itself.
+
+An item of a drain may run on any core that takes part, as soon as one is there: what all of them know
+when they get there has happened before it. It has surely happened where all of them have surely left.
 """
 
 from __future__ import annotations
@@ -23,10 +26,11 @@ import numpy.typing as npt
 from mpmd.errors import Note, ProgramOrderError, RaceError, ScheduleError
 from mpmd.schedule.proof.boxes import Mask
 from mpmd.schedule.proof.clocks import Clock, Guarantees, join_barrier
-from mpmd.schedule.proof.decode import BARRIER, RUN, WAIT, Column, Tables
+from mpmd.schedule.proof.decode import BARRIER, DRAIN, RUN, WAIT, Column
 from mpmd.schedule.proof.footprints import Accesses, Footprints
+from mpmd.schedule.proof.occurrences import Occurrences
 from mpmd.schedule.proof.overlap import Pairs
-from mpmd.schedule.proof.witness import Places
+from mpmd.schedule.proof.straight import Straight
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,65 +45,122 @@ class _Lists:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Per row the slots of `seen` that it must be after, and the lists of slots that it then marks."""
+class _Slots:
+    """Per instance the slots of `seen` that it must be after, and the lists of slots that it then marks."""
 
-    slots: int
+    count: int
     checks: _Lists
     lists: _Lists
     marks: _Lists
 
 
 def ordered(
-    tables: Tables,
+    steps: Straight,
     order: list[int],
     promised: Guarantees,
     accesses: Accesses,
     prints: Footprints,
     pairs: Pairs,
-    places: Places,
+    places: Occurrences,
 ) -> npt.NDArray[np.int32]:
-    """What has happened before each row; raise unless every conflict is ordered as the rows are numbered."""
-    rows = _rows(tables, accesses, prints, pairs)
-    op, a, b = tables.op.tolist(), tables.a.tolist(), tables.b.tolist()
-    core_of, ptr = tables.step_core.tolist(), tables.core_ptr.tolist()
-    cores = tables.cores
-    limits = np.zeros((cores, cores + 1), np.int32)
-    clock = limits[:, :cores]
-    seen = np.zeros((rows.slots, cores + 1), np.int32)
-    happened = np.zeros((tables.rows, cores), np.int32)
+    """What has happened before each instance; raise unless every conflict is ordered as they are numbered."""
+    sweep = _Sweep(
+        steps, _slots_of(steps, accesses, prints, pairs), _Finder(steps, accesses, prints, pairs, places)
+    )
+    op, a, b = steps.op.tolist(), steps.a.tolist(), steps.b.tolist()
+    core_of, clock = steps.step_core.tolist(), sweep.clock
     barrier = -1
     for position, step in enumerate(order):
         if op[step] == RUN:
-            core = core_of[step]
-            limit = limits[core]
-            limit[core] = step - ptr[core]
-            happened[a[step]] = clock[core]
-            checks = rows.checks[a[step]]
-            if len(checks):
-                limit[core], limit[cores] = step - ptr[core] + 1, a[step] + 1
-                before = seen[checks]
-                if (before > limit).any():
-                    raise _broken(tables, step, limit, before, accesses, prints, pairs, places)
-                for number in rows.lists[a[step]].tolist():
-                    marks = rows.marks[number]
-                    seen[marks, core] = limit[core]
-                    seen[marks, cores] = np.maximum(seen[marks, cores], limit[cores])
+            sweep.run(a[step], core_of[step], step)
         elif op[step] == WAIT:
             row = clock[core_of[step]]
             np.maximum(row, promised.clock[a[step], b[step]], out=row)
         elif op[step] == BARRIER and a[step] != barrier:
             barrier = a[step]
-            join_barrier(clock, tables, order[position : position + cores])
-    return happened
+            join_barrier(clock, steps, order[position : position + steps.cores])
+        elif op[step] == DRAIN:
+            sweep.drain(a[step], core_of[step], step)
+    return sweep.happened
 
 
-def _rows(tables: Tables, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _Rows:
-    """Slots for the footprints that can conflict, and each row's checks and marks in terms of them."""
+class _Sweep:
+    """The vector clocks of all cores, and who has used what, along the extension."""
+
+    def __init__(self, steps: Straight, slots: _Slots, finder: _Finder) -> None:
+        cores = steps.cores
+        self._limits = np.zeros((cores, cores + 1), np.int32)
+        self.clock = self._limits[:, :cores]
+        self.happened = np.zeros((steps.instances, cores), np.int32)
+        self._seen = np.zeros((slots.count, cores + 1), np.int32)
+        self._steps = steps
+        self._slots = slots
+        self._finder = finder
+        self._ptr = steps.core_ptr.tolist()
+        self._turns = _Turns(steps)
+        self._left = steps.drains_left()
+
+    def run(self, instance: int, core: int, step: int) -> None:
+        cores = self._steps.cores
+        limit = self._limits[core]
+        limit[core] = step - self._ptr[core]
+        self.happened[instance] = self.clock[core]
+        checks = self._slots.checks[instance]
+        if len(checks):
+            limit[core], limit[cores] = step - self._ptr[core] + 1, instance + 1
+            self._check(instance, checks, limit)
+            seen = self._seen
+            for number in self._slots.lists[instance].tolist():
+                marks = self._slots.marks[number]
+                seen[marks, core] = limit[core]
+                seen[marks, cores] = np.maximum(seen[marks, cores], limit[cores])
+
+    def drain(self, turn: int, core: int, step: int) -> None:
+        """The items of a drain take their turn when all cores that take part are there."""
+        knows = self.clock[core].copy()
+        knows[core] = step - self._ptr[core]
+        known = self._turns.join(turn, knows)
+        if known is None:
+            return
+        limit = np.append(known, np.int32(0))
+        for item in self._steps.drain_items[slice(*self._steps.drain_ptr[turn : turn + 2])].tolist():
+            self.happened[item] = known
+            checks = self._slots.checks[item]
+            if len(checks):
+                limit[-1] = item + 1
+                self._check(item, checks, limit)
+                left = np.append(self._left[turn], np.int32(item + 1))
+                for number in self._slots.lists[item].tolist():
+                    marks = self._slots.marks[number]
+                    self._seen[marks] = np.maximum(self._seen[marks], left)
+
+    def _check(self, instance: int, checks: npt.NDArray[np.int64], limit: Clock) -> None:
+        before = self._seen[checks]
+        if (before > limit).any():
+            raise self._finder.broken(instance, limit, before)
+
+
+class _Turns:
+    """The turns of drains that some cores have reached and others not yet, and what those know."""
+
+    def __init__(self, steps: Straight) -> None:
+        turns = steps.a[steps.op == DRAIN]
+        self._missing = np.bincount(turns, minlength=len(steps.drain_ptr) - 1).tolist()
+        self._known: dict[int, Clock] = {}
+
+    def join(self, turn: int, knows: Clock) -> Clock | None:
+        """What all cores know of a turn, when the last one comes."""
+        self._known[turn] = np.minimum(self._known.get(turn, knows), knows)
+        self._missing[turn] -= 1
+        return self._known.pop(turn) if self._missing[turn] == 0 else None
+
+
+def _slots_of(steps: Straight, accesses: Accesses, prints: Footprints, pairs: Pairs) -> _Slots:
+    """Slots for the footprints that can conflict, and each instance's checks and marks in terms of them."""
     prints_written = _mark(len(prints), accesses.footprint[accesses.writes])
     prints_read = _mark(len(prints), accesses.footprint[accesses.reads])
     one, other = pairs
-    itself = np.flatnonzero(prints_written)
+    itself = np.flatnonzero(prints_written & ~prints.far)
     source = np.concatenate([one, other, itself])
     target = np.concatenate([other, one, itself])
     # slot of the last writes near a footprint; slot of the last reads near one that is written
@@ -120,10 +181,10 @@ def _rows(tables: Tables, accesses: Accesses, prints: Footprints, pairs: Pairs) 
     list_row = np.concatenate([accesses.row[writes], accesses.row[reads]])
     list_of = np.concatenate([accesses.footprint[writes], accesses.footprint[reads] + len(prints)])
     some = np.diff(marks.ptr)[list_of] > 0
-    return _Rows(
-        slots=slots,
-        checks=_lists(tables.rows, check_row[must], check_slot[must]),
-        lists=_lists(tables.rows, list_row[some], list_of[some]),
+    return _Slots(
+        count=slots,
+        checks=_lists(steps.instances, check_row[must], check_slot[must]),
+        lists=_lists(steps.instances, list_row[some], list_of[some]),
         marks=marks,
     )
 
@@ -146,52 +207,60 @@ def _lists(keys: int, key: Column, value: Column) -> _Lists:
     return _Lists(ptr.tolist(), value[order])
 
 
-def _broken(
-    tables: Tables,
-    step: int,
-    limit: Clock,
-    before: npt.NDArray[np.int32],
-    accesses: Accesses,
-    prints: Footprints,
-    pairs: Pairs,
-    places: Places,
-) -> ScheduleError:
-    """The race of a step with the last access that it is not ordered after, or what it comes too late for."""
-    beyond = (before > limit).any(axis=0)
-    core = int(np.argmax(beyond))
-    if core < tables.cores:
-        other = int(tables.core_ptr[core] + before[:, core].max() - 1)
-    else:
-        other = places.step_of_row(int(before[:, core].max() - 1))
-    mine, theirs = _conflict(tables, step, other, accesses, pairs)
-    base = places.base(int(prints.base[accesses.footprint[mine]]))
-    label, note = (accesses.text(access, prints, places) for access in (mine, theirs))
-    span, related = places.span(step), (Note(places.span(other), f"{places.step(other)} {note}"),)
-    if core == tables.cores:
-        return ProgramOrderError(
-            f"{places.step(other)} comes before {places.step(step)}, which the program calls first",
+@dataclass(frozen=True, eq=False)
+class _Finder:
+    """Finds the accesses that show a broken law."""
+
+    steps: Straight
+    accesses: Accesses
+    prints: Footprints
+    pairs: Pairs
+    places: Occurrences
+
+    def broken(self, instance: int, limit: Clock, before: npt.NDArray[np.int32]) -> ScheduleError:
+        """The race with the last access that it is not ordered after, or what it comes too late for."""
+        places = self.places
+        core = int(np.argmax((before > limit).any(axis=0)))
+        last = int(before[:, core].max() - 1)
+        if core < self.steps.cores:
+            others = places.instances_at(int(self.steps.core_ptr[core]) + last)
+        else:
+            others = np.array([last])
+        mine, theirs = self._conflict(instance, others)
+        other = int(self.accesses.row[theirs])
+        label, note = (self.accesses.text(access, self.prints, places) for access in (mine, theirs))
+        span, related = (
+            places.span_of(instance),
+            (Note(places.span_of(other), f"{places.instance(other)} {note}"),),
+        )
+        if core == self.steps.cores:
+            return ProgramOrderError(
+                f"{places.instance(other)} comes before {places.instance(instance)}, which the program "
+                "calls first",
+                span=span,
+                label=label,
+                related=related,
+            )
+        base = places.base(int(self.prints.base[self.accesses.footprint[mine]]))
+        return RaceError(
+            f"{places.instance(instance)} and {places.instance(other)} both use {base} unordered",
             span=span,
             label=label,
             related=related,
+            hints=(places.unknown(instance, core, int(limit[core]), last + 1),),
         )
-    known, needed = int(limit[core]), other - int(tables.core_ptr[core]) + 1
-    here = places.position(step)
-    return RaceError(
-        f"{places.step(step)} and {places.step(other)} both use {base} unordered",
-        span=span,
-        label=label,
-        related=related,
-        hints=(f"what precedes {here} proves {known} steps of core {core} done, {needed} are needed",),
-    )
 
-
-def _conflict(tables: Tables, step: int, other: int, accesses: Accesses, pairs: Pairs) -> tuple[int, int]:
-    """Of two steps in conflict, the access of each that is."""
-    mine, theirs = (np.flatnonzero(accesses.row == tables.a[s]) for s in (step, other))
-    i, j = (grid.ravel() for grid in np.meshgrid(mine, theirs, indexing="ij"))
-    p, q = accesses.footprint[i], accesses.footprint[j]
-    overlap = {(min(pair), max(pair)) for pair in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)}
-    couples = zip(p.tolist(), q.tolist(), strict=True)
-    shared = [a == b or (min(a, b), max(a, b)) in overlap for a, b in couples]
-    first = int(np.argmax(np.array(shared) & (accesses.writes[i] | accesses.writes[j])))
-    return int(i[first]), int(j[first])
+    def _conflict(self, instance: int, others: npt.NDArray[np.int64]) -> tuple[int, int]:
+        """Of two instances in conflict, the access of each that is."""
+        accesses = self.accesses
+        mine = np.flatnonzero(accesses.row == instance)
+        theirs = np.flatnonzero(np.isin(accesses.row, others) & (accesses.row != instance))
+        i, j = (grid.ravel() for grid in np.meshgrid(mine, theirs, indexing="ij"))
+        p, q = accesses.footprint[i], accesses.footprint[j]
+        overlap = {
+            (min(pair), max(pair)) for pair in zip(*(side.tolist() for side in self.pairs), strict=True)
+        }
+        couples = zip(p.tolist(), q.tolist(), strict=True)
+        shared = [a == b or (min(a, b), max(a, b)) in overlap for a, b in couples]
+        first = int(np.argmax(np.array(shared) & (accesses.writes[i] | accesses.writes[j])))
+        return int(i[first]), int(j[first])

@@ -1,25 +1,36 @@
-"""What the guards prove about the scalars of a launch: bounds of integer expressions in them.
+"""What guards prove about scalars: bounds of integer expressions in them.
 
-In:  the decoded guards and derived scalars. Out: `Bounds.of`, an interval for any linear form.
-Not here: evaluating the guards (the launch does, without wrapping; a launch that fails one is refused).
+In:  the decoded guards and derived scalars; symbols and facts that other parts add.
+Out: `Symbols`, how each scalar is computed; `Bounds.of`, an interval for any linear form.
+Not here: which symbols there are besides those of a launch (`iterations`, `late`); evaluating the guards
+(the launch does, without wrapping; a launch that fails one is refused).
 
-A linear form is `const + Σ coefficient × scalar`. Every launch scalar is an int64, so each has at
-least that interval; guards on one scalar narrow it, guards on several narrow the forms that are
-multiples of theirs. `min` and `max` are followed into their operands, so that `start + min(size,
-extent − start) ≤ extent` is seen.
+A linear form is `const + Σ coefficient × scalar`. Every scalar is an int64, so each has at least that
+interval; facts about one scalar narrow it, facts about several narrow the forms that are multiples of
+theirs. `min` and `max` are followed into their operands, so that `start + min(size, extent − start) ≤
+extent` is seen. So are quotients by a constant: `c × (x // c)` is at most `x` and at least `x − c + 1`,
+so that `x·k // c ≤ x·(k + 1) // c` is seen.
+
+Scalars are computed in 128 bits, and a value that 64 bits do not hold ends the launch: a derived scalar
+is what its operands say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import gcd
 
 from mpmd.errors import NO_SPAN, MalformedTableError
 from mpmd.schedule.proof.decode import Tables
 
 FLOORDIV, MOD, MIN, MAX, MUL = range(5)
-_INT64 = (-(2**63), 2**63 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+FAR = 2**1000
+"""The open end of an interval: no sum of int64 terms, scaled or not, reaches as far."""
 _DEPTH = 8
-"""How many nested `min`/`max` are followed before their plain interval is taken."""
+"""How many nested operations are followed before their plain interval is taken."""
 
 Interval = tuple[int, int]
 Terms = tuple[tuple[int, int], ...]
@@ -39,6 +50,9 @@ class Form:
         return Form(self.const + other.const * factor, collect(terms))
 
 
+Operation = tuple[int, Form, Form]
+
+
 def collect(terms: tuple[tuple[int, int], ...]) -> Terms:
     """The terms with those of one scalar added up."""
     sums: dict[int, int] = {}
@@ -47,16 +61,91 @@ def collect(terms: tuple[tuple[int, int], ...]) -> Terms:
     return tuple(sorted((s, c) for s, c in sums.items() if c))
 
 
-class Bounds:
-    """Intervals of forms over the launch scalars of one set of tables."""
+def form_of(tables: Tables, const: int, first: int, end: int) -> Form:
+    """A linear sum of the tables."""
+    return Form(const, collect(tuple((s, c) for s, c in tables.terms[first:end].tolist())))
+
+
+class Symbols:
+    """All scalars: a launch's own and derived ones by their numbers, then those that are added."""
 
     def __init__(self, tables: Tables) -> None:
-        self._scalars = tables.scalars
-        self._guards = _guards(tables)
-        self._derived = _derived(tables)
-        self._scalar: dict[int, Interval] = {}
+        self._own = tables.scalars  # the header may count any number of them; no list is as long
+        self._operations: list[Operation | None] = [
+            (op, form_of(tables, a, a_first, a_end), form_of(tables, b, b_first, b_end))
+            for op, a, a_first, a_end, b, b_first, b_end in tables.derived.tolist()
+        ]
+        self._intervals: list[Interval] = [INT64] * len(self._operations)
+        self._numbers: dict[Operation, int] = {}
+        self.launch = tables.launch_scalars
+
+    @property
+    def computed(self) -> range:
+        """All but those that a launch is given."""
+        return range(self._own, self._own + len(self._operations))
+
+    def plain(self, interval: Interval) -> int:
+        """A new scalar of which only the interval is known."""
+        return self._add(None, interval)
+
+    def derived(self, operation: Operation) -> int:
+        """The scalar that an operation gives; of equal operations the same."""
+        if operation not in self._numbers:
+            self._numbers[operation] = self._add(operation, INT64)
+        return self._numbers[operation]
+
+    def operation(self, scalar: int) -> Operation | None:
+        return self._operations[scalar - self._own] if scalar >= self._own else None
+
+    def interval(self, scalar: int) -> Interval:
+        return self._intervals[scalar - self._own] if scalar >= self._own else INT64
+
+    def _add(self, operation: Operation | None, interval: Interval) -> int:
+        self._operations.append(operation)
+        self._intervals.append(interval)
+        return self.computed[-1]
+
+
+class Bounds:
+    """Intervals of forms, from what is known of the symbols and from facts."""
+
+    def __init__(self, symbols: Symbols, under: Bounds | None = None) -> None:
+        self.symbols = symbols
+        self.rising: Rising | None = None
+        self._under = under
+        self._facts: dict[Terms, Interval] = {}
+        self._scalars: dict[int, Interval] = {}
         self._memo: dict[tuple[Terms, int], Interval] = {}
-        self._narrow()
+
+    @staticmethod
+    def of_launch(tables: Tables) -> Bounds:
+        """What every launch that is not refused keeps."""
+        bounds = Bounds(Symbols(tables))
+        for const, first, end, low, high in tables.guards.tolist():
+            bounds.learn(form_of(tables, const, first, end), low, high)
+        bounds.settle()
+        return bounds
+
+    def further(self) -> Bounds:
+        """The same, to which more can be added without a change to this."""
+        return Bounds(self.symbols, self)
+
+    def learn(self, form: Form, low: int, high: int) -> None:
+        """From now on `low ≤ form ≤ high`."""
+        if not form.terms:
+            return
+        terms, factor = _primitive(form.terms)
+        ends = _divide((low - form.const, high - form.const), factor)
+        self._facts[terms] = _meet(self._facts.get(terms, (-FAR, FAR)), ends)
+        self._memo.clear()
+        if len(terms) == 1:
+            self._scalars.pop(terms[0][0], None)
+
+    def settle(self) -> None:
+        """Find the intervals of all scalars, in order, so that none is a long way from what is known."""
+        own = [terms[0][0] for terms in self._facts if len(terms) == 1 and terms[0][0] < self.symbols.launch]
+        for scalar in [*sorted(own), *self.symbols.computed]:
+            self._known(scalar)
 
     def of(self, form: Form) -> Interval:
         """The smallest and the largest value proved for `form`, both inclusive."""
@@ -66,9 +155,10 @@ class Bounds:
     def when_positive(self, form: Form) -> Form:
         """A form equal to `form` wherever that is ≥ 1: `max(0, x)` is then `x`."""
         while len(form.terms) == 1 and form.const == 0 and form.terms[0][1] == 1:
-            op, lhs, rhs = self._operation(form.terms[0][0])
-            if op != MAX or not (self._fits(lhs) and self._fits(rhs)):
+            operation = self.symbols.operation(form.terms[0][0])
+            if operation is None or operation[0] != MAX:
                 break
+            _, lhs, rhs = operation
             if self.of(lhs)[1] <= 0:
                 form = rhs
             elif self.of(rhs)[1] <= 0:
@@ -77,26 +167,34 @@ class Bounds:
                 break
         return form
 
-    def _narrow(self) -> None:
-        """Intervals of scalars that have a guard of their own, and of the derived ones."""
-        own: dict[int, Interval] = {}
-        for form, low, high in self._guards:
-            if len(form.terms) == 1:
-                ((scalar, factor),) = form.terms
-                ends = _divide((low - form.const, high - form.const), factor)
-                own[scalar] = _meet(own.get(scalar, _INT64), ends)
-        for scalar, interval in sorted(own.items()):
-            if scalar < self._scalars:
-                self._scalar[scalar] = _some(scalar, interval)
-        for index in range(len(self._derived)):
-            scalar = self._scalars + index
-            interval = _meet(self._operated(*self._derived[index]), own.get(scalar, _INT64))
-            self._scalar[scalar] = _some(scalar, interval)
+    def _known(self, scalar: int) -> Interval:
+        if scalar not in self._scalars:
+            interval = _meet(self._by_itself(scalar), self._fact(((scalar, 1),)))
+            self._scalars[scalar] = self._some(scalar, interval)
+        return self._scalars[scalar]
 
-    def _operation(self, scalar: int) -> tuple[int, Form, Form]:
-        if scalar < self._scalars:
-            return -1, Form(0), Form(0)
-        return self._derived[scalar - self._scalars]
+    def _some(self, scalar: int, interval: Interval) -> Interval:
+        if interval[0] > interval[1]:
+            what = "launch scalar" if scalar < self.symbols.launch else "late scalar"
+            raise MalformedTableError(
+                f"no value of {what} {scalar} satisfies the guards: it must be at least {interval[0]} "
+                f"and at most {interval[1]}",
+                span=NO_SPAN,
+            )
+        return interval
+
+    def _by_itself(self, scalar: int) -> Interval:
+        """The interval of a scalar without the facts about it."""
+        if self._under is not None and scalar in self._under._scalars:
+            return self._under._scalars[scalar]
+        interval = self.symbols.interval(scalar)
+        operation = self.symbols.operation(scalar)
+        return interval if operation is None else _meet(interval, self._operated(*operation))
+
+    def _fact(self, terms: Terms) -> Interval:
+        """What is known of primitive terms as a whole."""
+        interval = self._facts.get(terms, (-FAR, FAR))
+        return interval if self._under is None else _meet(interval, self._under._fact(terms))
 
     def _terms(self, terms: Terms, depth: int) -> Interval:
         if not terms:
@@ -109,46 +207,48 @@ class Bounds:
     def _bound(self, terms: Terms, depth: int) -> Interval:
         low = high = 0
         for scalar, factor in terms:
-            ends = [end * factor for end in self._scalar.get(scalar, _INT64)]
+            ends = [end * factor for end in self._known(scalar)]
             low, high = low + min(ends), high + max(ends)
-        interval = low, high
-        for form, guard_low, guard_high in self._guards:
-            ratio = _ratio(terms, form.terms)
-            if ratio is not None:
-                numerator, denominator = ratio
-                ends = [(end - form.const) * numerator for end in (guard_low, guard_high)]
-                interval = _meet(interval, _divide((min(ends), max(ends)), denominator))
-        if depth:
-            interval = _meet(interval, self._followed(terms, depth))
-        return interval
+        primitive, factor = _primitive(terms)
+        ends = [end * factor for end in self._fact(primitive)]
+        interval = _meet((low, high), (min(ends), max(ends)))
+        if self.rising is not None:
+            interval = _meet(interval, self.rising.of(terms, self._known))
+        return _meet(interval, self._followed(terms, depth)) if depth else interval
 
     def _followed(self, terms: Terms, depth: int) -> Interval:
-        """Bounds by replacing the last `min` or `max` among the terms by its operands."""
+        """Bounds by replacing the last operation among the terms by its operands."""
         for scalar, factor in reversed(terms):
-            op, lhs, rhs = self._operation(scalar)
-            if op in (MIN, MAX) and self._fits(lhs) and self._fits(rhs):
-                rest = Form(0, tuple(term for term in terms if term[0] != scalar))
+            operation = self.symbols.operation(scalar)
+            if operation is None:
+                continue
+            op, lhs, rhs = operation
+            rest = Form(0, tuple(term for term in terms if term[0] != scalar))
+            if op in (MIN, MAX):
                 (low_a, high_a), (low_b, high_b) = (
                     self._form(rest.plus(operand, factor), depth - 1) for operand in (lhs, rhs)
                 )
                 if (op == MIN) == (factor > 0):  # the smaller of the two sums
                     return min(low_a, low_b), min(high_a, high_b)
                 return max(low_a, low_b), max(high_a, high_b)
-        return _unknown(terms)
+            if op == FLOORDIV and not rhs.terms and rhs.const > 0:
+                return self._quotient(rest, factor, lhs, rhs.const, depth)
+        return -FAR, FAR
+
+    def _quotient(self, rest: Form, factor: int, dividend: Form, divisor: int, depth: int) -> Interval:
+        """Bounds of `rest + factor × (dividend // divisor)`, all of it times as much as makes it whole."""
+        times = divisor // gcd(factor, divisor)
+        whole = factor * times // divisor
+        low, high = self._form(Form(0).plus(rest, times).plus(dividend, whole), depth - 1)
+        missing = abs(whole) * (divisor - 1)
+        return _divide((low - missing, high) if whole > 0 else (low, high + missing), times)
 
     def _form(self, form: Form, depth: int) -> Interval:
         low, high = self._terms(form.terms, depth)
         return low + form.const, high + form.const
 
-    def _fits(self, form: Form) -> bool:
-        """Whether the launch computes `form` without wrapping."""
-        low, high = self.of(form)
-        return _INT64[0] <= low and high <= _INT64[1]
-
     def _operated(self, op: int, lhs: Form, rhs: Form) -> Interval:
-        """The interval of a derived scalar; all of int64 where the launch's arithmetic might wrap."""
-        if not (self._fits(lhs) and self._fits(rhs)):
-            return _INT64
+        """The interval of a derived scalar."""
         a, b = self.of(lhs), self.of(rhs)
         if op == MIN:
             return min(a[0], b[0]), min(a[1], b[1])
@@ -156,52 +256,59 @@ class Bounds:
             return max(a[0], b[0]), max(a[1], b[1])
         if op == MUL:
             ends = [x * y for x in a for y in b]
-            product = min(ends), max(ends)
-            return product if _INT64[0] <= product[0] and product[1] <= _INT64[1] else _INT64
+            return min(ends), max(ends)
         if b[0] <= 0:
-            return _INT64
+            return INT64
         if op == MOD:
             return 0, b[1] - 1
         ends = [x // y for x in a for y in b]
         return min(ends), max(ends)
 
 
-def _unknown(terms: Terms) -> Interval:
-    """Bounds that every sum of int64 terms keeps."""
-    widest = sum(abs(factor) for _, factor in terms) * 2**63
-    return -widest, widest
+class Rising:
+    """Scalars in rows, between neighbours of which the difference is bounded (say, by 0 from below)."""
+
+    def __init__(self, rows: Sequence[Sequence[int]], bounds: Bounds) -> None:
+        self._place: dict[int, tuple[int, int]] = {}
+        self._reach: list[tuple[list[int], list[int]]] = []
+        for number, row in enumerate(rows):
+            steps = [bounds.of(Form(0, collect(((b, 1), (a, -1))))) for a, b in pairwise(row)]
+            low, high = (list(accumulate((step[k] for step in steps), initial=0)) for k in (0, 1))
+            self._reach.append((low, high))
+            self._place |= {scalar: (number, at) for at, scalar in enumerate(row)}
+
+    def of(self, terms: Terms, known: Callable[[int], Interval]) -> Interval:
+        """Bounds of a sum: a row's first scalar stands for the others, and the way from it is added."""
+        low = high = 0
+        rows: dict[int, list[tuple[int, int, int]]] = {}
+        for scalar, factor in terms:
+            if scalar in self._place:
+                row, at = self._place[scalar]
+                rows.setdefault(row, []).append((at, scalar, factor))
+            else:
+                low, high = _widen((low, high), known(scalar), factor)
+        if all(len(members) == 1 for members in rows.values()):
+            return -FAR, FAR
+        for row, members in rows.items():
+            members.sort()
+            reach = self._reach[row]
+            left = sum(factor for *_, factor in members)
+            low, high = _widen((low, high), known(members[0][1]), left)
+            for (a, _, factor), (b, *_) in pairwise(members):
+                left -= factor
+                way = reach[0][b] - reach[0][a], reach[1][b] - reach[1][a]
+                low, high = _widen((low, high), way, left)
+        return low, high
 
 
-def _guards(tables: Tables) -> list[tuple[Form, int, int]]:
-    return [
-        (_form(tables, const, first, end), low, high)
-        for const, first, end, low, high in tables.guards.tolist()
-    ]
-
-
-def _derived(tables: Tables) -> list[tuple[int, Form, Form]]:
-    return [
-        (op, _form(tables, a, a_first, a_end), _form(tables, b, b_first, b_end))
-        for op, a, a_first, a_end, b, b_first, b_end in tables.derived.tolist()
-    ]
-
-
-def _form(tables: Tables, const: int, first: int, end: int) -> Form:
-    return Form(const, collect(tuple((s, c) for s, c in tables.terms[first:end].tolist())))
+def _widen(interval: Interval, by: Interval, factor: int) -> Interval:
+    """The sum of an interval and so many times another one."""
+    ends = by[0] * factor, by[1] * factor
+    return interval[0] + min(ends), interval[1] + max(ends)
 
 
 def _meet(a: Interval, b: Interval) -> Interval:
     return max(a[0], b[0]), min(a[1], b[1])
-
-
-def _some(scalar: int, interval: Interval) -> Interval:
-    if interval[0] > interval[1]:
-        raise MalformedTableError(
-            f"no value of launch scalar {scalar} satisfies the guards: it must be at least {interval[0]} "
-            f"and at most {interval[1]}",
-            span=NO_SPAN,
-        )
-    return interval
 
 
 def _divide(ends: Interval, factor: int) -> Interval:
@@ -211,11 +318,9 @@ def _divide(ends: Interval, factor: int) -> Interval:
     return -(-ends[0] // factor), ends[1] // factor
 
 
-def _ratio(terms: Terms, of: Terms) -> tuple[int, int] | None:
-    """(n, d) with terms = n/d × of and d > 0, if there is one."""
-    if len(terms) != len(of):
-        return None
-    n, d = terms[0][1], of[0][1]
-    if any(s != t or a * d != b * n for (s, a), (t, b) in zip(terms, of, strict=True)):
-        return None
-    return (n, d) if d > 0 else (-n, -d)
+def _primitive(terms: Terms) -> tuple[Terms, int]:
+    """(t, n) with terms = n × t, the coefficients of t without common divisor and the first above zero."""
+    factor = gcd(*(c for _, c in terms))
+    if terms[0][1] < 0:
+        factor = -factor
+    return (terms, 1) if factor == 1 else (tuple((s, c // factor) for s, c in terms), factor)

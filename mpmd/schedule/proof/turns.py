@@ -1,8 +1,8 @@
 """The law of local tensors with common bytes: one is done with before the other begins.
 
-In:  all accesses, and per row how many steps of each core have surely happened before it.
+In:  all accesses, and per instance how many steps of each core have surely happened before it.
 Out: nothing; raises `RaceError` where two conflicting accesses have no order, else `ReuseError`.
-Not here: the order of accesses to one tensor (`races`).
+Not here: the order of accesses to one tensor (`races`); tensors that a loop makes anew (`anew`).
 
 Two accesses to different tensors conflict if they share a byte and one of them writes. For each pair
 of tensors all conflicts must have one direction. Then between an access and an earlier one to the same
@@ -10,7 +10,10 @@ tensor nobody else has written their common bytes, so what is read is what the p
 
 All uses of X come before all uses of Y iff for each core the last step that uses X is among those that
 have happened before every use of Y. So two vectors per tensor tell most pairs apart, and the same
-vectors per footprint, of all uses and of the writes, decide the rest; no two rows are compared.
+vectors per footprint, of all uses and of the writes, decide the rest; no two instances are compared.
+
+Of a loop this is about one iteration. Where a loop has more and uses both tensors, each must be made anew
+in every iteration, and no iteration may begin with one before the last is done with the other.
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.errors import Note, RaceError, ReuseError, Span
+from mpmd.errors import NO_SPAN, Note, RaceError, ReuseError, Span
+from mpmd.schedule.proof.anew import made_anew
 from mpmd.schedule.proof.boxes import Mask
 from mpmd.schedule.proof.decode import RUN, Column, Tables
 from mpmd.schedule.proof.footprints import Accesses, Footprints
+from mpmd.schedule.proof.occurrences import Occurrences
 from mpmd.schedule.proof.overlap import Pairs, overlapping
 from mpmd.schedule.proof.scalars import Bounds
-from mpmd.schedule.proof.witness import Places
+from mpmd.schedule.proof.straight import Straight
 
 Clock = npt.NDArray[np.int32]
 
@@ -36,16 +41,35 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Per row its core, its step on that core counted from one, and what has happened before it."""
+class _Instances:
+    """What has happened before each instance, and how it shows that one is over: by steps `core`, `step`
+    (counted from one) that are done, `ptr` giving which. An item of a drain is over when several are."""
 
+    ptr: Column
     core: Column
     step: Column
     happened: Clock
 
     def before(self, a: Column, b: Column) -> Mask:
-        """Whether rows `a` surely come before rows `b`."""
-        return self.step[a] <= self.happened[b, self.core[a]]
+        """Whether instances `a` surely come before instances `b`."""
+        shown, pair = self.shown(a)
+        late = self.step[shown] > self.happened[b[pair], self.core[shown]]
+        return np.bincount(pair[late], minlength=len(a)) == 0
+
+    def shown(self, instances: Column) -> tuple[Column, Column]:
+        """The steps that show that instances are over, and the position of each one's instance."""
+        count = self.ptr[instances + 1] - self.ptr[instances]
+        position = np.repeat(np.arange(len(instances)), count)
+        nth = np.arange(len(position)) - np.repeat(np.cumsum(count) - count, count)
+        return self.ptr[instances[position]] + nth, position
+
+    def not_before(self, a: int, b: int) -> tuple[int, int, int]:
+        """Of two instances a core, its steps that are known to be done before `b`, those that show `a`."""
+        steps = np.arange(self.ptr[a], self.ptr[a + 1])
+        missing = steps[self.step[steps] > self.happened[b, self.core[steps]]]
+        first = int(missing[0])
+        core = int(self.core[first])
+        return core, int(self.happened[b, core]), int(self.step[first])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +88,27 @@ class _Uses:
 
 
 def taken(
-    tables: Tables,
+    steps: Straight,
     accesses: Accesses,
     prints: Footprints,
     written: Mask,
     happened: Clock,
     bounds: Bounds,
-    places: Places,
+    places: Occurrences,
 ) -> None:
     """Raise unless local tensors with common bytes take turns, each pair in one direction."""
-    one, two = _sharing(tables)
+    one, two = _sharing(steps.tables)
     if not len(one):
         return
-    rows = _rows(tables, happened)
-    bases = _uses(prints.base[accesses.footprint], accesses.row, len(tables.bases), rows)
+    rows = _instances(steps, happened)
+    every, accesses = accesses, accesses.take(np.flatnonzero(~prints.far[accesses.footprint]))
+    bases = _uses(prints.base[accesses.footprint], accesses.row, len(steps.tables.bases), rows)
+    _across_iterations(steps, every, prints, rows, bases, (one, two), places)
     apart = bases.before(bases, one, two) | bases.before(bases, two, one)
-    open_ = _Pairing(len(tables.bases), one[~apart], two[~apart])
+    open_ = _Pairing(len(steps.tables.bases), one[~apart], two[~apart])
     if not len(open_.keys):
         return
-    a, b = _meeting(tables, prints, written, bounds, open_)
+    a, b = _meeting(steps.tables, prints, written, bounds, open_)
     every, writes = _uses_of_prints(accesses, len(prints), rows)
     forward, backward = _directions(every, writes, a, b)
     witness = _Witness(rows, accesses, prints, places)
@@ -107,19 +133,70 @@ def _sharing(tables: Tables) -> Pairs:
     return np.minimum(local[one], local[two]), np.maximum(local[one], local[two])
 
 
-def _rows(tables: Tables, happened: Clock) -> _Rows:
-    runs = np.flatnonzero(tables.op == RUN)
-    core, step = np.zeros(tables.rows, np.int64), np.zeros(tables.rows, np.int64)
-    core[tables.a[runs]] = tables.step_core[runs]
-    step[tables.a[runs]] = runs - tables.core_ptr[tables.step_core[runs]] + 1
-    return _Rows(core, step, happened)
+def _instances(steps: Straight, happened: Clock) -> _Instances:
+    """Every instance is over when the step that runs it is; an item when all cores have left its drain."""
+    runs = np.flatnonzero(steps.op == RUN)
+    turn = np.repeat(np.arange(len(steps.drain_ptr) - 1), np.diff(steps.drain_ptr))
+    left = steps.drains_left()
+    entry, part = np.nonzero(left[turn])
+    instance = np.concatenate([steps.a[runs], steps.drain_items[entry]])
+    core = np.concatenate([steps.step_core[runs], part])
+    own = runs - steps.core_ptr[steps.step_core[runs]] + 1
+    step = np.concatenate([own, left[turn[entry], part].astype(np.int64)])
+    order = np.argsort(instance, kind="stable")
+    ptr = np.searchsorted(instance[order], np.arange(steps.instances + 1))
+    return _Instances(ptr, core[order], step[order], happened)
 
 
-def _uses(key: Column, row: Column, count: int, rows: _Rows) -> _Uses:
-    """Of `count` keys, each entry of the columns `key` and `row` one use."""
+def _across_iterations(
+    steps: Straight,
+    accesses: Accesses,
+    prints: Footprints,
+    rows: _Instances,
+    here: _Uses,
+    sharing: Pairs,
+    places: Occurrences,
+) -> None:
+    """Raise unless tensors that one loop uses can share bytes from one iteration to the next."""
+    bases = len(steps.tables.bases)
+    of_access, loop = prints.base[accesses.footprint], steps.loop[accesses.row]
+    later = accesses.take(np.flatnonzero(prints.far[accesses.footprint]))
+    after = _uses(prints.base[later.footprint], later.row, bases, rows)
+    one, two = sharing
+    for number in np.unique(steps.loop[later.row]).tolist():
+        used = np.bincount(of_access[loop == number], minlength=bases) > 0
+        both = np.flatnonzero(used[one] & used[two])
+        if not len(both):
+            continue
+        made = made_anew(steps, accesses, prints, number, np.unique([one[both], two[both]]))
+        for kept in np.flatnonzero(~(made[one[both]] & made[two[both]]))[:1].tolist():
+            first, other = int(one[both[kept]]), int(two[both[kept]])
+            raise _carried(other if made[first] else first, first if made[first] else other, number, places)
+        ordered = here.before(after, one[both], two[both]) & here.before(after, two[both], one[both])
+        for early in np.flatnonzero(~ordered)[:1].tolist():
+            pair = int(one[both[early]]), int(two[both[early]])
+            raise ReuseError(
+                f"{places.base(pair[0])} and {places.base(pair[1])} share bytes, and an iteration of loop "
+                f"{number} may begin with one before the last is done with the other",
+                span=NO_SPAN,
+            )
+
+
+def _carried(kept: int, other: int, loop: int, places: Occurrences) -> ReuseError:
+    return ReuseError(
+        f"{places.base(kept)} shares bytes with {places.base(other)}, which loop {loop} uses too, and an "
+        "iteration may read what an earlier one has left there",
+        span=NO_SPAN,
+        hints=("of what a loop leaves to its next iteration, the bytes are its own",),
+    )
+
+
+def _uses(key: Column, row: Column, count: int, rows: _Instances) -> _Uses:
+    """Of `count` keys, each entry of the columns `key` and `row` (an instance) one use."""
     cores = rows.happened.shape[1]
     last = np.zeros(count * cores, np.int32)
-    np.maximum.at(last, key * cores + rows.core[row], rows.step[row].astype(np.int32))
+    shown, use = rows.shown(row)
+    np.maximum.at(last, key[use] * cores + rows.core[shown], rows.step[shown].astype(np.int32))
     known = np.full((count, cores), _LATEST, np.int32)
     if len(key):
         order = np.argsort(key, kind="stable")
@@ -128,7 +205,7 @@ def _uses(key: Column, row: Column, count: int, rows: _Rows) -> _Uses:
     return _Uses(last.reshape(count, cores), known)
 
 
-def _uses_of_prints(accesses: Accesses, count: int, rows: _Rows) -> tuple[_Uses, _Uses]:
+def _uses_of_prints(accesses: Accesses, count: int, rows: _Instances) -> tuple[_Uses, _Uses]:
     """All uses of each footprint, and the writes."""
     writes = np.flatnonzero(accesses.writes)
     return (
@@ -184,10 +261,10 @@ def _directions(every: _Uses, writes: _Uses, a: Column, b: Column) -> tuple[Mask
 class _Witness:
     """Finds the accesses that show a broken law, and raises."""
 
-    rows: _Rows
+    rows: _Instances
     accesses: Accesses
     prints: Footprints
-    places: Places
+    places: Occurrences
 
     def refuse(self, a: int, b: int) -> NoReturn:
         """Of two footprints whose conflicts have no one direction."""
@@ -221,17 +298,15 @@ class _Witness:
         )
 
     def _race(self, one: int, two: int) -> NoReturn:
-        rows, (row, other) = self.rows, (int(self.accesses.row[access]) for access in (one, two))
-        core = int(rows.core[other])
-        here = self.places.position(self.places.step_of_row(row))
-        known, needed = int(rows.happened[row, core]), int(rows.step[other])
+        row, other = (int(self.accesses.row[access]) for access in (one, two))
+        core, known, needed = self.rows.not_before(other, row)
         raise RaceError(
             f"{self._step(one)} and {self._step(two)} use common bytes of {self._base(one)} and "
             f"{self._base(two)} unordered",
             span=self._span(one),
             label=self._text(one),
             related=(self._note(two),),
-            hints=(f"what precedes {here} proves {known} steps of core {core} done, {needed} are needed",),
+            hints=(self.places.unknown(row, core, known, needed),),
         )
 
     def _at_once(self, one: int, two: int) -> NoReturn:
@@ -252,10 +327,10 @@ class _Witness:
         return self.places.base(int(self.prints.base[self.accesses.footprint[access]]))
 
     def _step(self, access: int) -> str:
-        return self.places.row(int(self.accesses.row[access]))
+        return self.places.instance(int(self.accesses.row[access]))
 
     def _span(self, access: int) -> Span:
-        return self.places.span_of_row(int(self.accesses.row[access]))
+        return self.places.span_of(int(self.accesses.row[access]))
 
     def _text(self, access: int) -> str:
         return self.accesses.text(access, self.prints, self.places)

@@ -1,7 +1,7 @@
 """How errors name a step: by its note where the schedule gave one, else by row, core and position.
 
 In:  the decoded tables, and optionally a note for each step. Out: text and spans for messages.
-Not here: what is wrong with the step.
+Not here: what is wrong with the step; steps of unrolled loops (`occurrences`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
 from mpmd.errors import NO_SPAN, MalformedTableError, Span
-from mpmd.schedule.proof.decode import BARRIER, RUN, SIGNAL, Tables
+from mpmd.schedule.proof.decode import Tables
+
+_KINDS = ("row", "signal of event", "wait for event", "barrier", "loop", "end of loop", "drain")
 
 
 class StepNote(Protocol):
@@ -43,9 +43,6 @@ class Places:
                 f"the tables have {len(tables.op)} steps, the notes are for {len(self._notes)}", span=NO_SPAN
             )
         self._core = tables.step_core
-        self._step_of_row = np.zeros(tables.rows, np.int64)
-        runs = np.flatnonzero(tables.op == RUN)
-        self._step_of_row[tables.a[runs]] = runs
 
     def position(self, step: int) -> str:
         core = int(self._core[step])
@@ -53,29 +50,18 @@ class Places:
 
     def step(self, step: int) -> str:
         """`'gelu#3' (core 2, step 5)`, or `row 12 (core 2, step 5)` without a note."""
-        note = f"'{self._notes[step].text}'" if self._notes is not None else self.kind(step)
-        return f"{note} ({self.position(step)})"
+        return f"{self.name(step)} ({self.position(step)})"
+
+    def name(self, step: int) -> str:
+        """`'gelu#3'`, or `row 12`."""
+        return f"'{self._notes[step].text}'" if self._notes is not None else self.kind(step)
 
     def kind(self, step: int) -> str:
         """`row 12`, `wait for event 4`, …"""
-        op, a = int(self._tables.op[step]), int(self._tables.a[step])
-        if op == RUN:
-            return f"row {a}"
-        if op == BARRIER:
-            return f"barrier {a}"
-        return f"signal of event {a}" if op == SIGNAL else f"wait for event {a}"
+        return f"{_KINDS[int(self._tables.op[step])]} {int(self._tables.a[step])}"
 
     def span(self, step: int) -> Span:
         return NO_SPAN if self._notes is None else self._notes[step].span
-
-    def step_of_row(self, row: int) -> int:
-        return int(self._step_of_row[row])
-
-    def row(self, row: int) -> str:
-        return self.step(self.step_of_row(row))
-
-    def span_of_row(self, row: int) -> Span:
-        return self.span(self.step_of_row(row))
 
     def base(self, base: int) -> str:
         arguments = self._tables.arguments

@@ -1,0 +1,65 @@
+"""How often loops run, and the iterations that stand for all: any one, the next, and any later one.
+
+In:  the decoded tables, bounds of their launch scalars.
+Out: per loop its `Iterations`; their symbols and what is known of them are added to the bounds.
+Not here: the steps of the iterations (`straight`).
+
+An iteration i and the one after it stand for any two neighbours, i and i + d with d from 2 up for any two
+that are farther apart. Two accesses conflict if they do in some pair of iterations; so it is enough to look
+at pairs in which iteration i takes part. That what iteration i + 2 knows of iteration i is known later too
+follows from the order of steps on each core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mpmd.schedule.proof.decode import Tables
+from mpmd.schedule.proof.scalars import FAR, Bounds, Form, form_of
+
+COPIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Iterations:
+    """`most` bounds their number; `index` has the iteration of each copy of the body."""
+
+    most: int
+    index: tuple[Form, ...]
+
+    @property
+    def copies(self) -> int:
+        return len(self.index)
+
+    @property
+    def more(self) -> bool:
+        """Whether there can be more iterations than copies."""
+        return self.most > self.copies
+
+
+def iterations(tables: Tables, bounds: Bounds) -> tuple[Iterations, ...]:
+    """Those of every loop."""
+    return tuple(
+        _of_loop(form_of(tables, const, first, end), bounds)
+        for const, first, end, *_ in tables.loops.tolist()
+    )
+
+
+def _of_loop(count: Form, bounds: Bounds) -> Iterations:
+    most = max(0, bounds.of(count)[1])
+    index: list[Form] = []
+    if most > 0:
+        here = _before(count, most, Form(0), 0, bounds)
+        index = [here, Form(here.const + 1, here.terms)]
+        if most > 2:
+            index.append(_before(count, most, here, 2, bounds))
+    return Iterations(most, tuple(index[: min(most, COPIES)]))
+
+
+def _before(count: Form, most: int, start: Form, least: int, bounds: Bounds) -> Form:
+    """The form of an iteration at least `least` after `start`."""
+    ahead = Form(0, ((bounds.symbols.plain((least, most - 1)), 1),))
+    index = start.plus(ahead)
+    bounds.learn(index, 0, most - 1)
+    bounds.learn(count.plus(index, -1), 1, FAR)
+    return index
