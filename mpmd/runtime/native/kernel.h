@@ -34,7 +34,9 @@ namespace mpmd {
 
 // ---- counters: events, barriers of straight code, per loop its barriers and END's meetings, drains ----------
 
-inline long long barrier_counter(const Tables& t, long long loop) { return loop < 0 ? t.events : t.events + 1 + 2 * loop; }
+inline long long barrier_counter(const Tables& t, long long loop) {
+  return loop < 0 ? t.events : t.events + 1 + 2 * loop;
+}
 inline long long meeting_counter(const Tables& t, long long loop) { return barrier_counter(t, loop) + 1; }
 inline long long drain_counter(const Tables& t, long long drain) { return t.events + 1 + 2 * t.loops + drain; }
 inline long long counter_count(const Tables& t) { return drain_counter(t, t.drains); }
@@ -129,7 +131,9 @@ inline Step resolved(const MpmdKernel& kernel, long long at, long long loop, con
   return step;
 }
 
-inline bool counts(const Step& step) { return step.op == SIGNAL || step.op == WAIT || step.op == BARRIER || step.op == DRAIN; }
+inline bool counts(const Step& step) {
+  return step.op == SIGNAL || step.op == WAIT || step.op == BARRIER || step.op == DRAIN;
+}
 
 inline void resolve_steps(MpmdKernel& kernel, const char* joined) {
   const Tables& t = kernel.tables;
@@ -249,8 +253,9 @@ inline const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
 inline void release(MpmdKernel& kernel) {
   kernel.arena.unmap();
   kernel.scratch.unmap();
-  void* const lists[] = {kernel.late,     kernel.rings, kernel.loops, kernel.progress, kernel.counters, kernel.core, kernel.base,
-                         kernel.incoming, kernel.most,  kernel.patched, kernel.words,  kernel.step,     kernel.bytes};
+  void* const lists[] = {kernel.late, kernel.rings, kernel.loops,    kernel.progress, kernel.counters,
+                         kernel.core, kernel.base,  kernel.most,     kernel.incoming, kernel.patched,
+                         kernel.words, kernel.step, kernel.bytes};
   for (void* list : lists) free(list);
 }
 

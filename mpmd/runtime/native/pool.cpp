@@ -221,7 +221,8 @@ bool is_met(const MpmdKernel& kernel, long long place) {
   if (at >= 0) return have(kernel, kernel.steps[at], turn_of(place)) >= kernel.steps[at].amount;
   const Ring& ring = kernel.rings[(IN_RING - at) / 2];
   const bool receives = (IN_RING - at) % 2;
-  const unsigned other = static_cast<unsigned>(__atomic_load_n(receives ? &ring.sent : &ring.received, __ATOMIC_RELAXED));
+  const unsigned long long* side = receives ? &ring.sent : &ring.received;
+  const unsigned other = static_cast<unsigned>(__atomic_load_n(side, __ATOMIC_RELAXED));
   return receives ? other != turn_of(place) : turn_of(place) - other < static_cast<unsigned>(ring.depth);
 }
 
@@ -268,7 +269,9 @@ bool stall(Core& core) {
 }
 
 // On a line of its own: it is called after every task, and where it begins is worth a nanosecond.
-__attribute__((aligned(64))) bool tend(Core& core) { return ask_caller(*static_cast<MpmdKernel*>(core.launch), lately()); }
+__attribute__((aligned(64))) bool tend(Core& core) {
+  return ask_caller(*static_cast<MpmdKernel*>(core.launch), lately());
+}
 
 void await_worker(MpmdKernel& kernel, const Worker& worker) {
   for (int look = 0; __atomic_load_n(&worker.done, __ATOMIC_ACQUIRE) != worker.ticket; ++look) {
