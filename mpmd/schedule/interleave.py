@@ -22,7 +22,7 @@ import numpy as np
 from mpmd.errors import DeadlockError, Note
 from mpmd.lang.evaluate_task import task_steps
 from mpmd.lang.types import Direction
-from mpmd.partition.graph import LoopInfo
+from mpmd.partition.graph import Element
 from mpmd.schedule.replay_ring import RingMemory
 from mpmd.schedule.replay_rows import Row, Rows, linear
 from mpmd.schedule.steps import Schedule, Step, StepOp
@@ -164,7 +164,7 @@ class _Launch:
         over = position.iteration + 1 >= linear(loop.count, self.rows.registers)
         if loop.until is not None:
             yield from self._barrier(step)
-            over = self._is_set(loop) or over
+            over = self._is_set(loop.until) or over
             yield from self._barrier(step)
         if over:
             position.iteration = 0
@@ -173,9 +173,8 @@ class _Launch:
             position.at -= step.b + 1
         yield True
 
-    def _is_set(self, loop: LoopInfo) -> bool:
-        assert loop.until is not None
-        return self.rows.memory.integer(loop.until, self.rows.registers) != 0
+    def _is_set(self, flag: Element) -> bool:
+        return self.rows.memory.integer(flag, self.rows.registers) != 0
 
     def _drain(self, step: Step) -> Progress:
         """Items of one turn follow those of the turn before: who is late in a turn finds it used up."""
