@@ -188,6 +188,7 @@ class _Reader:
     def blocks(self) -> Iterator[_Block]:
         t, row = self._tables, self._steps.row
         counts = (row != FLAG) & ((self._steps.copy < COPIES - 1) | (self._held.context != LAUNCH))
+        counts[list(self._held.never)] = False
         instances = np.flatnonzero(counts)
         function_of = t.row_function[row[instances]]
         order = instances[np.argsort(function_of, kind="stable")]

@@ -24,7 +24,8 @@ class Contents:
     """Per instance `words[word_ptr[i]:word_ptr[i + 1]]`, to which `patches` (word, scalar, coefficient) add.
 
     `of_context[context[i]]` has what the instance may rely on, `among` what any two may. `readings` and
-    `conditions` (the row is not run unless each is > 0) are given for instances that have some.
+    `conditions` (the row is not run unless each is > 0) are given for instances that have some. The instances
+    in `never` are not run at all.
     """
 
     word_ptr: Column
@@ -35,6 +36,7 @@ class Contents:
     among: Bounds
     readings: dict[int, tuple[Reading, ...]]
     conditions: dict[int, tuple[Form, ...]]
+    never: tuple[int, ...]
 
     def bounds(self, context: int) -> Bounds:
         return self.of_context[max(LAUNCH, context)]
@@ -53,6 +55,7 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
     readings: dict[int, tuple[Reading, ...]] = {}
     readings |= {i: (_flag(t, int(steps.loop[i])),) for i in np.flatnonzero(steps.row == FLAG).tolist()}
     conditions: dict[int, tuple[Form, ...]] = {}
+    never: list[int] = []
     for instance in late.tolist():
         finished = programs.run(instance)
         context[instance] = finished.context
@@ -64,8 +67,20 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
             readings[instance] = finished.readings
         if finished.conditions:
             conditions[instance] = finished.conditions
+        if finished.never:
+            never.append(instance)
     of_context = tuple(programs.contexts)
-    return Contents(word_ptr, words, patches, context, of_context, programs.among(), readings, conditions)
+    return Contents(
+        word_ptr=word_ptr,
+        words=words,
+        patches=patches,
+        context=context,
+        of_context=of_context,
+        among=programs.among(),
+        readings=readings,
+        conditions=conditions,
+        never=tuple(never),
+    )
 
 
 def _late(steps: Straight) -> Column:

@@ -48,12 +48,13 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What a late program made of a row: what it adds to words, what it reads, what must be > 0 for the row
-    to be run, and in which context it is."""
+    to be run, in which context it is, and whether what must be > 0 never is."""
 
     patches: tuple[tuple[int, Form], ...]
     readings: tuple[Reading, ...]
     conditions: tuple[Form, ...]
     context: int
+    never: bool
 
 
 class Programs:
@@ -132,15 +133,18 @@ class _Run:
         self._patches: dict[int, Form] = {}
         self._readings: list[Reading] = []
         self._conditions: list[Form] = []
+        self._never = False
 
     def finished(self, program: int) -> Finished:
         t = self._tables
         first, end = t.program_ptr[program : program + 2].tolist()
         for at, op in enumerate(t.ops[first:end].tolist()):
             self._follow(t.launch_scalars + at, *op)
+            if self._never:
+                break
         context = LATER if self._copy else self._programs.context(self._bounds)
         patches = tuple(sorted(self._patches.items(), key=lambda patch: patch[0]))
-        return Finished(patches, tuple(self._readings), tuple(self._conditions), context)
+        return Finished(patches, tuple(self._readings), tuple(self._conditions), context, self._never)
 
     def _follow(self, register: int, kind: int, *args: int) -> None:
         if kind == ITERATION:
@@ -151,7 +155,9 @@ class _Run:
             self._require(self._sum(*args[:3]), args[3], args[4])
         elif kind == SKIP:
             self._conditions.append(self._sum(*args[:3]))
-            self._learn(self._conditions[-1], 1, FAR)
+            self._never = self._bounds.of(self._conditions[-1])[1] <= 0
+            if not self._never:
+                self._learn(self._conditions[-1], 1, FAR)
         elif kind == PATCH:
             before = self._patches.get(args[0], Form(0))
             self._patches[args[0]] = before.plus(self._sum(*args[1:4]))
