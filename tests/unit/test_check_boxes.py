@@ -19,13 +19,13 @@ Box = tuple[int, int, list[int], list[int]]
 """offset, item, extents, strides in bytes."""
 
 
-NO_SCALARS = Bounds.of_launch(decode(build(cores=[[]], rows=[])))
+NO_SCALARS = (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),)
 
 
 def fixed(base: Column, boxes: Boxes) -> Footprints:
     """Footprints that no launch scalar moves."""
     zero = np.zeros(len(boxes), np.int64)
-    return Footprints(base, zero, zero, zero > 0, boxes, boxes, ((),), ((),))
+    return Footprints(base, zero, zero, zero - 1, zero > 0, boxes, boxes, ((),), ((),))
 
 
 def contents(box: Box) -> set[int]:

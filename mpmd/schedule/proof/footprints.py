@@ -26,12 +26,12 @@ import numpy.typing as npt
 
 from mpmd.errors import MalformedTableError, ScheduleCapacityError
 from mpmd.schedule.proof.boxes import Boxes, Mask, normalise
-from mpmd.schedule.proof.decode import Column, Tables
+from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.iterations import COPIES
 from mpmd.schedule.proof.late import Contents
 from mpmd.schedule.proof.occurrences import Occurrences
-from mpmd.schedule.proof.programs import LATER, LAUNCH
-from mpmd.schedule.proof.scalars import Bounds, Form, Terms, collect
+from mpmd.schedule.proof.programs import LAUNCH, NEVER
+from mpmd.schedule.proof.scalars import Form, Terms, collect
 from mpmd.schedule.proof.straight import FLAG, Straight
 from mpmd.schedule.proof.symbolic import Axes, Place
 
@@ -43,11 +43,13 @@ _INT64 = np.iinfo(np.int64)
 @dataclass(frozen=True, eq=False)
 class Footprints:
     """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part;
-    `shape` is 0 for fixed extents, else numbers the axes as forms. `far` ones are of later iterations."""
+    `shape` is 0 for fixed extents, else numbers the axes as forms. `loop` is that of the rows that touch it
+    (−1: none); `far` ones are of later iterations."""
 
     base: Column
     relation: Column
     shape: Column
+    loop: Column
     far: Mask
     relative: Boxes
     absolute: Boxes
@@ -65,6 +67,7 @@ class Footprints:
             base=np.zeros_like(index),
             relation=self.relation[index],
             shape=self.shape[index],
+            loop=self.loop[index],
             far=self.far[index],
             relative=replace(relative, offset=relative.offset + by),
             absolute=replace(absolute, offset=absolute.offset + by),
@@ -104,6 +107,16 @@ class Accesses:
         return f"{verb} bytes {int(box.offset[0])} to {int(box.end[0])} of {base}{strided}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a linear part moves an offset: from `low` to `high`; and (coefficient, low, high) of each
+    scalar. That is in launches that run the row, so that it may rely on what is required of it."""
+
+    low: int
+    high: int
+    ends: tuple[tuple[int, int, int], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class _Block:
     """The accesses of some instances by one parameter, before boxes are normalised. Strides in bytes."""
@@ -113,6 +126,7 @@ class _Block:
     item: int
     base: Column
     relation: int
+    reach: int
     shape: int
     maybe: int
     offset: Column
@@ -122,25 +136,26 @@ class _Block:
 
 def footprints(steps: Straight, held: Contents, places: Occurrences) -> tuple[Accesses, Footprints]:
     """All accesses of all instances."""
-    tables = steps.tables
     reader = _Reader(steps, held, places)
     blocks = list(reader.blocks())
-    row, mode, item, base, relation, shape, maybe, offset = (
+    row, mode, item, base, relation, reach, shape, maybe, offset = (
         _join([_spread(getattr(b, name), len(b.row)) for b in blocks])
-        for name in ("row", "mode", "item", "base", "relation", "shape", "maybe", "offset")
+        for name in ("row", "mode", "item", "base", "relation", "reach", "shape", "maybe", "offset")
     )
     rank = max((b.extents.shape[1] for b in blocks), default=0)
     extents = _stack([b.extents for b in blocks], rank, 1)
     strides = _stack([b.strides for b in blocks], rank, 0)
     boxes = normalise(offset, item, extents, strides)
-    far = (steps.copy[row] > 0).astype(np.int64)
-    first, inverse = _distinct([base, relation, shape, far, boxes.offset, *boxes.extents.T, *boxes.strides.T])
+    loop, far = steps.loop[row], (steps.copy[row] > 0).astype(np.int64)
+    columns = [base, relation, reach, shape, loop, far, boxes.offset, *boxes.extents.T, *boxes.strides.T]
+    first, inverse = _distinct(columns)
     relative = boxes.take(first)
-    absolute = _absolute(base[first], relation[first], relative, reader.relations, tables, held.among)
+    absolute = _absolute(reach[first], relative, reader.reaches, steps.tables.bases[base[first], 1])
     prints = Footprints(
         base=base[first],
         relation=relation[first],
         shape=shape[first],
+        loop=loop[first],
         far=far[first] > 0,
         relative=relative,
         absolute=absolute,
@@ -166,7 +181,9 @@ class _Reader:
         self._places = places
         self.relations: list[Terms] = [()]
         self.shapes: list[Axes] = [()]
+        self.reaches: list[_Reach] = [_Reach(0, 0, ())]
         self._numbers: dict[Terms, int] = {(): 0}
+        self._reaches = {self.reaches[0]: 0}
         self._relation_of_word = self._number_patches()
 
     def _number_patches(self) -> Column:
@@ -185,10 +202,21 @@ class _Reader:
             self.relations.append(terms)
         return self._numbers[terms]
 
+    def _reach(self, terms: Terms) -> int:
+        """The number of how far a linear part moves an offset."""
+        least, most = self._bounds.of(Form(0, terms))
+        ends = [(c, self._bounds.of(Form(0, ((s, 1),)))) for s, c in terms]
+        reach = _Reach(least, most, tuple((c, low, high) for c, (low, high) in ends))
+        if reach not in self._reaches:
+            self._reaches[reach] = len(self.reaches)
+            self.reaches.append(reach)
+        return self._reaches[reach]
+
     def blocks(self) -> Iterator[_Block]:
         t, row = self._tables, self._steps.row
-        counts = (row != FLAG) & ((self._steps.copy < COPIES - 1) | (self._held.context != LAUNCH))
-        counts[list(self._held.never)] = False
+        context = self._held.context
+        counts = (row != FLAG) & (context != NEVER)
+        counts &= (self._steps.copy < COPIES - 1) | (context != LAUNCH)
         instances = np.flatnonzero(counts)
         function_of = t.row_function[row[instances]]
         order = instances[np.argsort(function_of, kind="stable")]
@@ -201,11 +229,13 @@ class _Reader:
 
     def _of_readings(self) -> Iterator[_Block]:
         none = np.zeros((1, 0), np.int64)
+        self._bounds = self._held.of_context[LAUNCH]  # what comes after a reading may pass over the row
         for instance, readings in self._held.readings.items():
             for reading in readings:
                 base, offset = (np.array([value]) for value in (reading.base, reading.offset.const))
-                relation = self._number(reading.offset.terms)
-                yield _Block(np.array([instance]), 1, reading.item, base, relation, 0, 0, offset, none, none)
+                relation, reach = self._number(reading.offset.terms), self._reach(reading.offset.terms)
+                row = np.array([instance])
+                yield _Block(row, 1, reading.item, base, relation, reach, 0, 0, offset, none, none)
 
     def _of_param(self, rows: Column, param: list[int]) -> Iterator[_Block]:
         """One block per combination of linear parts and, where there are any, strides and extents."""
@@ -220,7 +250,9 @@ class _Reader:
         self._sane(rows, np.concatenate([offset[:, None], extents, strides], axis=1))
         used = np.array([base_word, offset_word, *axes[:, 0], *axes[:, 2]], np.int64)
         linear = self._column(starts, used, np.zeros_like(used), self._relation_of_word)
-        block = _Block(rows, mode, item, words[starts + base_word], 0, 0, 0, offset, extents, strides * item)
+        block = _Block(
+            rows, mode, item, words[starts + base_word], 0, 0, 0, 0, offset, extents, strides * item
+        )
         self._bases_exist(block)
         keys = np.concatenate([self._held.context[rows][:, None], linear], axis=1)
         for index in _split(keys, np.concatenate([strides, extents], axis=1)):
@@ -235,11 +267,8 @@ class _Reader:
             terms = [self.relations[n] for n in numbers]
             part = replace(part, relation=numbers[1])
             varying = terms[2 : 2 + len(axes)]
-            if context == LATER:
-                yield from self._later(part, varying, axes[:, 1])
-            else:
-                self._bounds = self._held.of_context[context]
-                yield from self._bounded(part, terms[1], varying, axes[:, 1])
+            self._bounds = self._held.of_context[context]
+            yield from self._bounded(part, terms[1], varying, axes[:, 1])
 
     def _column(self, starts: Column, words: Column, fixed: Column, source: Column | None = None) -> Column:
         """Per row and axis: the row's word where `words` names one, else the fixed value."""
@@ -265,20 +294,9 @@ class _Reader:
             return
         block, upper = _select(block, kept), upper[kept]
         self._in_base(block, upper, offset, varying)
-        yield self._with_extents(block, upper, varying)
-
-    def _later(self, block: _Block, extents: list[Terms], tile: Column) -> Iterator[_Block]:
-        """The block in a later iteration, of which is known what is known of any one."""
-        varying = [Form(0, terms) if terms else None for terms in extents]
-        unknown = np.array([form is not None for form in varying], np.bool_)
-        upper = np.where(unknown[None, :], tile[None, :], block.extents)
-        kept = np.flatnonzero((upper >= 1).all(axis=1))
-        if len(kept):
-            yield self._with_extents(_select(block, kept), upper[kept], varying)
-
-    def _with_extents(self, block: _Block, upper: Column, varying: list[Form | None]) -> _Block:
         maybe = int(any(form is not None for form in varying))
-        return replace(block, extents=upper, shape=self._shape(block, varying), maybe=maybe)
+        reach, shape = self._reach(offset), self._shape(block, varying)
+        yield replace(block, extents=upper, reach=reach, shape=shape, maybe=maybe)
 
     def _shape(self, block: _Block, varying: list[Form | None]) -> int:
         """The number of the axes as forms; 0 where fixed boxes say as much (or strides are negative)."""
@@ -407,20 +425,16 @@ def _distinct(columns: list[Column]) -> tuple[Column, Column]:
     return first, inverse
 
 
-def _absolute(
-    base: Column, relation: Column, relative: Boxes, relations: list[Terms], tables: Tables, bounds: Bounds
-) -> Boxes:
+def _absolute(reach: Column, relative: Boxes, reaches: list[_Reach], size: Column) -> Boxes:
     """The boxes with every scalar of the offset a further axis, or the hull where that is narrower."""
-    if not relation.any():
+    if not reach.any():
         return relative
     parts, order = [], []
-    for number in np.unique(relation).tolist():
-        index = np.flatnonzero(relation == number)
+    for number in np.unique(reach).tolist():
+        index = np.flatnonzero(reach == number)
         order.append(index)
         boxes = relative.take(index)
-        if number:
-            boxes = _freed(boxes, relations[number], tables.bases[base[index], 1], bounds)
-        parts.append(boxes)
+        parts.append(_freed(boxes, reaches[number], size[index]) if number else boxes)
     width = max(p.extents.shape[1] for p in parts)
     back = np.argsort(np.concatenate(order))
     return Boxes(
@@ -430,19 +444,18 @@ def _absolute(
     )
 
 
-def _freed(boxes: Boxes, terms: Terms, size: Column, bounds: Bounds) -> Boxes:
-    low, high = bounds.of(Form(0, terms))
-    ends = [(c, *bounds.of(Form(0, ((s, 1),)))) for s, c in terms]
-    reach = sum(abs(c) * (hi - lo) for c, lo, hi in ends)
-    if high - low == reach <= size.max() and abs(low) < _FARTHEST and all(lo <= hi for _, lo, hi in ends):
-        axes = [(abs(c), hi - lo + 1) for c, lo, hi in ends]
+def _freed(boxes: Boxes, reach: _Reach, size: Column) -> Boxes:
+    free = sum(abs(c) * (high - low) for c, low, high in reach.ends)
+    whole = reach.high - reach.low == free <= size.max()
+    if whole and abs(reach.low) < _FARTHEST and all(low <= high for _, low, high in reach.ends):
+        axes = [(abs(c), high - low + 1) for c, low, high in reach.ends]
         extents = np.concatenate([boxes.extents[:, 1:], _rows([n for _, n in axes], len(boxes))], axis=1)
         strides = np.concatenate([boxes.strides[:, 1:], _rows([c for c, _ in axes], len(boxes))], axis=1)
-        return normalise(boxes.offset + low, boxes.extents[:, 0], extents, strides)
+        return normalise(boxes.offset + reach.low, boxes.extents[:, 0], extents, strides)
     # Footprints were proved to lie within their base, so their hull may be cut there.
-    first = np.array([max(0, low + o) for o in boxes.offset.tolist()], np.int64)
+    first = np.array([max(0, reach.low + o) for o in boxes.offset.tolist()], np.int64)
     ends_of = zip(size.tolist(), boxes.end.tolist(), strict=True)
-    last = np.array([min(s, high + end) for s, end in ends_of], np.int64)
+    last = np.array([min(s, reach.high + end) for s, end in ends_of], np.int64)
     none = np.zeros((len(boxes), 0), np.int64)
     return normalise(first, np.maximum(last - first, 1), none, none)
 

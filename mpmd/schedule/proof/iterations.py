@@ -22,8 +22,9 @@ COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Iterations:
-    """`most` bounds their number; `index` has the iteration of each copy of the body."""
+    """`count` is their number if above zero, and at most `most`; `index` has the iteration of each copy."""
 
+    count: Form
     most: int
     index: tuple[Form, ...]
 
@@ -49,17 +50,16 @@ def _of_loop(count: Form, bounds: Bounds) -> Iterations:
     most = max(0, bounds.of(count)[1])
     index: list[Form] = []
     if most > 0:
-        here = _before(count, most, Form(0), 0, bounds)
-        index = [here, Form(here.const + 1, here.terms)]
-        if most > 2:
-            index.append(_before(count, most, here, 2, bounds))
-    return Iterations(most, tuple(index[: min(most, COPIES)]))
+        index.append(_iteration(count, 0, most, bounds))
+        index.append(index[0].plus(Form(1)))
+    if most > 2:
+        index.append(_iteration(count, 2, most, bounds))
+        bounds.learn(index[2].plus(index[0], -1), 2, most - 1)
+    return Iterations(count, most, tuple(index[: min(most, COPIES)]))
 
 
-def _before(count: Form, most: int, start: Form, least: int, bounds: Bounds) -> Form:
-    """The form of an iteration at least `least` after `start`."""
-    ahead = Form(0, ((bounds.symbols.plain((least, most - 1)), 1),))
-    index = start.plus(ahead)
-    bounds.learn(index, 0, most - 1)
+def _iteration(count: Form, least: int, most: int, bounds: Bounds) -> Form:
+    """A symbol for an iteration, from number `least` up."""
+    index = Form(0, ((bounds.symbols.plain((least, most - 1)), 1),))
     bounds.learn(count.plus(index, -1), 1, FAR)
     return index

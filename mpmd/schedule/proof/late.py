@@ -14,7 +14,7 @@ import numpy as np
 from mpmd.schedule.proof.decode import Column, Tables
 from mpmd.schedule.proof.iterations import Iterations
 from mpmd.schedule.proof.occurrences import Occurrences
-from mpmd.schedule.proof.programs import LAUNCH, Programs, Reading
+from mpmd.schedule.proof.programs import LAUNCH, STRAIGHT, Programs, Reading
 from mpmd.schedule.proof.scalars import Bounds, Form
 from mpmd.schedule.proof.straight import FLAG, Straight
 
@@ -23,9 +23,9 @@ from mpmd.schedule.proof.straight import FLAG, Straight
 class Contents:
     """Per instance `words[word_ptr[i]:word_ptr[i + 1]]`, to which `patches` (word, scalar, coefficient) add.
 
-    `of_context[context[i]]` has what the instance may rely on, `among` what any two may. `readings` and
-    `conditions` (the row is not run unless each is > 0) are given for instances that have some. The instances
-    in `never` are not run at all.
+    `of_context[context[i]]` has what the instance may rely on, `among[loop]` what two of one loop may (−1,
+    the last, for straight code, and for any two). `readings` and
+    `conditions` (the row is not run unless each is > 0) are given for instances that have some.
     """
 
     word_ptr: Column
@@ -33,13 +33,9 @@ class Contents:
     patches: list[tuple[int, int, int]]
     context: Column
     of_context: tuple[Bounds, ...]
-    among: Bounds
+    among: tuple[Bounds, ...]
     readings: dict[int, tuple[Reading, ...]]
     conditions: dict[int, tuple[Form, ...]]
-    never: tuple[int, ...]
-
-    def bounds(self, context: int) -> Bounds:
-        return self.of_context[max(LAUNCH, context)]
 
 
 def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, places: Occurrences) -> Contents:
@@ -55,7 +51,6 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
     readings: dict[int, tuple[Reading, ...]] = {}
     readings |= {i: (_flag(t, int(steps.loop[i])),) for i in np.flatnonzero(steps.row == FLAG).tolist()}
     conditions: dict[int, tuple[Form, ...]] = {}
-    never: list[int] = []
     for instance in late.tolist():
         finished = programs.run(instance)
         context[instance] = finished.context
@@ -67,20 +62,9 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
             readings[instance] = finished.readings
         if finished.conditions:
             conditions[instance] = finished.conditions
-        if finished.never:
-            never.append(instance)
     of_context = tuple(programs.contexts)
-    return Contents(
-        word_ptr=word_ptr,
-        words=words,
-        patches=patches,
-        context=context,
-        of_context=of_context,
-        among=programs.among(),
-        readings=readings,
-        conditions=conditions,
-        never=tuple(never),
-    )
+    among = tuple(programs.among(loop) for loop in [*range(len(loops)), STRAIGHT])
+    return Contents(word_ptr, words, patches, context, of_context, among, readings, conditions)
 
 
 def _late(steps: Straight) -> Column:

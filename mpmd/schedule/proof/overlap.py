@@ -9,7 +9,7 @@ matrix's columns would all overlap, over their places modulo the row pitch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,22 +29,27 @@ Pairs = tuple[Column, Column]
 Filter = Callable[[Column, Column], Mask]
 
 
-def overlapping(prints: Footprints, written: Mask, bounds: Bounds, wanted: Filter | None = None) -> Pairs:
+def overlapping(
+    prints: Footprints, written: Mask, bounds: Sequence[Bounds], wanted: Filter | None = None
+) -> Pairs:
     """All pairs of different footprints of one base that may share a byte and of which one is written.
 
-    Pairs of far ones are never asked for. `wanted` tells which pairs are, if not all.
+    `bounds[loop]` holds for two of one loop, `bounds[-1]` for any two. Pairs of far ones are never asked
+    for; `wanted` tells which pairs are, if not all.
     """
     if wanted is None and prints.far.any():
         wanted = partial(_not_both, prints.far)
     a, b = _overlapping_boxes(prints, written, wanted)
     kept = np.ones(len(a), np.bool_)
     open_ = (prints.relation != 0) | (prints.shape != 0)
-    known: dict[tuple[Place, Place], bool] = {}
+    loop = np.where(prints.loop[a] == prints.loop[b], prints.loop[a], -1)
+    known: dict[tuple[int, Place, Place], bool] = {}
     for k in np.flatnonzero(open_[a] | open_[b]).tolist():
         pair = _from_origin(prints.place(int(a[k])), prints.place(int(b[k])))
-        if pair not in known:
-            known[pair] = apart(*pair, bounds)
-        kept[k] = not known[pair]
+        key = int(loop[k]), *pair
+        if key not in known:
+            known[key] = apart(*pair, bounds[key[0]])
+        kept[k] = not known[key]
     return a[kept], b[kept]
 
 

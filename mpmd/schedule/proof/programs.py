@@ -9,11 +9,11 @@ An element is a symbol of its own for each place and version: how many rows that
 before, in program order. Rows that read it at one version read the same, since the order of these accesses
 is proved too.
 
-What a program requires of its row holds for that row: it proves what the row touches to lie within its
-base. What is required in any case, before a SKIP, holds in every launch that does not end early, and then
-it tells apart the places of different rows; of a launch that ends early only the former matters. In
-copies of a body that stand for later iterations nothing is learnt, as these need not exist; their rows
-are within their bases because any iteration's are.
+What a program requires of its row holds where that row is run: it proves what the row touches to lie
+within its base. What is required in any case, before a SKIP, holds in every launch that does not end early,
+and then it tells apart the places of different rows; of a launch that ends early only the former matters.
+What rows of a loop require is of use for rows of that loop alone, as it may have no iterations; and copies
+that stand for later iterations say nothing about others, as they need not exist.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ from mpmd.schedule.proof.scalars import FAR, MUL, Bounds, Form, Rising, form_of
 from mpmd.schedule.proof.straight import FLAG, Straight
 
 LAUNCH = 0
-LATER = -1
-"""Contexts of instances: of which launch scalars are all there is to know, and of a later iteration."""
+STRAIGHT = -1
+"""The loop of what is in none."""
+NEVER = -1
+"""Contexts of instances: of which launch scalars are all there is to know, and of a row that no launch runs
+(the last piece of three, of at most two elements)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,12 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What a late program made of a row: what it adds to words, what it reads, what must be > 0 for the row
-    to be run, in which context it is, and whether what must be > 0 never is."""
+    to be run, and in which context it is."""
 
     patches: tuple[tuple[int, Form], ...]
     readings: tuple[Reading, ...]
     conditions: tuple[Form, ...]
     context: int
-    never: bool
 
 
 class Programs:
@@ -68,7 +70,7 @@ class Programs:
         self.loops = loops
         self.places = places
         self._steps = steps
-        self._facts: list[tuple[Form, int, int]] = []
+        self._facts: dict[int, list[tuple[Form, int, int]]] = {}
         self._elements: dict[tuple[int, int, int, int, Form], int] = {}
         self._known: dict[tuple[int, int, int, tuple[int, ...]], Finished] = {}
         self._bases = _bases_read(steps.tables)
@@ -84,14 +86,16 @@ class Programs:
             self._known[key] = run.finished(program)
         return self._known[key]
 
-    def among(self) -> Bounds:
-        """What holds in every launch that does not end early."""
-        if len(self.contexts) == 1 and not self._elements:
+    def among(self, loop: int) -> Bounds:
+        """What holds for rows of one loop (−1: of straight code) in every launch that does not end early."""
+        facts = [*self._facts.get(STRAIGHT, ()), *(self._facts.get(loop, ()) if loop != STRAIGHT else ())]
+        if not facts and not self._elements:
             return self.launch
         bounds = self.launch.further()
-        for form, low, high in self._facts:
+        for form, low, high in facts:
             bounds.learn(form, low, high)
         bounds.settle()
+        bounds.combine()
         bounds.rising = Rising(self._rows(), bounds)
         return bounds
 
@@ -110,9 +114,8 @@ class Programs:
         return Form(0, ((self._elements[key], 1),))
 
     def known(self, form: Form, low: int, high: int, loop: int) -> None:
-        """What is required of an instance in any case. Of a loop, only where that is known to be run."""
-        if loop < 0 or any(scalar >= self.launch.symbols.launch for scalar, _ in form.terms):
-            self._facts.append((form, low, high))
+        """What is required of an instance in any case."""
+        self._facts.setdefault(loop, []).append((form, low, high))
 
     def context(self, own: Bounds) -> int:
         self.contexts.append(own)
@@ -133,18 +136,21 @@ class _Run:
         self._patches: dict[int, Form] = {}
         self._readings: list[Reading] = []
         self._conditions: list[Form] = []
-        self._never = False
+        if self._loop >= 0:
+            loop = programs.loops[self._loop]
+            self._bounds.learn(loop.count.plus(loop.index[self._copy], -1), 1, FAR)
 
     def finished(self, program: int) -> Finished:
         t = self._tables
         first, end = t.program_ptr[program : program + 2].tolist()
         for at, op in enumerate(t.ops[first:end].tolist()):
             self._follow(t.launch_scalars + at, *op)
-            if self._never:
+            if op[0] == SKIP and self._bounds.of(self._conditions[-1])[1] <= 0:
                 break
-        context = LATER if self._copy else self._programs.context(self._bounds)
+        self._bounds.combine()
+        context = self._programs.context(self._bounds) if self._bounds.possible else NEVER
         patches = tuple(sorted(self._patches.items(), key=lambda patch: patch[0]))
-        return Finished(patches, tuple(self._readings), tuple(self._conditions), context, self._never)
+        return Finished(patches, tuple(self._readings), tuple(self._conditions), context)
 
     def _follow(self, register: int, kind: int, *args: int) -> None:
         if kind == ITERATION:
@@ -155,9 +161,7 @@ class _Run:
             self._require(self._sum(*args[:3]), args[3], args[4])
         elif kind == SKIP:
             self._conditions.append(self._sum(*args[:3]))
-            self._never = self._bounds.of(self._conditions[-1])[1] <= 0
-            if not self._never:
-                self._learn(self._conditions[-1], 1, FAR)
+            self._bounds.learn(self._conditions[-1], 1, FAR)
         elif kind == PATCH:
             before = self._patches.get(args[0], Form(0))
             self._patches[args[0]] = before.plus(self._sum(*args[1:4]))
@@ -182,7 +186,7 @@ class _Run:
         self._readings.append(Reading(base, offset, item))
         size = int(self._tables.bases[base, 1])
         low, high = self._bounds.of(offset)
-        if not self._copy and (low < 0 or high + item > size):
+        if low < 0 or high + item > size:
             raise ScheduleCapacityError(
                 f"{self._what} may read an element at bytes {_shown(low)} to {_shown(high + item)}, outside "
                 f"the {size} bytes of {self._programs.places.base(base)}",
@@ -198,13 +202,9 @@ class _Run:
         return form
 
     def _require(self, form: Form, low: int, high: int) -> None:
-        self._learn(form, low, high)
+        self._bounds.learn(form, low, high)
         if not self._copy and not self._conditions:
             self._programs.known(form, low, high, self._loop)
-
-    def _learn(self, form: Form, low: int, high: int) -> None:
-        if not self._copy:
-            self._bounds.learn(form, low, high)
 
     @property
     def _what(self) -> str:

@@ -29,6 +29,8 @@ FLOORDIV, MOD, MIN, MAX, MUL = range(5)
 INT64 = (-(2**63), 2**63 - 1)
 FAR = 2**1000
 """The open end of an interval: no sum of int64 terms, scaled or not, reaches as far."""
+_ROUNDS = 2
+"""How often facts are combined with each other."""
 _DEPTH = 8
 """How many nested operations are followed before their plain interval is taken."""
 
@@ -124,6 +126,13 @@ class Bounds:
         for const, first, end, low, high in tables.guards.tolist():
             bounds.learn(form_of(tables, const, first, end), low, high)
         bounds.settle()
+        for scalar, (low, high) in sorted(bounds._scalars.items()):
+            if low > high:
+                raise MalformedTableError(
+                    f"no value of launch scalar {scalar} satisfies the guards: it must be at least {low} and "
+                    f"at most {high}",
+                    span=NO_SPAN,
+                )
         return bounds
 
     def further(self) -> Bounds:
@@ -147,6 +156,22 @@ class Bounds:
         for scalar in [*sorted(own), *self.symbols.computed]:
             self._known(scalar)
 
+    def combine(self) -> None:
+        """Narrow each scalar by what is known of sums that it is in: `b ≤ 8` and `b − a ≥ 1` say `a ≤ 7`."""
+        for _ in range(_ROUNDS):
+            for terms, (low, high) in self._facts.items():
+                for scalar, factor in terms if len(terms) > 1 else ():
+                    rest = self._terms(tuple(term for term in terms if term[0] != scalar), _DEPTH)
+                    by_sum = _divide((low - rest[1], high - rest[0]), factor)
+                    self._scalars[scalar] = _meet(self._known(scalar), by_sum)
+            self._memo.clear()
+
+    @property
+    def possible(self) -> bool:
+        """Whether nothing shows that the facts exclude each other."""
+        intervals = [self._terms(terms, _DEPTH) for terms in self._facts]
+        return all(low <= high for low, high in [*intervals, *self._scalars.values()])
+
     def of(self, form: Form) -> Interval:
         """The smallest and the largest value proved for `form`, both inclusive."""
         low, high = self._terms(form.terms, _DEPTH)
@@ -169,19 +194,8 @@ class Bounds:
 
     def _known(self, scalar: int) -> Interval:
         if scalar not in self._scalars:
-            interval = _meet(self._by_itself(scalar), self._fact(((scalar, 1),)))
-            self._scalars[scalar] = self._some(scalar, interval)
+            self._scalars[scalar] = _meet(self._by_itself(scalar), self._fact(((scalar, 1),)))
         return self._scalars[scalar]
-
-    def _some(self, scalar: int, interval: Interval) -> Interval:
-        if interval[0] > interval[1]:
-            what = "launch scalar" if scalar < self.symbols.launch else "late scalar"
-            raise MalformedTableError(
-                f"no value of {what} {scalar} satisfies the guards: it must be at least {interval[0]} "
-                f"and at most {interval[1]}",
-                span=NO_SPAN,
-            )
-        return interval
 
     def _by_itself(self, scalar: int) -> Interval:
         """The interval of a scalar without the facts about it."""

@@ -18,6 +18,7 @@ in every iteration, and no iteration may begin with one before the last is done 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -93,7 +94,7 @@ def taken(
     prints: Footprints,
     written: Mask,
     happened: Clock,
-    bounds: Bounds,
+    bounds: Sequence[Bounds],
     places: Occurrences,
 ) -> None:
     """Raise unless local tensors with common bytes take turns, each pair in one direction."""
@@ -233,7 +234,9 @@ class _Pairing:
         return np.unique(np.divmod(self.keys, self._bases))
 
 
-def _meeting(tables: Tables, prints: Footprints, written: Mask, bounds: Bounds, open_: _Pairing) -> Pairs:
+def _meeting(
+    tables: Tables, prints: Footprints, written: Mask, bounds: Sequence[Bounds], open_: _Pairing
+) -> Pairs:
     """Pairs of footprints, of tensors paired in `open_`, that share bytes of the arena; lower base first."""
     index = np.flatnonzero(np.isin(prints.base, open_.members))
     base = prints.base[index]
