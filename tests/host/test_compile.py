@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mpmd
-from mpmd import Const, In, Out, f32, i32
+from mpmd import Const, In, InOut, Out, f32, i32
 from mpmd.errors import ArgumentError
 from mpmd.runtime.load import Executable
 
@@ -43,9 +43,9 @@ def compiles(monkeypatch):
     traces: list[str] = []
     original = mpmd.pipeline.trace
 
-    def counted(function, specs):
+    def counted(function, *types):
         traces.append(function.__name__)
-        return original(function, specs)
+        return original(function, *types)
 
     monkeypatch.setattr(mpmd.pipeline, "trace", counted)
     return traces
@@ -139,3 +139,24 @@ def test_stages_are_dumped_where_the_environment_says(tmp_path, monkeypatch):
     names = {path.name for path in folder.iterdir()}
     assert names >= {"program.txt", "schedule.txt", "tables.bin", compiled.source.files[0][0]}
     assert (folder / "tables.bin").read_bytes() == compiled.source.tables
+
+
+def repeated(count):
+    @mpmd.kernel
+    def powers(x: InOut[f32, N], y: InOut[f32, N]):
+        for _ in mpmd.loop(count):
+            for t in mpmd.tiles(N, 8):
+                scale(x[t], FACTOR, y[t])
+            scale(y[1:], 0.5, x[: N - 1])
+
+    return mpmd.compile(powers, mpmd.spec(f32, 24), mpmd.spec(f32, 24), cores=2)
+
+
+def test_a_thousand_iterations_are_compiled_as_two_are():
+    """Law: a loop's body is in the graph, the steps, the text and the proof once."""
+    two, many = repeated(2), repeated(1000)
+    assert len(two.graph) == len(many.graph) == 4
+    assert two.source.files == many.source.files
+    assert len(two.source.tables) == len(many.source.tables)
+    assert two.certificate.accesses == many.certificate.accesses
+    assert two.certificate.overlaps == many.certificate.overlaps
