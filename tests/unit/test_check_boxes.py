@@ -12,6 +12,7 @@ from table_builder import build
 from mpmd.schedule.proof.boxes import Boxes, meet, normalise
 from mpmd.schedule.proof.decode import Column, decode
 from mpmd.schedule.proof.footprints import Footprints
+from mpmd.schedule.proof.late import Knowledge
 from mpmd.schedule.proof.overlap import overlapping
 from mpmd.schedule.proof.scalars import Bounds
 
@@ -19,13 +20,13 @@ Box = tuple[int, int, list[int], list[int]]
 """offset, item, extents, strides in bytes."""
 
 
-NO_SCALARS = (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),)
+NO_SCALARS = Knowledge((), (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),))
 
 
 def fixed(base: Column, boxes: Boxes) -> Footprints:
     """Footprints that no launch scalar moves."""
     zero = np.zeros(len(boxes), np.int64)
-    return Footprints(base, zero, zero, zero - 1, zero > 0, boxes, boxes, ((),), ((),))
+    return Footprints(base, zero, zero, zero, zero - 1, zero > 0, boxes, boxes, ((),), ((),))
 
 
 def contents(box: Box) -> set[int]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import Any, NoReturn
 
 import numpy as np
@@ -43,12 +44,14 @@ _INT64 = np.iinfo(np.int64)
 @dataclass(frozen=True, eq=False)
 class Footprints:
     """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part;
-    `shape` is 0 for fixed extents, else numbers the axes as forms. `loop` is that of the rows that touch it
+    `shape` is 0 for fixed extents, else numbers the axes as forms, and `context` says what is known of
+    them (see `late`) if either is not 0. `loop` is that of the rows that touch it
     (−1: none); `far` ones are of later iterations."""
 
     base: Column
     relation: Column
     shape: Column
+    context: Column
     loop: Column
     far: Mask
     relative: Boxes
@@ -67,6 +70,7 @@ class Footprints:
             base=np.zeros_like(index),
             relation=self.relation[index],
             shape=self.shape[index],
+            context=self.context[index],
             loop=self.loop[index],
             far=self.far[index],
             relative=replace(relative, offset=relative.offset + by),
@@ -147,7 +151,19 @@ def footprints(steps: Straight, held: Contents, places: Occurrences) -> tuple[Ac
     strides = _stack([b.strides for b in blocks], rank, 0)
     boxes = normalise(offset, item, extents, strides)
     loop, far = steps.loop[row], (steps.copy[row] > 0).astype(np.int64)
-    columns = [base, relation, reach, shape, loop, far, boxes.offset, *boxes.extents.T, *boxes.strides.T]
+    context = np.where((relation > 0) | (shape > 0), np.maximum(held.context[row], LAUNCH), LAUNCH)
+    columns = [
+        base,
+        relation,
+        reach,
+        shape,
+        context,
+        loop,
+        far,
+        boxes.offset,
+        *boxes.extents.T,
+        *boxes.strides.T,
+    ]
     first, inverse = _distinct(columns)
     relative = boxes.take(first)
     absolute = _absolute(reach[first], relative, reader.reaches, steps.tables.bases[base[first], 1])
@@ -155,6 +171,7 @@ def footprints(steps: Straight, held: Contents, places: Occurrences) -> tuple[Ac
         base=base[first],
         relation=relation[first],
         shape=shape[first],
+        context=context[first],
         loop=loop[first],
         far=far[first] > 0,
         relative=relative,
@@ -177,7 +194,7 @@ class _Reader:
         self._steps = steps
         self._tables = steps.tables
         self._held = held
-        self._bounds = held.of_context[LAUNCH]
+        self._bounds = held.known.of_context[LAUNCH]
         self._places = places
         self.relations: list[Terms] = [()]
         self.shapes: list[Axes] = [()]
@@ -229,7 +246,7 @@ class _Reader:
 
     def _of_readings(self) -> Iterator[_Block]:
         none = np.zeros((1, 0), np.int64)
-        self._bounds = self._held.of_context[LAUNCH]  # what comes after a reading may pass over the row
+        self._bounds = self._held.known.of_context[LAUNCH]  # what comes after a reading may pass over the row
         for instance, readings in self._held.readings.items():
             for reading in readings:
                 base, offset = (np.array([value]) for value in (reading.base, reading.offset.const))
@@ -267,7 +284,7 @@ class _Reader:
             terms = [self.relations[n] for n in numbers]
             part = replace(part, relation=numbers[1])
             varying = terms[2 : 2 + len(axes)]
-            self._bounds = self._held.of_context[context]
+            self._bounds = self._held.known.of_context[context]
             yield from self._bounded(part, terms[1], varying, axes[:, 1])
 
     def _column(self, starts: Column, words: Column, fixed: Column, source: Column | None = None) -> Column:
@@ -293,8 +310,9 @@ class _Reader:
         if not len(kept):
             return
         block, upper = _select(block, kept), upper[kept]
-        self._in_base(block, upper, offset, varying)
         maybe = int(any(form is not None for form in varying))
+        single = (upper == 1).all(axis=0)  # and then it is 1, where anything is touched at all
+        self._in_base(block, upper, offset, [None if s else f for s, f in zip(single, varying, strict=True)])
         reach, shape = self._reach(offset), self._shape(block, varying)
         yield replace(block, extents=upper, reach=reach, shape=shape, maybe=maybe)
 
@@ -445,10 +463,14 @@ def _absolute(reach: Column, relative: Boxes, reaches: list[_Reach], size: Colum
 
 
 def _freed(boxes: Boxes, reach: _Reach, size: Column) -> Boxes:
-    free = sum(abs(c) * (high - low) for c, low, high in reach.ends)
-    whole = reach.high - reach.low == free <= size.max()
-    if whole and abs(reach.low) < _FARTHEST and all(low <= high for _, low, high in reach.ends):
-        axes = [(abs(c), high - low + 1) for c, low, high in reach.ends]
+    ends = reach.ends
+    free = sum(abs(c) * (high - low) for c, low, high in ends)
+    possible = reach.low <= reach.high and all(low <= high for _, low, high in ends)
+    if possible and reach.high - reach.low <= size.max() and abs(reach.low) < _FARTHEST:
+        axes = [(abs(c), high - low + 1) for c, low, high in ends]
+        if reach.high - reach.low < free:  # they cannot go as far together as each on its own
+            step = gcd(*(c for c, _, _ in ends))
+            axes = [(step, (reach.high - reach.low) // step + 1)]
         extents = np.concatenate([boxes.extents[:, 1:], _rows([n for _, n in axes], len(boxes))], axis=1)
         strides = np.concatenate([boxes.strides[:, 1:], _rows([c for c, _ in axes], len(boxes))], axis=1)
         return normalise(boxes.offset + reach.low, boxes.extents[:, 0], extents, strides)

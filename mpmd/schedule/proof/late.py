@@ -20,11 +20,24 @@ from mpmd.schedule.proof.straight import FLAG, Straight
 
 
 @dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What may be relied on: `of_context[c]` by a row in context `c` where it is run; `among[loop]` by any
+    two rows of a loop, in launches that do not end early (−1, the last: of straight code, or any two)."""
+
+    of_context: tuple[Bounds, ...]
+    among: tuple[Bounds, ...]
+
+    def of_two(self, loop: int, one: int, other: int) -> Bounds:
+        """What two rows may rely on, in contexts `one` and `other`, where both are run."""
+        contexts = sorted({one, other} - {LAUNCH})
+        return self.among[loop].together(*(self.of_context[c] for c in contexts))
+
+
+@dataclass(frozen=True, eq=False)
 class Contents:
     """Per instance `words[word_ptr[i]:word_ptr[i + 1]]`, to which `patches` (word, scalar, coefficient) add.
 
-    `of_context[context[i]]` has what the instance may rely on, `among[loop]` what two of one loop may (−1,
-    the last, for straight code, and for any two). `readings` and
+    `known` says what the instance may rely on, by `context[i]`. `readings` and
     `conditions` (the row is not run unless each is > 0) are given for instances that have some.
     """
 
@@ -32,8 +45,7 @@ class Contents:
     words: Column
     patches: list[tuple[int, int, int]]
     context: Column
-    of_context: tuple[Bounds, ...]
-    among: tuple[Bounds, ...]
+    known: Knowledge
     readings: dict[int, tuple[Reading, ...]]
     conditions: dict[int, tuple[Form, ...]]
 
@@ -64,7 +76,7 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
             conditions[instance] = finished.conditions
     of_context = tuple(programs.contexts)
     among = tuple(programs.among(loop) for loop in [*range(len(loops)), STRAIGHT])
-    return Contents(word_ptr, words, patches, context, of_context, among, readings, conditions)
+    return Contents(word_ptr, words, patches, context, Knowledge(of_context, among), readings, conditions)
 
 
 def _late(steps: Straight) -> Column:

@@ -9,7 +9,7 @@ matrix's columns would all overlap, over their places modulo the row pitch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -18,7 +18,8 @@ import numpy as np
 from mpmd.schedule.proof.boxes import Boxes, Mask, meet
 from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.footprints import Footprints
-from mpmd.schedule.proof.scalars import Bounds, Form
+from mpmd.schedule.proof.late import Knowledge
+from mpmd.schedule.proof.scalars import Form
 from mpmd.schedule.proof.symbolic import Place, apart
 
 _CHUNK = 1 << 20
@@ -29,13 +30,10 @@ Pairs = tuple[Column, Column]
 Filter = Callable[[Column, Column], Mask]
 
 
-def overlapping(
-    prints: Footprints, written: Mask, bounds: Sequence[Bounds], wanted: Filter | None = None
-) -> Pairs:
+def overlapping(prints: Footprints, written: Mask, known: Knowledge, wanted: Filter | None = None) -> Pairs:
     """All pairs of different footprints of one base that may share a byte and of which one is written.
 
-    `bounds[loop]` holds for two of one loop, `bounds[-1]` for any two. Pairs of far ones are never asked
-    for; `wanted` tells which pairs are, if not all.
+    Pairs of far ones are never asked for; `wanted` tells which pairs are, if not all.
     """
     if wanted is None and prints.far.any():
         wanted = partial(_not_both, prints.far)
@@ -43,23 +41,37 @@ def overlapping(
     kept = np.ones(len(a), np.bool_)
     open_ = (prints.relation != 0) | (prints.shape != 0)
     loop = np.where(prints.loop[a] == prints.loop[b], prints.loop[a], -1)
-    known: dict[tuple[int, Place, Place], bool] = {}
+    judge = _Judge(known)
     for k in np.flatnonzero(open_[a] | open_[b]).tolist():
-        pair = _from_origin(prints.place(int(a[k])), prints.place(int(b[k])))
-        key = int(loop[k]), *pair
-        if key not in known:
-            known[key] = apart(*pair, bounds[key[0]])
-        kept[k] = not known[key]
+        one, other = int(a[k]), int(b[k])
+        contexts = int(prints.context[one]), int(prints.context[other])
+        kept[k] = not judge.apart(int(loop[k]), contexts, prints.place(one), prints.place(other))
     return a[kept], b[kept]
+
+
+class _Judge:
+    """Whether two places are apart; asked once for each two that differ."""
+
+    def __init__(self, known: Knowledge) -> None:
+        self._known = known
+        self._seen: dict[tuple[object, ...], bool] = {}
+
+    def apart(self, loop: int, contexts: tuple[int, int], a: Place, b: Place) -> bool:
+        """First by what any two rows may rely on, the same for many pairs, then by what these two may."""
+        pair = replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
+        key = loop, *pair
+        if key not in self._seen:
+            self._seen[key] = apart(*pair, self._known.among[loop])
+        if self._seen[key] or not any(contexts):
+            return self._seen[key]
+        key = loop, *contexts, *pair
+        if key not in self._seen:
+            self._seen[key] = apart(*pair, self._known.of_two(loop, *contexts))
+        return self._seen[key]
 
 
 def _not_both(mask: Mask, a: Column, b: Column) -> Mask:
     return ~(mask[a] & mask[b])
-
-
-def _from_origin(a: Place, b: Place) -> tuple[Place, Place]:
-    """The two moved together so that equal pairs are seen to be equal."""
-    return replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
 
 
 def _overlapping_boxes(prints: Footprints, written: Mask, wanted: Filter | None) -> Pairs:

@@ -31,6 +31,8 @@ FAR = 2**1000
 """The open end of an interval: no sum of int64 terms, scaled or not, reaches as far."""
 _ROUNDS = 2
 """How often facts are combined with each other."""
+_FEW = 32
+"""Facts up to this number are tried on every sum."""
 _DEPTH = 8
 """How many nested operations are followed before their plain interval is taken."""
 
@@ -139,6 +141,15 @@ class Bounds:
         """The same, to which more can be added without a change to this."""
         return Bounds(self.symbols, self)
 
+    def together(self, *others: Bounds) -> Bounds:
+        """The same, and the facts that others have of their own."""
+        joined = self.further()
+        joined.rising = self.rising
+        for terms, interval in (fact for other in others for fact in other._facts.items()):
+            joined._facts[terms] = _meet(joined._facts.get(terms, (-FAR, FAR)), interval)
+        joined.combine()
+        return joined
+
     def learn(self, form: Form, low: int, high: int) -> None:
         """From now on `low ≤ form ≤ high`."""
         if not form.terms:
@@ -228,7 +239,22 @@ class Bounds:
         interval = _meet((low, high), (min(ends), max(ends)))
         if self.rising is not None:
             interval = _meet(interval, self.rising.of(terms, self._known))
+        if depth == _DEPTH and len(self._facts) <= _FEW:
+            interval = _meet(interval, self._by_facts(terms))
         return _meet(interval, self._followed(terms, depth)) if depth else interval
+
+    def _by_facts(self, terms: Terms) -> Interval:
+        """Bounds by what is known of a part of the sum (times a number) and of the rest."""
+        interval = -FAR, FAR
+        factors = dict(terms)
+        for part, known in self._facts.items():
+            for scalar, of_part in part if len(part) > 1 else ():
+                factor = factors.get(scalar, 0)
+                if factor and factor % of_part == 0:
+                    times = factor // of_part
+                    rest = Form(0, terms).plus(Form(0, part), -times)
+                    interval = _meet(interval, _widen(self._terms(rest.terms, 0), known, times))
+        return interval
 
     def _followed(self, terms: Terms, depth: int) -> Interval:
         """Bounds by replacing the last operation among the terms by its operands."""

@@ -42,9 +42,17 @@ def _apart(gap: Form, a: Axes, b: Axes, bounds: Bounds) -> bool:
     """Whether `gap + (a byte of b) − (a byte of a)` is never zero."""
     if _misses(gap, _span(a), _span(b), bounds):
         return True
-    pitch = max((stride for stride, _ in (*a, *b)), default=1)
-    if pitch == 1:
-        return False
+    strides = sorted({stride for stride, _ in (*a, *b) if stride > 1}, reverse=True)
+    for at, pitch in enumerate(strides):
+        if any(stride % pitch for stride in strides[:at]):
+            break
+        if _apart_at(pitch, gap, a, b, bounds):
+            return True
+    return False
+
+
+def _apart_at(pitch: int, gap: Form, a: Axes, b: Axes, bounds: Bounds) -> bool:
+    """The same, seen one pitch at a time."""
     along_a, within_a = _split(a, pitch)
     along_b, within_b = _split(b, pitch)
     for nearest in (gap.const % pitch, gap.const % pitch - pitch):
@@ -73,14 +81,14 @@ def _span(axes: Axes) -> Form:
 
 
 def _split(axes: Axes, pitch: int) -> tuple[Form, Axes]:
-    """The last index along axes with this stride, and the other axes.
+    """The last index along axes with this stride or multiples of it, and the other axes.
 
     An axis of fixed extent that goes beyond the pitch in steps that divide it is cut into whole pitches.
     """
     along, within = Form(0), []
     for stride, extent in axes:
-        if stride == pitch:
-            along = along.plus(extent.plus(_ONE, -1))
+        if stride % pitch == 0:
+            along = along.plus(extent.plus(_ONE, -1), stride // pitch)
         elif not extent.terms and pitch % stride == 0 and stride * extent.const > pitch:
             along = along.plus(Form(-(-stride * extent.const // pitch) - 1))
             within.append((stride, Form(pitch // stride)))

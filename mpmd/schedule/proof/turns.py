@@ -18,7 +18,6 @@ in every iteration, and no iteration may begin with one before the last is done 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -30,9 +29,9 @@ from mpmd.schedule.proof.anew import made_anew
 from mpmd.schedule.proof.boxes import Mask
 from mpmd.schedule.proof.decode import RUN, Column, Tables
 from mpmd.schedule.proof.footprints import Accesses, Footprints
+from mpmd.schedule.proof.late import Knowledge
 from mpmd.schedule.proof.occurrences import Occurrences
 from mpmd.schedule.proof.overlap import Pairs, overlapping
-from mpmd.schedule.proof.scalars import Bounds
 from mpmd.schedule.proof.straight import Straight
 
 Clock = npt.NDArray[np.int32]
@@ -94,7 +93,7 @@ def taken(
     prints: Footprints,
     written: Mask,
     happened: Clock,
-    bounds: Sequence[Bounds],
+    known: Knowledge,
     places: Occurrences,
 ) -> None:
     """Raise unless local tensors with common bytes take turns, each pair in one direction."""
@@ -109,7 +108,7 @@ def taken(
     open_ = _Pairing(len(steps.tables.bases), one[~apart], two[~apart])
     if not len(open_.keys):
         return
-    a, b = _meeting(steps.tables, prints, written, bounds, open_)
+    a, b = _meeting(steps.tables, prints, written, known, open_)
     every, writes = _uses_of_prints(accesses, len(prints), rows)
     forward, backward = _directions(every, writes, a, b)
     witness = _Witness(rows, accesses, prints, places)
@@ -234,9 +233,7 @@ class _Pairing:
         return np.unique(np.divmod(self.keys, self._bases))
 
 
-def _meeting(
-    tables: Tables, prints: Footprints, written: Mask, bounds: Sequence[Bounds], open_: _Pairing
-) -> Pairs:
+def _meeting(tables: Tables, prints: Footprints, written: Mask, known: Knowledge, open_: _Pairing) -> Pairs:
     """Pairs of footprints, of tensors paired in `open_`, that share bytes of the arena; lower base first."""
     index = np.flatnonzero(np.isin(prints.base, open_.members))
     base = prints.base[index]
@@ -244,7 +241,7 @@ def _meeting(
     def wanted(i: Column, j: Column) -> Mask:
         return open_.contains(base[i], base[j])
 
-    a, b = overlapping(prints.together(index, tables.bases[base, 2]), written[index], bounds, wanted)
+    a, b = overlapping(prints.together(index, tables.bases[base, 2]), written[index], known, wanted)
     swapped = base[a] > base[b]
     return index[np.where(swapped, b, a)], index[np.where(swapped, a, b)]
 
