@@ -6,8 +6,8 @@ Not here: orders other than this one (`clocks` finds what they have in common).
 
 Counters only grow, and who has come to a meeting waits there, so a step that can happen stays able to:
 running each core as far as it goes, in any turn, gets stuck exactly when some execution does. A loop ends
-if one iteration does, since that leaves every counter where the next one needs it. A drain holds nobody
-up: its items wait for nothing.
+if one iteration does, since that leaves every counter where the next one needs it; what signals of later
+iterations would let go on, nothing does in the last one. A drain holds nobody up: its items wait for nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Gang = tuple[int, ...]
 
 def extension(tables: Straight, gangs: Sequence[Gang], places: Occurrences) -> list[int]:
     """All steps in an order in which they can happen; the steps of one barrier are neighbours."""
-    op, a, b = tables.op.tolist(), tables.a.tolist(), tables.b.tolist()
+    op, a, b = tables.op.tolist(), tables.a.tolist(), np.where(tables.endless, 0, tables.b).tolist()
     end = tables.core_ptr[1:].tolist()
     at = tables.core_ptr[:-1].tolist()
     counter = [0] * tables.events

@@ -32,7 +32,8 @@ FLAG = -1
 @dataclass(frozen=True, eq=False)
 class Straight:
     """Per step `op`, `a` and `b`, the step of the tables that it is from, its loop (−1) and copy. `a` of a
-    RUN is an instance, of a DRAIN one turn of a drain, whose items are instances.
+    RUN is an instance, of a DRAIN one turn of a drain, whose items are instances. A signal that is `endless`
+    stands for those of any iterations after the copies, which need not exist.
 
     Instances are numbered in program order: `row`, the loop it is in (−1) and the copy of its body.
     """
@@ -45,6 +46,7 @@ class Straight:
     step: Column
     step_loop: Column
     step_copy: Column
+    endless: npt.NDArray[np.bool_]
     row: Column
     loop: Column
     copy: Column
@@ -115,16 +117,17 @@ def straight(tables: Tables, found: Structure, loops: Sequence[Iterations]) -> S
     np.add.at(total, a[op == SIGNAL], b[op == SIGNAL])
     drain_ptr, drain_items = _drains(tables, found, loops, instances)
     return Straight(
-        tables, core_ptr, op, a, b, steps.step[kept], steps.loop[kept], steps.copy[kept], instances.row,
-        instances.loop, instances.copy, drain_ptr, drain_items, total,
+        tables, core_ptr, op, a, b, steps.step[kept], steps.loop[kept], steps.copy[kept],
+        steps.becomes[kept] == _ENDLESS, instances.row, instances.loop, instances.copy,
+        drain_ptr, drain_items, total,
     )  # fmt: skip
 
 
 def _as_it_is(t: Tables) -> Straight:
     steps, rows = np.zeros(len(t.op), np.int64), np.zeros(t.rows, np.int64)
     return Straight(
-        t, t.core_ptr, t.op, t.a, t.b, np.arange(len(t.op)), steps - 1, steps, np.arange(t.rows), rows - 1,
-        rows, t.drain_ptr, t.drain_rows, t.event_total,
+        t, t.core_ptr, t.op, t.a, t.b, np.arange(len(t.op)), steps - 1, steps, steps > 0, np.arange(t.rows),
+        rows - 1, rows, t.drain_ptr, t.drain_rows, t.event_total,
     )  # fmt: skip
 
 
