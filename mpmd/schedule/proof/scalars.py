@@ -289,7 +289,7 @@ class Bounds:
 
     def _operated(self, op: int, lhs: Form, rhs: Form) -> Interval:
         """The interval of a derived scalar."""
-        a, b = self.of(lhs), self.of(rhs)
+        a, b = (self._form(operand, _DEPTH - 1) for operand in (lhs, rhs))
         if op == MIN:
             return min(a[0], b[0]), min(a[1], b[1])
         if op == MAX:
