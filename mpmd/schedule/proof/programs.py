@@ -137,8 +137,8 @@ class _Run:
         self._readings: list[Reading] = []
         self._conditions: list[Form] = []
         if self._loop >= 0:
-            loop = programs.loops[self._loop]
-            self._bounds.learn(loop.count.plus(loop.index[self._copy], -1), 1, FAR)
+            for fact in programs.loops[self._loop].facts[self._copy]:
+                self._bounds.learn(*fact)
 
     def finished(self, program: int) -> Finished:
         t = self._tables

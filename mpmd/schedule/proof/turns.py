@@ -234,8 +234,11 @@ class _Pairing:
 
 
 def _meeting(tables: Tables, prints: Footprints, written: Mask, known: Knowledge, open_: _Pairing) -> Pairs:
-    """Pairs of footprints, of tensors paired in `open_`, that share bytes of the arena; lower base first."""
-    index = np.flatnonzero(np.isin(prints.base, open_.members))
+    """Pairs of footprints, of tensors paired in `open_`, that share bytes of the arena; lower base first.
+
+    Not those of later iterations, which `_across_iterations` has looked at.
+    """
+    index = np.flatnonzero(np.isin(prints.base, open_.members) & ~prints.far)
     base = prints.base[index]
 
     def wanted(i: Column, j: Column) -> Mask:
