@@ -79,8 +79,10 @@ class Generated:
 
 
 @st.composite
-def kernels(draw: st.DrawFn, features: Collection[Feature] = NONE, cores: int = 1) -> Generated:
-    """A kernel of 1–6 statements over 2–6 tensors, with loops, views and runtime offsets.
+def kernels(
+    draw: st.DrawFn, features: Collection[Feature] = NONE, *, cores: int = 1, statements: int = 6
+) -> Generated:
+    """A kernel of so many statements at most over 2–6 tensors, with loops, views and runtime offsets.
 
     `cores` are those that a call may ask for.
     """
@@ -98,7 +100,7 @@ def kernels(draw: st.DrawFn, features: Collection[Feature] = NONE, cores: int = 
         scope.text.line(f"{tensor} = mpmd.empty(({tensor.rows}, {tensor.columns}), {tensor.dtype})")
     for tensor in [*local, *written_first]:
         fill(scope, tensor)
-    for _ in range(draw(st.integers(1, 6))):
+    for _ in range(draw(st.integers(1, statements))):
         _statement(scope)
     directions = {t.name: "Out" if t in written_first else "InOut" for t in arguments}
     annotations = {t.name: f"{directions[t.name]}[{t.dtype}, {t.rows}, {t.columns}]" for t in arguments}

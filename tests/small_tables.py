@@ -8,13 +8,11 @@ Not here: what the tables can do (`state_search.py`).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from tests.tables import BARRIER, DRAIN, END, LOOP, RUN, SIGNAL, WAIT, Sections, Step
-from tests.unit.table_builder import Access, local, sections
+from tests.unit.table_builder import Access, Loop, Ring, Sum, iteration, register, sections
 
 CELLS = 3
 MOST = 4
@@ -52,14 +50,15 @@ class _Draft:
     cores: list[list[Step]]
     rows: list[Accesses] = field(default_factory=list)
     moving: set[int] = field(default_factory=set)  # rows whose first access moves with the iteration
-    event_loop: list[int] = field(default_factory=list)
+    shifted: set[int] = field(default_factory=set)  # and with the scalar
     drains: list[list[int]] = field(default_factory=list)
     uses: list[tuple[int, int, int, int]] = field(default_factory=list)
     rings: list[tuple[int, int, int]] = field(default_factory=list)  # producer, consumer, depth
     count: int = 0
     symbolic: bool = False
-    """Whether the count is a scalar of the launch, of which a guard says that it is at most `MOST`."""
-    barriers_in_loop: int = 0
+    """Whether there is a scalar of the launch, at most `MOST` by a guard; it is the count of the loop."""
+    has_loop: bool = False
+    events: int = 0
 
     def row(self, may: May, *, loop: int = -1) -> int:
         """A new row: one access or two, some of which move in a loop. Where many run at once, it is small."""
@@ -74,6 +73,8 @@ class _Draft:
             accesses = [self._local(access) for access in accesses]
         elif loop >= 0 and rng.random() < 0.4:
             self.moving.add(len(self.rows))
+        elif loop < 0 and self.symbolic and rng.random() < 0.3:
+            self.shifted.add(len(self.rows))
         self.rows.append(accesses)
         return len(self.rows) - 1
 
@@ -90,7 +91,7 @@ class _Draft:
 
 def random_tables(rng: random.Random, may: May) -> Sections:
     """Some straight code, perhaps a loop, and some straight code."""
-    draft = _Draft(rng, [[] for _ in range(rng.choice([2, 2, 2, 3]))])
+    draft = _Draft(rng, [[] for _ in range(rng.choice([2, 2, 2, 3]))], symbolic=rng.random() < 0.3)
     barriers = 0
     if not may.loop:
         barriers += _straight(draft, may, rng.randint(4, 9), 0)
@@ -123,8 +124,8 @@ def _straight(draft: _Draft, may: May, steps: int, barriers: int) -> int:
 
 def _loop(draft: _Draft, may: May, steps: int) -> None:
     draft.count = draft.rng.randint(0, MOST)
-    draft.symbolic = draft.rng.random() < 0.3
-    bodies, draft.barriers_in_loop = _phase(draft, may, steps, 0, 0)
+    draft.has_loop = True
+    bodies, _ = _phase(draft, may, steps, 0, 0)
     for steps_of, body in zip(draft.cores, bodies, strict=True):
         steps_of += [(LOOP, 0, 0, -1), *body, (END, 0, len(body), -1)]
 
@@ -132,7 +133,7 @@ def _loop(draft: _Draft, may: May, steps: int) -> None:
 def _phase(draft: _Draft, may: May, count: int, loop: int, barriers: int) -> tuple[list[list[Step]], int]:
     """What each core does in straight code (loop −1) or in one iteration."""
     rng = draft.rng
-    first_row, first_event = len(draft.rows), len(draft.event_loop)
+    first_row, first_event = len(draft.rows), draft.events
     events = rng.randint(1, 3)
     bodies: list[list[Step]] = [[] for _ in draft.cores]
     met = 1 if rng.random() < 0.2 else 0
@@ -164,7 +165,7 @@ def _matched(draft: _Draft, bodies: list[list[Step]], first: int, end: int, loop
     waited = {s[1] for body in bodies for s in body if s[0] == WAIT}
     kept = sorted(e for e in waited if total.get(e))
     number = {e: first + n for n, e in enumerate(kept)}
-    draft.event_loop += [loop] * len(kept)
+    draft.events += len(kept)
     carried = {e: loop >= 0 and rng.random() < 0.5 for e in kept}
     result: list[list[Step]] = []
     for body in bodies:
@@ -207,6 +208,7 @@ def _renumbered(draft: _Draft, bodies: list[list[Step]], first: int) -> list[lis
     rows = dict(zip(number, draft.rows[first:], strict=True))
     draft.rows[first:] = [rows[row] for row in sorted(rows)]
     draft.moving = {place.get(row, row) for row in draft.moving}
+    draft.shifted = {place.get(row, row) for row in draft.shifted}
     return [[(op, place[a] if op == RUN else a, b, r) for op, a, b, r in body] for body in bodies]
 
 
@@ -214,45 +216,34 @@ def _renumbered(draft: _Draft, bodies: list[list[Step]], first: int) -> list[lis
 
 
 def _sections(draft: _Draft) -> Sections:
-    rows = [
-        [
-            Access(mode, local(-1 - base) if base < 0 else base, first, (cells,))
-            for mode, base, first, cells in row
-        ]
-        for row in draft.rows
+    counted = Sum(0, {0: 1}) if draft.symbolic else draft.count
+    return sections(
+        cores=draft.cores,
+        rows=[_accesses(draft, row) for row in range(len(draft.rows))],
+        arguments=[ARGUMENT],
+        tensors=PLACES,
+        arena=ARENA + SLOT * sum(depth for _, _, depth in draft.rings),
+        scalars=int(draft.symbolic),
+        guards=[(Sum(0, {0: 1}), 0, MOST)] if draft.symbolic else [],
+        loops=[Loop(counted)] if draft.has_loop else [],
+        late={row: [iteration()] for row in sorted(draft.moving)},
+        drains=draft.drains,
+        rings=list(_rings(draft.rings)),
+        uses=draft.uses,
+    )
+
+
+def _accesses(draft: _Draft, row: int) -> list[Access]:
+    """The first access moves by the iteration, or by the scalar, where the row does."""
+    terms = {register(0): 1} if row in draft.moving else {0: 1} if row in draft.shifted else {}
+    return [
+        Access(mode, base, Sum(first, terms) if terms and not n else first, (cells,))
+        for n, (mode, base, first, cells) in enumerate(draft.rows[row])
     ]
-    end = ARENA + SLOT * sum(depth for _, _, depth in draft.rings)
-    made = sections(cores=draft.cores, rows=rows, arguments=[ARGUMENT], tensors=PLACES, arena=end)
-    made.events = len(draft.event_loop)
-    made.event_loop = _column(draft.event_loop)
-    made.terms = np.array([[0, 1]], np.int64)  # one times the scalar, or one times the first register
-    if any(step[0] == LOOP for step in draft.cores[0]):
-        count = (0, 0, 1) if draft.symbolic else (draft.count, 0, 0)
-        made.loops = np.array([[*count, -1, 0, 0, draft.barriers_in_loop, 0]], np.int64)
-    if draft.symbolic:
-        made.scalars = 1
-        made.guards = np.array([[0, 0, 1, 0, MOST]], np.int64)
-        made.terms = np.array([[0, 1], [1, 1]], np.int64)
-    if draft.moving:  # op 0 gives the iteration, op 1 adds it to the OFFSET of the first access
-        last = len(made.terms)
-        made.ops = np.array([[5, 0, 0, 0, 0, 0, 0, 0], [9, 1, 0, last - 1, last, 0, 0, 0]], np.int64)
-        made.program_ptr = _column([0, 2])
-        made.row_program = _column([0 if row in draft.moving else -1 for row in range(len(rows))])
-    made.drain_ptr = _column([0, *np.cumsum([len(d) for d in draft.drains], dtype=np.int64).tolist()])
-    made.drain_rows = _column([row for drain in draft.drains for row in drain])
-    made.rings = np.array(_rings(draft.rings), np.int64).reshape(-1, 6)
-    made.uses = np.array(draft.uses, np.int64).reshape(-1, 4)
-    return made
 
 
-def _rings(drawn: Sequence[tuple[int, int, int]]) -> list[tuple[int, ...]]:
-    rings: list[tuple[int, ...]] = []
+def _rings(drawn: Sequence[tuple[int, int, int]]) -> Iterator[Ring]:
     start = ARENA
     for producer, consumer, depth in drawn:
-        rings.append((producer, consumer, SLOT, depth, start, 0))
+        yield Ring(producer, consumer, depth, start, SLOT)
         start += SLOT * depth
-    return rings
-
-
-def _column(values: Sequence[int]) -> np.ndarray:
-    return np.array(values, np.int64).reshape(-1, 1)

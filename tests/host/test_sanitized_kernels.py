@@ -20,27 +20,31 @@ from mpmd.lang.kernel.signature import flattened
 from mpmd.pipeline import arguments
 from mpmd.runtime.standalone import build_standalone, run_standalone
 from tests.generate import Generated, kernels
+from tests.generation.scope import ALL
 from tests.host.example_kernels import arrays_for, decode_specs
 from tests.host.sanitizers import skip_without
 
 ENVIRONMENT = os.environ | {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"}
 CORES = 3
-RANDOM_SEED = 20
+LAUNCHES = 2
+RANDOM_SEED = 42
+QUICK = ("-O1", "-g0")
+"""Sanitizers see the same accesses, and the compiler needs a fraction of the time."""
 
 
-@pytest.mark.parametrize("sanitize", ["thread", "address"])
-def test_random_kernels(tmp_path_factory: pytest.TempPathFactory, sanitize: str) -> None:
+@pytest.mark.parametrize(("sanitize", "examples"), [("thread", 3), ("address", 2)])
+def test_random_kernels(tmp_path_factory: pytest.TempPathFactory, sanitize: str, examples: int) -> None:
     skip_without(sanitize)
 
     @seed(RANDOM_SEED)
     @settings(
-        max_examples=4,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=kernels())
+    @given(case=kernels(ALL, cores=CORES, statements=3))
     def check(case: Generated) -> None:
         _sanitized_equals_evaluator(case, tmp_path_factory.mktemp("program"), sanitize)
 
@@ -48,11 +52,14 @@ def test_random_kernels(tmp_path_factory: pytest.TempPathFactory, sanitize: str)
 
 
 def _sanitized_equals_evaluator(case: Generated, folder: Path, sanitize: str) -> None:
-    compiled = mpmd.compile(case.define(), *case.arrays.values(), *case.scalars.values(), cores=CORES)
+    kernel = case.define()
+    compiled = mpmd.compile(kernel, *case.arguments(kernel, case.arrays), cores=CORES)
     expected = case.copies()
-    evaluate(compiled.program, {**expected, **case.scalars}, tile_sizes=dict(compiled.graph.tiles))
-    program = build_standalone(compiled.source, folder, sanitize=sanitize)
-    ended = run_standalone(program, compiled.source, {**case.arrays, **case.scalars}, environment=ENVIRONMENT)
+    for _ in range(LAUNCHES):
+        evaluate(compiled.program, {**expected, **case.scalars}, tile_sizes=dict(compiled.graph.tiles))
+    program = build_standalone(compiled.source, folder, sanitize=sanitize, extra=QUICK)
+    values = {**case.arrays, **case.scalars}
+    ended = run_standalone(program, compiled.source, values, launches=LAUNCHES, environment=ENVIRONMENT)
     assert ended.status == 0, ended.stderr
     for name, array in ended.arrays.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
