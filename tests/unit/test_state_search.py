@@ -50,7 +50,7 @@ OF_LOOPS: dict[type[ScheduleError], str] = {
     UnmatchedWaitError: "a wait asks for something of its own iteration or of the one before",
 }
 OF_DRAINS: dict[type[ScheduleError], str] = {
-    RaceError: "any core may take any item at any time, though only one of them may come to the drain in time",
+    RaceError: "any core may take any item at any time, though only one may come to the drain in time",
 }
 OF_RINGS: dict[type[ScheduleError], str] = {
     RaceError: "the two ends count as unordered, though what is received was sent before",
