@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 
 import mpmd
 from mpmd.lang.evaluate import evaluate
@@ -16,6 +16,8 @@ from tests.generation.scope import ALL, Feature
 
 PIECES = {Feature.RUNTIME, Feature.SPLIT, Feature.SEGMENTS}
 LOOPS = {Feature.LOOP, Feature.UNTIL, Feature.RUNTIME}
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Each step of shrinking would call the compiler: `tests/unit/test_interleavings.py` shrinks for nothing."""
 LAUNCHES = 3
 """Counters and rings go on where the launch before left them."""
 
@@ -32,7 +34,7 @@ LAUNCHES = 3
     ids=["pieces", "loops", "channels", "drains", "all"],
 )
 def test_compiled_equals_evaluator(features: set[Feature], examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
     @given(case=kernels(features, statements=4))
     def check(case: Generated) -> None:
         note(case.source)
