@@ -45,7 +45,7 @@ _INT64 = np.iinfo(np.int64)
 class Footprints:
     """Distinct regions of memory. `relation` is 0 for a fixed offset, else numbers its linear part;
     `shape` is 0 for fixed extents, else numbers the axes as forms, and `context` says what is known of
-    them (see `late`) if either is not 0. `loop` is that of the rows that touch it
+    what decides them (see `late`), if a launch does. `loop` is that of the rows that touch it
     (−1: none); `far` ones are of later iterations."""
 
     base: Column
@@ -151,7 +151,8 @@ def footprints(steps: Straight, held: Contents, places: Occurrences) -> tuple[Ac
     strides = _stack([b.strides for b in blocks], rank, 0)
     boxes = normalise(offset, item, extents, strides)
     loop, far = steps.loop[row], (steps.copy[row] > 0).astype(np.int64)
-    context = np.where((relation > 0) | (shape > 0), np.maximum(held.context[row], LAUNCH), LAUNCH)
+    open_ = (relation > 0) | (shape > 0) | (maybe > 0)
+    context = np.where(open_, np.maximum(held.context[row], LAUNCH), LAUNCH)
     columns = [
         base,
         relation,
@@ -311,8 +312,10 @@ class _Reader:
             return
         block, upper = _select(block, kept), upper[kept]
         maybe = int(any(form is not None for form in varying))
-        single = (upper == 1).all(axis=0)  # and then it is 1, where anything is touched at all
-        self._in_base(block, upper, offset, [None if s else f for s, f in zip(single, varying, strict=True)])
+        single = (upper == 1).all(axis=0)  # what is 1 at most is 1 where anything is touched at all
+        block = replace(block, extents=np.where(single[None, :], 1, block.extents))
+        varying = [None if one else form for one, form in zip(single, varying, strict=True)]
+        self._in_base(block, upper, offset, varying)
         reach, shape = self._reach(offset), self._shape(block, varying)
         yield replace(block, extents=upper, reach=reach, shape=shape, maybe=maybe)
 

@@ -66,7 +66,8 @@ class _Judge:
             return self._seen[key]
         key = loop, *contexts, *pair
         if key not in self._seen:
-            self._seen[key] = apart(*pair, self._known.of_two(loop, *contexts))
+            known = self._known.of_two(loop, *contexts)
+            self._seen[key] = not known.possible or apart(*pair, known)
         return self._seen[key]
 
 

@@ -35,6 +35,8 @@ _FEW = 32
 """Facts up to this number are tried on every sum."""
 _DEPTH = 8
 """How many nested operations are followed before their plain interval is taken."""
+_SHALLOW = 3
+"""The same for what is left of a sum beside a fact."""
 
 Interval = tuple[int, int]
 Terms = tuple[tuple[int, int], ...]
@@ -168,7 +170,13 @@ class Bounds:
             self._known(scalar)
 
     def combine(self) -> None:
-        """Narrow each scalar by what is known of sums that it is in: `b ≤ 8` and `b − a ≥ 1` say `a ≤ 7`."""
+        """Narrow each scalar by what is known of sums that it is in: `b ≤ 8` and `b − a ≥ 1` say `a ≤ 7`.
+
+        What is known of a derived scalar is carried over to its operands: `n // 4 ≥ 1` says `n ≥ 4`.
+        """
+        for terms, interval in list(self._facts.items()):
+            if len(terms) == 1 and (operation := self.symbols.operation(terms[0][0])) is not None:
+                self._carry_over(operation, interval)
         for _ in range(_ROUNDS):
             for terms, (low, high) in self._facts.items():
                 for scalar, factor in terms if len(terms) > 1 else ():
@@ -176,6 +184,19 @@ class Bounds:
                     by_sum = _divide((low - rest[1], high - rest[0]), factor)
                     self._scalars[scalar] = _meet(self._known(scalar), by_sum)
             self._memo.clear()
+
+    def _carry_over(self, operation: Operation, interval: Interval) -> None:
+        """Learn of the operands what the result says of them."""
+        op, lhs, rhs = operation
+        low, high = interval
+        if op == FLOORDIV and not rhs.terms and rhs.const > 0:
+            self.learn(lhs, max(-FAR, low * rhs.const), min(FAR, (high + 1) * rhs.const - 1))
+        for operand, other in ((lhs, rhs), (rhs, lhs)):
+            least, most = self.of(other)
+            if op == MIN:
+                self.learn(operand, low, high if least > high else FAR)
+            elif op == MAX:
+                self.learn(operand, low if most < low else -FAR, high)
 
     @property
     def possible(self) -> bool:
@@ -224,19 +245,18 @@ class Bounds:
     def _terms(self, terms: Terms, depth: int) -> Interval:
         if not terms:
             return 0, 0
-        key = (terms, depth)
+        primitive, factor = _primitive(terms)
+        key = (primitive, depth)
         if key not in self._memo:
-            self._memo[key] = self._bound(terms, depth)
-        return self._memo[key]
+            self._memo[key] = self._bound(primitive, depth)
+        return _times(self._memo[key], factor)
 
     def _bound(self, terms: Terms, depth: int) -> Interval:
-        low = high = 0
+        """Of primitive terms."""
+        interval = 0, 0
         for scalar, factor in terms:
-            ends = [end * factor for end in self._known(scalar)]
-            low, high = low + min(ends), high + max(ends)
-        primitive, factor = _primitive(terms)
-        ends = [end * factor for end in self._fact(primitive)]
-        interval = _meet((low, high), (min(ends), max(ends)))
+            interval = _widen(interval, self._known(scalar), factor)
+        interval = _meet(interval, self._fact(terms))
         if self.rising is not None:
             interval = _meet(interval, self.rising.of(terms, self._known))
         if depth == _DEPTH and len(self._facts) <= _FEW:
@@ -253,7 +273,7 @@ class Bounds:
                 if factor and factor % of_part == 0:
                     times = factor // of_part
                     rest = Form(0, terms).plus(Form(0, part), -times)
-                    interval = _meet(interval, _widen(self._terms(rest.terms, 0), known, times))
+                    interval = _meet(interval, _widen(self._terms(rest.terms, _SHALLOW), known, times))
         return interval
 
     def _followed(self, terms: Terms, depth: int) -> Interval:
@@ -343,8 +363,14 @@ class Rising:
 
 def _widen(interval: Interval, by: Interval, factor: int) -> Interval:
     """The sum of an interval and so many times another one."""
-    ends = by[0] * factor, by[1] * factor
-    return interval[0] + min(ends), interval[1] + max(ends)
+    low, high = _times(by, factor)
+    return interval[0] + low, interval[1] + high
+
+
+def _times(interval: Interval, factor: int) -> Interval:
+    """So many times an interval. One without numbers, its low end above the high one, stays one."""
+    low, high = interval if factor > 0 else interval[::-1]
+    return low * factor, high * factor
 
 
 def _meet(a: Interval, b: Interval) -> Interval:

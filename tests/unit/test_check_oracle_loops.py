@@ -1,0 +1,237 @@
+"""The checker agrees with an exhaustive exploration of loops, drains and channels, on small tables.
+
+A table has a count that the launch gives, from 0 to a few; every iteration is written out and all
+interleavings are looked at, for each count. What is proved holds for all of them; what is refused is
+broken for some, but where `proof` says that it refuses more.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from table_builder import (
+    Access,
+    Loop,
+    Ring,
+    Sum,
+    barrier,
+    build,
+    drain,
+    iteration,
+    loop,
+    receives,
+    register,
+    run,
+    sends,
+    signal,
+    wait,
+)
+from table_search import BARRIER, DRAIN, RUN, SIGNAL, WAIT, Act, Search
+
+from mpmd.errors import DeadlockError, ProgramOrderError, RaceError, UnmatchedWaitError
+from mpmd.machine import Machine, Primitive
+from mpmd.schedule.check import check
+from tests.tables import Step
+
+COUNTER = Primitive("counter", 100, 1000, 1e-7, 1e-7)
+MACHINE = Machine("test", 8, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**30, 1e-7, 32, COUNTER)
+MOST = 4
+CELLS = 3
+STRIDE = 2
+"""What an access moves by from one iteration to the next, if it does."""
+BYTES = CELLS + STRIDE * (MOST - 1)
+
+Use = tuple[int, int, int, int]
+"""mode, first cell, cells, by how many cells the access moves in each iteration."""
+
+
+@dataclass(frozen=True)
+class Small:
+    """Bodies per core, rows in the loop, the items of drains, rows that pass a token to each other."""
+
+    bodies: list[list[Step]]
+    rows: list[list[Use]]
+    items: list[list[int]] = field(default_factory=list)
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+
+    def tables(self) -> bytes:
+        rows = [
+            [Access(mode, 0, Sum(first, {register(0): move}) if move else first, (cells,))
+             for mode, first, cells, move in row]
+            for row in self.rows
+        ]  # fmt: skip
+        moving = {n: [iteration()] for n, row in enumerate(self.rows) if any(use[3] for use in row)}
+        core = {step[1]: c for c, body in enumerate(self.bodies) for step in body if step[0] == 0}
+        return build(
+            cores=[loop(0, *body) for body in self.bodies],
+            rows=rows,
+            arguments=[BYTES],
+            scalars=1,
+            guards=[(Sum(0, {0: 1}), 0, MOST)],
+            loops=[Loop(Sum(0, {0: 1}))],
+            late=moving,
+            drains=self.items,
+            rings=[Ring(core[a], core[b], 1, 128 * n) for n, (a, b) in enumerate(self.pairs)],
+            uses=[use for n, (a, b) in enumerate(self.pairs) for use in (sends(a, n, 1), receives(b, n, 1))],
+        )
+
+    def search(self, count: int) -> Search:
+        """All iterations, one after the other."""
+        size = len(self.rows)
+        totals: dict[int, int] = {}
+        for op, a, b, _ in (step for body in self.bodies for step in body):
+            if op == 1:
+                totals[a] = totals.get(a, 0) + b
+
+        def act(step: Step, i: int) -> Act:
+            op, a, b, _ = step
+            numbers = {
+                0: (RUN, i * size + a, 0),
+                1: (SIGNAL, a, b),
+                2: (WAIT, a, i * totals.get(a, 0) + b),
+                3: (BARRIER, a, 0),
+                6: (DRAIN, i * len(self.items) + a, 0),
+            }
+            return numbers[op]
+
+        cores = [[act(step, i) for i in range(count) for step in body] for body in self.bodies]
+        drains = [[i * size + row for row in items] for i in range(count) for items in self.items]
+        gangs = {
+            i * size + one: [i * size + other]
+            for i in range(count)
+            for a, b in self.pairs
+            for one, other in ((a, b), (b, a))
+        }
+        return Search(cores, drains, gangs)
+
+    def conflicts(self, count: int) -> set[tuple[int, int]]:
+        """Pairs of rows, iterations in order, that touch a common cell, one of them writing."""
+        touched = [
+            [(mode, set(range(first + move * i, first + move * i + cells))) for mode, first, cells, move in row]
+            for i in range(count)
+            for row in self.rows
+        ]
+        return {
+            (i, j)
+            for i, one in enumerate(touched)
+            for j, other in enumerate(touched)
+            if i < j and any((m | k) & 2 and a & b for m, a in one for k, b in other)
+        }
+
+
+def broken(small: Small) -> set[str]:
+    """The laws that some count breaks."""
+    laws = set()
+    for count in range(MOST + 1):
+        found = small.search(count).explore()
+        conflicts = small.conflicts(count)
+        size = len(small.rows)
+        for items in small.items:  # they need no order whatever the number of cores that take them
+            found.together.update(
+                (i * size + a, i * size + b) for i in range(count) for a in items for b in items if a < b
+            )
+        if found.deadlock:
+            laws.add("deadlock")
+        if found.together & conflicts:
+            laws.add("race")
+        if found.reversed & conflicts - found.together:
+            laws.add("order")
+    return laws
+
+
+def verdict(small: Small) -> str:
+    try:
+        check(small.tables(), MACHINE)
+    except (DeadlockError, RaceError, ProgramOrderError, UnmatchedWaitError) as error:
+        return {"race": "race", "deadlock": "deadlock", "program-order": "order"}.get(error.code, error.code)
+    return "proved"
+
+
+def random_use(rng: random.Random) -> Use:
+    first = rng.randrange(CELLS)
+    move = rng.choice([0, 0, STRIDE])
+    return rng.choice([1, 2, 2, 3]), first, rng.randint(1, CELLS - first), move
+
+
+def random_small(rng: random.Random, *, drains: bool = False, channels: bool = False) -> Small:
+    """Two or three cores and a few steps each; waits for this iteration or the one before."""
+    bodies: list[list[Step]] = [[] for _ in range(rng.choice([2, 2, 3]))]
+    events = rng.randint(1, 3)
+    rows: list[list[Use]] = []
+    for _ in range(rng.randint(3, 7)):
+        body = rng.choice(bodies)
+        kind = rng.random()
+        if kind < 0.35:
+            body.append(run(len(rows)))
+            rows.append([random_use(rng)])
+        elif kind < 0.65:
+            body.append(signal(rng.randrange(events), rng.choice([1, 1, 1, 2])))
+        else:
+            body.append(wait(rng.randrange(events), 1))
+    totals = [sum(s[2] for body in bodies for s in body if s[:2] == (1, e)) for e in range(events)]
+    waited = {s[1] for body in bodies for s in body if s[0] == 2}
+    for body in bodies:
+        body[:] = [
+            wait(s[1], rng.randint(1, totals[s[1]]) - rng.choice([0, totals[s[1]]])) if s[0] == 2 else s
+            for s in body
+            if (s[0] != 2 or totals[s[1]]) and (s[0] != 1 or s[1] in waited)
+        ]
+    if rng.random() < 0.2:
+        for body in bodies:
+            body.insert(rng.randint(0, len(body)), barrier(0))
+    small = Small(bodies, rows)
+    if drains and rng.random() < 0.8:
+        _add_drain(rng, small)
+    if channels:
+        _add_pair(rng, small)
+    return small
+
+
+def _add_drain(rng: random.Random, small: Small) -> None:
+    items = [len(small.rows) + n for n in range(rng.randint(1, 2))]
+    small.rows.extend([random_use(rng)] for _ in items)
+    small.items.append(items)
+    for body in rng.sample(small.bodies, rng.randint(1, len(small.bodies))):
+        body.insert(rng.randint(0, len(body)), drain(0))
+
+
+def _add_pair(rng: random.Random, small: Small) -> None:
+    """Two rows on different cores that pass a token."""
+    one, other = rng.sample(small.bodies, 2)
+    for body in (one, other):
+        body.insert(rng.randint(0, len(body)), run(len(small.rows)))
+        small.rows.append([random_use(rng)])
+    small.pairs.append((len(small.rows) - 2, len(small.rows) - 1))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_verdict_on_loops_is_that_of_all_iterations(seed: int) -> None:
+    """What is proved holds for every count; what is refused is broken for some."""
+    rng = random.Random(seed)
+    seen = {"deadlock": 0, "race": 0, "order": 0, "proved": 0}
+    for _ in range(120):
+        small = random_small(rng)
+        expected = broken(small) or {"proved"}
+        found = verdict(small)
+        assert found in expected, (small, expected)
+        seen[found] += 1
+    assert seen["proved"] > 10 < seen["race"], seen
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_drains_and_channels_are_never_proved_wrongly(seed: int) -> None:
+    """Items run on any core that takes part; rows that pass tokens are reached together."""
+    rng = random.Random(seed)
+    seen = {"deadlock": 0, "race": 0, "order": 0, "proved": 0}
+    agreed = 0
+    for _ in range(120):
+        small = random_small(rng, drains=True, channels=rng.random() < 0.5)
+        expected = broken(small) or {"proved"}
+        found = verdict(small)
+        assert found != "proved" or expected == {"proved"}, (small, expected)
+        agreed += found in expected
+        seen[found] += 1
+    assert seen["proved"] > 3, seen
+    assert agreed > 100, agreed
