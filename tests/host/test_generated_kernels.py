@@ -25,11 +25,11 @@ LAUNCHES = 3
 @pytest.mark.parametrize(
     ("features", "examples"),
     [
-        (PIECES, 3),
-        (LOOPS, 4),
-        ({Feature.CHANNEL, *LOOPS}, 4),
-        ({Feature.DRAIN, *PIECES, *LOOPS}, 4),
-        (ALL, 6),
+        (PIECES, 2),
+        (LOOPS, 3),
+        ({Feature.CHANNEL, *LOOPS}, 3),
+        ({Feature.DRAIN, *PIECES, *LOOPS}, 3),
+        (ALL, 4),
     ],
     ids=["pieces", "loops", "channels", "drains", "all"],
 )
