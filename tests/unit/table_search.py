@@ -50,7 +50,9 @@ class Search:
             together |= {(a, b) for a in running for b in running if a < b}
             reversed_ |= {(a, b) for a in left for b in running if a < b}
             after = self._after(state)
-            deadlock |= not after and any(at < len(acts) for at, acts in zip(state[0], self.cores, strict=True))
+            deadlock |= not after and any(
+                at < len(acts) for at, acts in zip(state[0], self.cores, strict=True)
+            )
             for new in after:
                 if new not in seen:
                     seen.add(new)
@@ -113,6 +115,9 @@ class Search:
         """Whether all rows of a gang have begun."""
         begun = {act[1] for act in self._next(state) if act is not None and act[0] == RUN}
         done = {
-            act[1] for at, acts in zip(state[0], self.cores, strict=True) for act in acts[:at] if act[0] == RUN
+            act[1]
+            for at, acts in zip(state[0], self.cores, strict=True)
+            for act in acts[:at]
+            if act[0] == RUN
         }
         return set(self.gangs.get(row, ())) <= begun | done

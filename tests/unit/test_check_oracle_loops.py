@@ -109,7 +109,10 @@ class Small:
     def conflicts(self, count: int) -> set[tuple[int, int]]:
         """Pairs of rows, iterations in order, that touch a common cell, one of them writing."""
         touched = [
-            [(mode, set(range(first + move * i, first + move * i + cells))) for mode, first, cells, move in row]
+            [
+                (mode, set(range(first + move * i, first + move * i + cells)))
+                for mode, first, cells, move in row
+            ]
             for i in range(count)
             for row in self.rows
         ]
