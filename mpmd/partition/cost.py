@@ -91,9 +91,9 @@ class Costs:
         for name, tensor, position in named:
             access = arguments.accesses[tensor]
             axis = access.axes[position]
-            values[name] = self._typical(
-                access.spans[axis].extent, access.tensor.shape[axis], arguments.facts
-            )
+            extent = self._typical(access.spans[axis].extent, access.tensor.shape[axis], arguments.facts)
+            # of a piece that no launch has, what is proved makes no sense
+            values[name] = max(0, extent) if isinstance(extent, int) else np.maximum(extent, 0)
         for param, value in zip(arguments.site.call.task.scalars, arguments.scalars, strict=True):
             if param.dtype.is_integer:
                 values[param.name] = self._typical(value, 0, arguments.facts)

@@ -143,6 +143,14 @@ def ragged(x: In[f32, 24, 8], offsets: In[i32, 5], y: InOut[f32, 24, 8], n: i32)
 
 
 @mpmd.kernel
+def bounded(x: In[f32, 24, 8], y: InOut[f32, 24, 8], n: i32):
+    """The first call keeps n from being so large that the last pieces have elements."""
+    scale(x[n + 16 : n + 20], y[:4])
+    for t in mpmd.tiles(n, 3, most=24):
+        scale(x[t], y[t])
+
+
+@mpmd.kernel
 def summed(x: In[f32, 24, 8], y: Accum[f32, 8]):
     for t in mpmd.tiles(24, 2):
         add(x[t], y)
@@ -157,6 +165,7 @@ CASES: dict[str, tuple[Any, Callable[[], list[Any]]]] = {
     "drained": (drained, lambda: [_values(0), _values(1), 3]),
     "streamed": (streamed, lambda: [_values(0), _values(1)]),
     "ragged": (ragged, lambda: [_values(0), OFFSETS, _values(1), 17]),
+    "bounded": (bounded, lambda: [_values(0), _values(1), 4]),
     "summed": (summed, lambda: [_values(0), np.zeros(8, np.float32)]),
 }
 
@@ -237,6 +246,12 @@ def test_random_kernels_give_what_the_evaluator_gives(
     cache = 0 if share else MACHINE.cache_bytes
     args = generated.arguments(kernel, generated.arrays)
     assert_replays(case_of(kernel, args, cores=cores, policy=policy, cache_bytes=cache), 4)
+
+
+def test_pieces_that_no_launch_has_cost_nothing() -> None:
+    """A negative time would let what is placed later begin before it."""
+    graph = case_of(*_made("bounded"), cores=2).schedule.graph
+    assert graph.flops.min() == 0 and graph.bytes.min() == 0
 
 
 # -- the replay sees what is wrong -----------------------------------------------------------------
