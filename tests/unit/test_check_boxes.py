@@ -13,14 +13,14 @@ from mpmd.schedule.proof.boxes import Boxes, meet, normalise
 from mpmd.schedule.proof.decode import Column, decode
 from mpmd.schedule.proof.footprints import Footprints
 from mpmd.schedule.proof.late import Knowledge
-from mpmd.schedule.proof.overlap import overlapping
+from mpmd.schedule.proof.overlap import Judge, overlapping
 from mpmd.schedule.proof.scalars import Bounds
 
 Box = tuple[int, int, list[int], list[int]]
 """offset, item, extents, strides in bytes."""
 
 
-NO_SCALARS = Knowledge((), (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),))
+NO_SCALARS = Judge(Knowledge((), (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),)))
 
 
 def fixed(base: Column, boxes: Boxes) -> Footprints:

@@ -1,7 +1,10 @@
 """Which footprints share bytes: each pair once, if at least one of the two is ever written.
 
-In:  the distinct footprints and which of them are written; bounds of the launch scalars. Out: index pairs.
+In:  the distinct footprints and which of them are written; what is known of scalars. Out: index pairs.
 Not here: the tests of one pair (`boxes.meet`, and `symbolic.apart` where a launch decides).
+
+Boxes take a launch at its worst: `touching` pairs need not share a byte. To look closer takes a while, so
+a `Judge` is asked only for pairs of which it matters.
 
 Candidates come from a sorted sweep, either over the hulls of the boxes or, where those of a tiled
 matrix's columns would all overlap, over their places modulo the row pitch.
@@ -19,7 +22,7 @@ from mpmd.schedule.proof.boxes import Boxes, Mask, meet
 from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.footprints import Footprints
 from mpmd.schedule.proof.late import Knowledge
-from mpmd.schedule.proof.scalars import Form
+from mpmd.schedule.proof.scalars import Bounds, Form
 from mpmd.schedule.proof.symbolic import Place, apart
 
 _CHUNK = 1 << 20
@@ -30,33 +33,43 @@ Pairs = tuple[Column, Column]
 Filter = Callable[[Column, Column], Mask]
 
 
-def overlapping(prints: Footprints, written: Mask, known: Knowledge, wanted: Filter | None = None) -> Pairs:
-    """All pairs of different footprints of one base that may share a byte and of which one is written.
+def touching(prints: Footprints, written: Mask, wanted: Filter | None = None) -> Pairs:
+    """All pairs of different footprints of one base whose boxes share a byte and of which one is written.
 
     Pairs of far ones are never asked for; `wanted` tells which pairs are, if not all.
     """
     if wanted is None and prints.far.any():
         wanted = partial(_not_both, prints.far)
-    a, b = _overlapping_boxes(prints, written, wanted)
-    kept = np.ones(len(a), np.bool_)
-    open_ = (prints.relation != 0) | (prints.shape != 0)
-    loop = np.where(prints.loop[a] == prints.loop[b], prints.loop[a], -1)
-    judge = _Judge(known)
-    for k in np.flatnonzero(open_[a] | open_[b]).tolist():
-        one, other = int(a[k]), int(b[k])
-        contexts = int(prints.context[one]), int(prints.context[other])
-        kept[k] = not judge.apart(int(loop[k]), contexts, prints.place(one), prints.place(other))
+    return _overlapping_boxes(prints, written, wanted)
+
+
+def overlapping(prints: Footprints, written: Mask, judge: Judge, wanted: Filter | None = None) -> Pairs:
+    """The same without those that are apart in every launch."""
+    a, b = touching(prints, written, wanted)
+    kept = ~judge.apart(prints, a, b)
     return a[kept], b[kept]
 
 
-class _Judge:
-    """Whether two places are apart; asked once for each two that differ."""
+class Judge:
+    """Whether footprints whose boxes share a byte are apart all the same, in every launch."""
 
     def __init__(self, known: Knowledge) -> None:
         self._known = known
         self._seen: dict[tuple[object, ...], bool] = {}
+        self._of_two: dict[tuple[int, ...], Bounds] = {}
 
-    def apart(self, loop: int, contexts: tuple[int, int], a: Place, b: Place) -> bool:
+    def apart(self, prints: Footprints, a: Column, b: Column) -> Mask:
+        """Per pair of footprints."""
+        result = np.zeros(len(a), np.bool_)
+        open_ = (prints.relation != 0) | (prints.shape != 0)
+        loop = np.where(prints.loop[a] == prints.loop[b], prints.loop[a], -1)
+        for k in np.flatnonzero(open_[a] | open_[b]).tolist():
+            one, other = int(a[k]), int(b[k])
+            contexts = int(prints.context[one]), int(prints.context[other])
+            result[k] = self._apart(int(loop[k]), contexts, prints.place(one), prints.place(other))
+        return result
+
+    def _apart(self, loop: int, contexts: tuple[int, int], a: Place, b: Place) -> bool:
         """First by what any two rows may rely on, the same for many pairs, then by what these two may."""
         pair = replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
         key = loop, *pair
@@ -66,9 +79,14 @@ class _Judge:
             return self._seen[key]
         key = loop, *contexts, *pair
         if key not in self._seen:
-            known = self._known.of_two(loop, *contexts)
+            known = self._two(loop, *contexts)
             self._seen[key] = not known.possible or apart(*pair, known)
         return self._seen[key]
+
+    def _two(self, *key: int) -> Bounds:
+        if key not in self._of_two:
+            self._of_two[key] = self._known.of_two(*key)
+        return self._of_two[key]
 
 
 def _not_both(mask: Mask, a: Column, b: Column) -> Mask:

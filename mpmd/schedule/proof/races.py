@@ -11,6 +11,7 @@ overlaps pushed when an access is made, so that a check reads only the footprint
 each footprint and core, `seen` holds the last step by which that core wrote (or, in the second half,
 read) any byte of it. A row is ordered after all of these iff none is beyond its vector clock. One more
 column holds the highest instance that did so, plus one; it is in order iff none is beyond the row itself.
+Where that is not so, pairs of accesses are looked at one by one: they may be apart in every launch.
 
 An item of a drain may run on any core that takes part, as soon as one is there: what all of them know
 when they get there has happened before it. It has surely happened where all of them have surely left.
@@ -23,13 +24,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.errors import Note, ProgramOrderError, RaceError, ScheduleError
+from mpmd.errors import Note, ProgramOrderError, RaceError, Span
 from mpmd.schedule.proof.boxes import Mask
 from mpmd.schedule.proof.clocks import Clock, Guarantees, join_barrier
 from mpmd.schedule.proof.decode import BARRIER, DRAIN, RUN, WAIT, Column
 from mpmd.schedule.proof.footprints import Accesses, Footprints
 from mpmd.schedule.proof.occurrences import Occurrences
-from mpmd.schedule.proof.overlap import Pairs
+from mpmd.schedule.proof.overlap import Judge, Pairs
+from mpmd.schedule.proof.passed import Passed
 from mpmd.schedule.proof.straight import Straight
 
 
@@ -61,12 +63,13 @@ def ordered(
     accesses: Accesses,
     prints: Footprints,
     pairs: Pairs,
+    judge: Judge,
     places: Occurrences,
 ) -> npt.NDArray[np.int32]:
     """What has happened before each instance; raise unless every conflict is ordered as they are numbered."""
-    sweep = _Sweep(
-        steps, _slots_of(steps, accesses, prints, pairs), _Finder(steps, accesses, prints, pairs, places)
-    )
+    happened = np.zeros((steps.instances, steps.cores), np.int32)
+    closer = _Closer(accesses, prints, pairs, judge, Passed.of(steps, happened), places)
+    sweep = _Sweep(steps, _slots_of(steps, accesses, prints, pairs), happened, closer)
     op, a, b = steps.op.tolist(), steps.a.tolist(), steps.b.tolist()
     core_of, clock = steps.step_core.tolist(), sweep.clock
     barrier = -1
@@ -81,21 +84,21 @@ def ordered(
             join_barrier(clock, steps, order[position : position + steps.cores])
         elif op[step] == DRAIN:
             sweep.drain(a[step], core_of[step], step)
-    return sweep.happened
+    return happened
 
 
 class _Sweep:
     """The vector clocks of all cores, and who has used what, along the extension."""
 
-    def __init__(self, steps: Straight, slots: _Slots, finder: _Finder) -> None:
+    def __init__(self, steps: Straight, slots: _Slots, happened: Clock, closer: _Closer) -> None:
         cores = steps.cores
         self._limits = np.zeros((cores, cores + 1), np.int32)
         self.clock = self._limits[:, :cores]
-        self.happened = np.zeros((steps.instances, cores), np.int32)
+        self.happened = happened
         self._seen = np.zeros((slots.count, cores + 1), np.int32)
         self._steps = steps
         self._slots = slots
-        self._finder = finder
+        self._closer = closer
         self._ptr = steps.core_ptr.tolist()
         self._turns = _Turns(steps)
         self._left = steps.drains_left()
@@ -135,9 +138,9 @@ class _Sweep:
                     self._seen[marks] = np.maximum(self._seen[marks], left)
 
     def _check(self, instance: int, checks: npt.NDArray[np.int64], limit: Clock) -> None:
-        before = self._seen[checks]
-        if (before > limit).any():
-            raise self._finder.broken(instance, limit, before)
+        if (self._seen[checks] > limit).any():
+            self._closer.look(instance)
+        self._closer.done[instance] = True
 
 
 class _Turns:
@@ -207,60 +210,95 @@ def _lists(keys: int, key: Column, value: Column) -> _Lists:
     return _Lists(ptr.tolist(), value[order])
 
 
-@dataclass(frozen=True, eq=False)
-class _Finder:
-    """Finds the accesses that show a broken law."""
+class _Closer:
+    """Looks closer at an instance of which boxes say that it is in conflict with an earlier one."""
 
-    steps: Straight
-    accesses: Accesses
-    prints: Footprints
-    pairs: Pairs
-    places: Occurrences
-
-    def broken(self, instance: int, limit: Clock, before: npt.NDArray[np.int32]) -> ScheduleError:
-        """The race with the last access that it is not ordered after, or what it comes too late for."""
-        places = self.places
-        core = int(np.argmax((before > limit).any(axis=0)))
-        last = int(before[:, core].max() - 1)
-        if core < self.steps.cores:
-            others = places.instances_at(int(self.steps.core_ptr[core]) + last)
-        else:
-            others = np.array([last])
-        mine, theirs = self._conflict(instance, others)
-        other = int(self.accesses.row[theirs])
-        label, note = (self.accesses.text(access, self.prints, places) for access in (mine, theirs))
-        span, related = (
-            places.span_of(instance),
-            (Note(places.span_of(other), f"{places.instance(other)} {note}"),),
+    def __init__(
+        self,
+        accesses: Accesses,
+        prints: Footprints,
+        pairs: Pairs,
+        judge: Judge,
+        passed: Passed,
+        places: Occurrences,
+    ) -> None:
+        self.done = np.zeros(len(passed.ptr) - 1, np.bool_)  # what the sweep has been at
+        self._accesses = accesses
+        self._prints = prints
+        self._judge = judge
+        self._passed = passed
+        self._places = places
+        one, other = pairs
+        itself = np.flatnonzero(~prints.far)
+        self._near = _lists(
+            len(prints), np.concatenate([one, other, itself]), np.concatenate([other, one, itself])
         )
-        if core == self.steps.cores:
-            return ProgramOrderError(
-                f"{places.instance(other)} comes before {places.instance(instance)}, which the program "
-                "calls first",
-                span=span,
-                label=label,
-                related=related,
-            )
-        base = places.base(int(self.prints.base[self.accesses.footprint[mine]]))
+        self._uses = _lists(len(prints), accesses.footprint, np.arange(len(accesses.row)))
+        self._of = _lists(len(self.done), accesses.row, np.arange(len(accesses.row)))
+
+    def look(self, instance: int) -> None:
+        """Raise if there is a conflict."""
+        mine, theirs = self._conflicts(instance)
+        row, other = self._accesses.row[mine], self._accesses.row[theirs]
+        unordered = ~self._passed.before(other, row)
+        bad = np.flatnonzero(unordered | (other > row))
+        mine, theirs = mine[bad], theirs[bad]
+        a, b = self._accesses.footprint[mine], self._accesses.footprint[theirs]
+        meet = (a == b) | ~self._judge.apart(self._prints, np.minimum(a, b), np.maximum(a, b))
+        races = np.flatnonzero(meet & unordered[bad])
+        if len(races):
+            raise self._race(mine[races], theirs[races])
+        late = np.flatnonzero(meet)
+        if len(late):
+            last = late[int(np.argmax(self._accesses.row[theirs[late]]))]
+            raise self._late(int(mine[last]), int(theirs[last]))
+
+    def _conflicts(self, instance: int) -> Pairs:
+        """Pairs of accesses, of this instance and of those before it in the sweep, one of them writing."""
+        mine: list[Column] = [np.zeros(0, np.int64)]
+        theirs: list[Column] = [np.zeros(0, np.int64)]
+        for access in self._of[instance].tolist():
+            near = [
+                self._uses[number] for number in self._near[int(self._accesses.footprint[access])].tolist()
+            ]
+            found = np.concatenate([np.zeros(0, np.int64), *near])
+            row = self._accesses.row[found]
+            found = found[self.done[row] & (row != instance)]
+            if not self._accesses.writes[access]:
+                found = found[self._accesses.writes[found]]
+            mine.append(np.full(len(found), access))
+            theirs.append(found)
+        return np.concatenate(mine), np.concatenate(theirs)
+
+    def _race(self, mine: Column, theirs: Column) -> RaceError:
+        """Of some pairs, that with the last step of the lowest core."""
+        row = int(self._accesses.row[mine[0]])
+        missing = [self._passed.not_before(int(other), row) for other in self._accesses.row[theirs]]
+        at = min(range(len(missing)), key=lambda k: (missing[k][0], -missing[k][2]))
+        label, span, related = self._told(int(mine[at]), int(theirs[at]))
+        places, other = self._places, int(self._accesses.row[theirs[at]])
+        base = places.base(int(self._prints.base[self._accesses.footprint[mine[at]]]))
         return RaceError(
-            f"{places.instance(instance)} and {places.instance(other)} both use {base} unordered",
+            f"{places.instance(row)} and {places.instance(other)} both use {base} unordered",
             span=span,
             label=label,
             related=related,
-            hints=(places.unknown(instance, core, int(limit[core]), last + 1),),
+            hints=(places.unknown(row, *missing[at]),),
         )
 
-    def _conflict(self, instance: int, others: npt.NDArray[np.int64]) -> tuple[int, int]:
-        """Of two instances in conflict, the access of each that is."""
-        accesses = self.accesses
-        mine = np.flatnonzero(accesses.row == instance)
-        theirs = np.flatnonzero(np.isin(accesses.row, others) & (accesses.row != instance))
-        i, j = (grid.ravel() for grid in np.meshgrid(mine, theirs, indexing="ij"))
-        p, q = accesses.footprint[i], accesses.footprint[j]
-        overlap = {
-            (min(pair), max(pair)) for pair in zip(*(side.tolist() for side in self.pairs), strict=True)
-        }
-        couples = zip(p.tolist(), q.tolist(), strict=True)
-        shared = [a == b or (min(a, b), max(a, b)) in overlap for a, b in couples]
-        first = int(np.argmax(np.array(shared) & (accesses.writes[i] | accesses.writes[j])))
-        return int(i[first]), int(j[first])
+    def _late(self, mine: int, theirs: int) -> ProgramOrderError:
+        places = self._places
+        row, other = (places.instance(int(self._accesses.row[access])) for access in (mine, theirs))
+        label, span, related = self._told(mine, theirs)
+        return ProgramOrderError(
+            f"{other} comes before {row}, which the program calls first",
+            span=span,
+            label=label,
+            related=related,
+        )
+
+    def _told(self, mine: int, theirs: int) -> tuple[str, Span, tuple[Note, ...]]:
+        """What the one does, where, and a note on the other."""
+        places, row, other = self._places, *(int(self._accesses.row[access]) for access in (mine, theirs))
+        label, note = (self._accesses.text(access, self._prints, places) for access in (mine, theirs))
+        return label, places.span_of(row), (Note(places.span_of(other), f"{places.instance(other)} {note}"),)

@@ -259,7 +259,7 @@ class Bounds:
         interval = _meet(interval, self._fact(terms))
         if self.rising is not None:
             interval = _meet(interval, self.rising.of(terms, self._known))
-        if depth == _DEPTH and len(self._facts) <= _FEW:
+        if depth > _SHALLOW:
             interval = _meet(interval, self._by_facts(terms))
         return _meet(interval, self._followed(terms, depth)) if depth else interval
 
@@ -267,14 +267,21 @@ class Bounds:
         """Bounds by what is known of a part of the sum (times a number) and of the rest."""
         interval = -FAR, FAR
         factors = dict(terms)
-        for part, known in self._facts.items():
-            for scalar, of_part in part if len(part) > 1 else ():
+        for part, known in self._few_facts():
+            for scalar, of_part in part:
                 factor = factors.get(scalar, 0)
                 if factor and factor % of_part == 0:
                     times = factor // of_part
                     rest = Form(0, terms).plus(Form(0, part), -times)
                     interval = _meet(interval, _widen(self._terms(rest.terms, _SHALLOW), known, times))
         return interval
+
+    def _few_facts(self) -> list[tuple[Terms, Interval]]:
+        """Facts about sums, where they are few."""
+        facts = [] if self._under is None else self._under._few_facts()
+        if len(self._facts) <= _FEW:
+            facts += [(terms, interval) for terms, interval in self._facts.items() if len(terms) > 1]
+        return facts
 
     def _followed(self, terms: Terms, depth: int) -> Interval:
         """Bounds by replacing the last operation among the terms by its operands."""
@@ -309,7 +316,7 @@ class Bounds:
 
     def _operated(self, op: int, lhs: Form, rhs: Form) -> Interval:
         """The interval of a derived scalar."""
-        a, b = (self._form(operand, _DEPTH - 1) for operand in (lhs, rhs))
+        a, b = (self._form(operand, _SHALLOW) for operand in (lhs, rhs))
         if op == MIN:
             return min(a[0], b[0]), min(a[1], b[1])
         if op == MAX:

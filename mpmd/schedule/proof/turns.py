@@ -27,49 +27,17 @@ import numpy.typing as npt
 from mpmd.errors import NO_SPAN, Note, RaceError, ReuseError, Span
 from mpmd.schedule.proof.anew import made_anew
 from mpmd.schedule.proof.boxes import Mask
-from mpmd.schedule.proof.decode import RUN, Column, Tables
+from mpmd.schedule.proof.decode import Column, Tables
 from mpmd.schedule.proof.footprints import Accesses, Footprints
-from mpmd.schedule.proof.late import Knowledge
 from mpmd.schedule.proof.occurrences import Occurrences
-from mpmd.schedule.proof.overlap import Pairs, overlapping
+from mpmd.schedule.proof.overlap import Judge, Pairs, overlapping
+from mpmd.schedule.proof.passed import Passed
 from mpmd.schedule.proof.straight import Straight
 
 Clock = npt.NDArray[np.int32]
 
 _LATEST = np.iinfo(np.int32).max
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class _Instances:
-    """What has happened before each instance, and how it shows that one is over: by steps `core`, `step`
-    (counted from one) that are done, `ptr` giving which. An item of a drain is over when several are."""
-
-    ptr: Column
-    core: Column
-    step: Column
-    happened: Clock
-
-    def before(self, a: Column, b: Column) -> Mask:
-        """Whether instances `a` surely come before instances `b`."""
-        shown, pair = self.shown(a)
-        late = self.step[shown] > self.happened[b[pair], self.core[shown]]
-        return np.bincount(pair[late], minlength=len(a)) == 0
-
-    def shown(self, instances: Column) -> tuple[Column, Column]:
-        """The steps that show that instances are over, and the position of each one's instance."""
-        count = self.ptr[instances + 1] - self.ptr[instances]
-        position = np.repeat(np.arange(len(instances)), count)
-        nth = np.arange(len(position)) - np.repeat(np.cumsum(count) - count, count)
-        return self.ptr[instances[position]] + nth, position
-
-    def not_before(self, a: int, b: int) -> tuple[int, int, int]:
-        """Of two instances a core, its steps that are known to be done before `b`, those that show `a`."""
-        steps = np.arange(self.ptr[a], self.ptr[a + 1])
-        missing = steps[self.step[steps] > self.happened[b, self.core[steps]]]
-        first = int(missing[0])
-        core = int(self.core[first])
-        return core, int(self.happened[b, core]), int(self.step[first])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +61,14 @@ def taken(
     prints: Footprints,
     written: Mask,
     happened: Clock,
-    known: Knowledge,
+    judge: Judge,
     places: Occurrences,
 ) -> None:
     """Raise unless local tensors with common bytes take turns, each pair in one direction."""
     one, two = _sharing(steps.tables)
     if not len(one):
         return
-    rows = _instances(steps, happened)
+    rows = Passed.of(steps, happened)
     every, accesses = accesses, accesses.take(np.flatnonzero(~prints.far[accesses.footprint]))
     bases = _uses(prints.base[accesses.footprint], accesses.row, len(steps.tables.bases), rows)
     _across_iterations(steps, every, prints, rows, bases, (one, two), places)
@@ -108,7 +76,7 @@ def taken(
     open_ = _Pairing(len(steps.tables.bases), one[~apart], two[~apart])
     if not len(open_.keys):
         return
-    a, b = _meeting(steps.tables, prints, written, known, open_)
+    a, b = _meeting(steps.tables, prints, written, judge, open_)
     every, writes = _uses_of_prints(accesses, len(prints), rows)
     forward, backward = _directions(every, writes, a, b)
     witness = _Witness(rows, accesses, prints, places)
@@ -133,26 +101,11 @@ def _sharing(tables: Tables) -> Pairs:
     return np.minimum(local[one], local[two]), np.maximum(local[one], local[two])
 
 
-def _instances(steps: Straight, happened: Clock) -> _Instances:
-    """Every instance is over when the step that runs it is; an item when all cores have left its drain."""
-    runs = np.flatnonzero(steps.op == RUN)
-    turn = np.repeat(np.arange(len(steps.drain_ptr) - 1), np.diff(steps.drain_ptr))
-    left = steps.drains_left()
-    entry, part = np.nonzero(left[turn])
-    instance = np.concatenate([steps.a[runs], steps.drain_items[entry]])
-    core = np.concatenate([steps.step_core[runs], part])
-    own = runs - steps.core_ptr[steps.step_core[runs]] + 1
-    step = np.concatenate([own, left[turn[entry], part].astype(np.int64)])
-    order = np.argsort(instance, kind="stable")
-    ptr = np.searchsorted(instance[order], np.arange(steps.instances + 1))
-    return _Instances(ptr, core[order], step[order], happened)
-
-
 def _across_iterations(
     steps: Straight,
     accesses: Accesses,
     prints: Footprints,
-    rows: _Instances,
+    rows: Passed,
     here: _Uses,
     sharing: Pairs,
     places: Occurrences,
@@ -191,7 +144,7 @@ def _carried(kept: int, other: int, loop: int, places: Occurrences) -> ReuseErro
     )
 
 
-def _uses(key: Column, row: Column, count: int, rows: _Instances) -> _Uses:
+def _uses(key: Column, row: Column, count: int, rows: Passed) -> _Uses:
     """Of `count` keys, each entry of the columns `key` and `row` (an instance) one use."""
     cores = rows.happened.shape[1]
     last = np.zeros(count * cores, np.int32)
@@ -205,7 +158,7 @@ def _uses(key: Column, row: Column, count: int, rows: _Instances) -> _Uses:
     return _Uses(last.reshape(count, cores), known)
 
 
-def _uses_of_prints(accesses: Accesses, count: int, rows: _Instances) -> tuple[_Uses, _Uses]:
+def _uses_of_prints(accesses: Accesses, count: int, rows: Passed) -> tuple[_Uses, _Uses]:
     """All uses of each footprint, and the writes."""
     writes = np.flatnonzero(accesses.writes)
     return (
@@ -233,7 +186,7 @@ class _Pairing:
         return np.unique(np.divmod(self.keys, self._bases))
 
 
-def _meeting(tables: Tables, prints: Footprints, written: Mask, known: Knowledge, open_: _Pairing) -> Pairs:
+def _meeting(tables: Tables, prints: Footprints, written: Mask, judge: Judge, open_: _Pairing) -> Pairs:
     """Pairs of footprints, of tensors paired in `open_`, that share bytes of the arena; lower base first.
 
     Not those of later iterations, which `_across_iterations` has looked at.
@@ -244,7 +197,7 @@ def _meeting(tables: Tables, prints: Footprints, written: Mask, known: Knowledge
     def wanted(i: Column, j: Column) -> Mask:
         return open_.contains(base[i], base[j])
 
-    a, b = overlapping(prints.together(index, tables.bases[base, 2]), written[index], known, wanted)
+    a, b = overlapping(prints.together(index, tables.bases[base, 2]), written[index], judge, wanted)
     swapped = base[a] > base[b]
     return index[np.where(swapped, b, a)], index[np.where(swapped, a, b)]
 
@@ -264,7 +217,7 @@ def _directions(every: _Uses, writes: _Uses, a: Column, b: Column) -> tuple[Mask
 class _Witness:
     """Finds the accesses that show a broken law, and raises."""
 
-    rows: _Instances
+    rows: Passed
     accesses: Accesses
     prints: Footprints
     places: Occurrences
