@@ -53,7 +53,7 @@ def pipeline(scope: Scope) -> None:
         _receiver(scope, protocol, dtypes[-1], target.dtype),
     ]
     x, y = views(scope, region(scope, source, rows, columns), region(scope, target, rows, columns))
-    places = [placed(scope) for _ in tasks]
+    places = [placed(scope), *("" for _ in tasks[1:])]  # two of one gang cannot have one core
 
     def calls(piece: str) -> None:
         a, b = (f"{view}[{piece}]" if piece else view for view in (x, y))
