@@ -78,10 +78,12 @@ def check(
     order = execute.extension(steps, rings.gangs(steps), places)
     written = np.zeros(len(prints), np.bool_)
     written[accesses.footprint[accesses.writes]] = True
-    pairs = overlap.touching(prints, written)
     judge = overlap.Judge(held.known)
-    guarantees = clocks.guarantees(steps, order)
-    happened = races.ordered(steps, order, guarantees, accesses, prints, pairs, judge, places)
+    pairs = overlap.touching(prints, written, judge)
+    watched = capacity.watched(steps, loops, machine)
+    promised = clocks.guarantees(steps, order, watched)
+    capacity.held_up(steps, promised.signals, machine, places)
+    happened = races.ordered(steps, order, promised, accesses, prints, pairs, judge, places)
     turns.taken(steps, accesses, prints, written, happened, judge, places)
     return Certificate(
         sha256=hashlib.sha256(tables).hexdigest(),

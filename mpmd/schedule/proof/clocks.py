@@ -18,6 +18,7 @@ nothing changes: the promises only shrink, to the largest that are consistent, w
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +36,11 @@ _NEVER = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, eq=False)
 class Guarantees:
-    """`clock[event, count]` holds after every wait until `count` on `event`."""
+    """`clock[event, count]` holds after every wait until `count` on `event`, `signals[step]` after a signal
+    that was asked for."""
 
     clock: dict[Demand, Clock]
+    signals: dict[int, Clock]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +60,13 @@ class _Sweep:
     settled: bool
 
 
-def guarantees(tables: Straight, order: list[int]) -> Guarantees:
-    """The exact guarantee of every wait."""
-    plan = _plan(tables)
+def guarantees(tables: Straight, order: list[int], watched: Set[int] = frozenset()) -> Guarantees:
+    """The exact guarantee of every wait, and of the signals that are `watched`."""
+    plan = _plan(tables, watched)
     sweep = _run(tables, order, plan, None)
     while not sweep.settled:
         sweep = _run(tables, order, plan, sweep)
-    return Guarantees(sweep.clock)
+    return Guarantees(sweep.clock, {step: sweep.signals[step] for step in watched})
 
 
 def join_barrier(clock: Clock, tables: Straight, ordinal_steps: list[int]) -> None:
@@ -72,11 +75,12 @@ def join_barrier(clock: Clock, tables: Straight, ordinal_steps: list[int]) -> No
     clock[:] = clock.max(axis=0)
 
 
-def _plan(tables: Straight) -> _Plan:
+def _plan(tables: Straight, watched: Set[int]) -> _Plan:
     demands: dict[int, set[int]] = {}
     for step in np.flatnonzero(tables.op == WAIT).tolist():
         demands.setdefault(int(tables.a[step]), set()).add(int(tables.b[step]))
     full = frozenset(e for e, counts in demands.items() if counts == {int(tables.event_total[e])})
+    full -= {int(tables.a[step]) for step in watched}
     signals: dict[int, list[int]] = {}
     for step in np.flatnonzero(tables.op == SIGNAL).tolist():
         signals.setdefault(int(tables.a[step]), []).append(step)
@@ -93,7 +97,7 @@ def _plan(tables: Straight) -> _Plan:
         else:
             mixed[event] = steps, amounts
     kept = frozenset(single.values()) | {step for steps, _ in mixed.values() for step in steps}
-    return _Plan(full, single, mixed, kept)
+    return _Plan(full, single, mixed, kept | watched)
 
 
 def _run(tables: Straight, order: list[int], plan: _Plan, before: _Sweep | None) -> _Sweep:

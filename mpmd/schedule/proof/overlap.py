@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
 from mpmd.schedule.proof.boxes import Boxes, Mask, meet
+from mpmd.schedule.proof.cells import Cells
 from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.footprints import Footprints
 from mpmd.schedule.proof.late import Knowledge
@@ -33,19 +33,27 @@ Pairs = tuple[Column, Column]
 Filter = Callable[[Column, Column], Mask]
 
 
-def touching(prints: Footprints, written: Mask, wanted: Filter | None = None) -> Pairs:
+def touching(prints: Footprints, written: Mask, judge: Judge, wanted: Filter | None = None) -> Pairs:
     """All pairs of different footprints of one base whose boxes share a byte and of which one is written.
 
-    Pairs of far ones are never asked for; `wanted` tells which pairs are, if not all.
+    Pairs in different cells are left out. Pairs of far ones are never asked for; `wanted` tells which
+    pairs are, if not all.
     """
-    if wanted is None and prints.far.any():
-        wanted = partial(_not_both, prints.far)
-    return _overlapping_boxes(prints, written, wanted)
+    cells = judge.cells(prints)
+
+    def asked(a: Column, b: Column) -> Mask:
+        mask = ~(prints.far[a] & prints.far[b])
+        if cells.any:
+            mask &= ~cells.apart(a, b)
+        return mask if wanted is None else mask & wanted(a, b)
+
+    plain = wanted is None and not prints.far.any() and not cells.any
+    return _overlapping_boxes(prints, written, None if plain else asked)
 
 
 def overlapping(prints: Footprints, written: Mask, judge: Judge, wanted: Filter | None = None) -> Pairs:
     """The same without those that are apart in every launch."""
-    a, b = touching(prints, written, wanted)
+    a, b = touching(prints, written, judge, wanted)
     kept = ~judge.apart(prints, a, b)
     return a[kept], b[kept]
 
@@ -57,6 +65,10 @@ class Judge:
         self._known = known
         self._seen: dict[tuple[object, ...], bool] = {}
         self._of_two: dict[tuple[int, ...], Bounds] = {}
+
+    def cells(self, prints: Footprints) -> Cells:
+        """The cells that footprints lie in."""
+        return Cells(prints, self._known)
 
     def apart(self, prints: Footprints, a: Column, b: Column) -> Mask:
         """Per pair of footprints."""
@@ -87,10 +99,6 @@ class Judge:
         if key not in self._of_two:
             self._of_two[key] = self._known.of_two(*key)
         return self._of_two[key]
-
-
-def _not_both(mask: Mask, a: Column, b: Column) -> Mask:
-    return ~(mask[a] & mask[b])
 
 
 def _overlapping_boxes(prints: Footprints, written: Mask, wanted: Filter | None) -> Pairs:

@@ -28,10 +28,12 @@ from mpmd.errors import MalformedTableError, ScheduleCapacityError, Span
 from mpmd.schedule.proof.decode import ELEMENT, GUARD, ITERATION, PATCH, SKIP, Column, Tables
 from mpmd.schedule.proof.iterations import Iterations
 from mpmd.schedule.proof.occurrences import Occurrences
-from mpmd.schedule.proof.scalars import FAR, MUL, Bounds, Form, Rising, form_of
+from mpmd.schedule.proof.scalars import FAR, FLOORDIV, MUL, Bounds, Form, Rising, Symbols, Terms, form_of
 from mpmd.schedule.proof.straight import FLAG, Straight
 
 LAUNCH = 0
+_MANY = 4
+"""Quotients that are fewer than this are compared one by one."""
 STRAIGHT = -1
 """The loop of what is in none."""
 NEVER = -1
@@ -89,22 +91,24 @@ class Programs:
     def among(self, loop: int) -> Bounds:
         """What holds for rows of one loop (−1: of straight code) in every launch that does not end early."""
         facts = [*self._facts.get(STRAIGHT, ()), *(self._facts.get(loop, ()) if loop != STRAIGHT else ())]
-        if not facts and not self._elements:
+        rows = self._rows()
+        if not facts and not rows:
             return self.launch
         bounds = self.launch.further()
         for form, low, high in facts:
             bounds.learn(form, low, high)
         bounds.settle()
         bounds.combine()
-        bounds.rising = Rising(self._rows(), bounds)
+        bounds.rising = Rising(rows, bounds) if rows else None
         return bounds
 
     def _rows(self) -> list[list[int]]:
-        """The elements of one base and version at places that differ by constants, as they lie there."""
+        """Scalars that may rise: elements of one base and version, as they lie there; and quotients."""
         rows: dict[tuple[object, ...], list[tuple[int, int]]] = {}
         for (loop, base, item, version, offset), scalar in self._elements.items():
             rows.setdefault((loop, base, item, version, offset.terms), []).append((offset.const, scalar))
-        return [[scalar for _, scalar in sorted(row)] for row in rows.values() if len(row) > 1]
+        found = [[scalar for _, scalar in sorted(row)] for row in rows.values() if len(row) > 1]
+        return found + _quotients(self.launch.symbols)
 
     def element(self, loop: int, base: int, item: int, version: int, offset: Form) -> Form:
         key = loop, base, item, version, offset
@@ -213,6 +217,18 @@ class _Run:
     @property
     def _span(self) -> Span:
         return self._programs.places.span_of(self._instance)
+
+
+def _quotients(symbols: Symbols) -> list[list[int]]:
+    """Quotients by one number of multiples of the same scalars, as these multiples rise."""
+    rows: dict[tuple[object, ...], list[tuple[Terms, int, int]]] = {}
+    for scalar in symbols.computed:
+        operation = symbols.operation(scalar)
+        if operation is not None and operation[0] == FLOORDIV and not operation[2].terms:
+            dividend, divisor = operation[1], operation[2].const
+            key = divisor, *(s for s, _ in dividend.terms)
+            rows.setdefault(key, []).append((dividend.terms, dividend.const, scalar))
+    return [[scalar for *_, scalar in sorted(row)] for row in rows.values() if len(row) >= _MANY]
 
 
 def _shown(value: int) -> str:

@@ -35,6 +35,8 @@ _FEW = 32
 """Facts up to this number are tried on every sum."""
 _DEPTH = 8
 """How many nested operations are followed before their plain interval is taken."""
+_STEP = 2**40
+"""Scalars of which one may be so much below the one before are not taken to rise."""
 _SHALLOW = 3
 """The same for what is left of a sum beside a fact."""
 
@@ -336,13 +338,33 @@ class Rising:
     """Scalars in rows, between neighbours of which the difference is bounded (say, by 0 from below)."""
 
     def __init__(self, rows: Sequence[Sequence[int]], bounds: Bounds) -> None:
+        self._rows: list[list[int]] = []
         self._place: dict[int, tuple[int, int]] = {}
         self._reach: list[tuple[list[int], list[int]]] = []
-        for number, row in enumerate(rows):
+        for row in rows:
             steps = [bounds.of(Form(0, collect(((b, 1), (a, -1))))) for a, b in pairwise(row)]
-            low, high = (list(accumulate((step[k] for step in steps), initial=0)) for k in (0, 1))
-            self._reach.append((low, high))
-            self._place |= {scalar: (number, at) for at, scalar in enumerate(row)}
+            cuts = [at + 1 for at, (low, _) in enumerate(steps) if low < -_STEP]
+            for begin, end in pairwise([0, *cuts, len(row)]):
+                self._add(row[begin:end], steps[begin : end - 1])
+
+    def _add(self, row: Sequence[int], steps: Sequence[Interval]) -> None:
+        low, high = (list(accumulate((step[k] for step in steps), initial=0)) for k in (0, 1))
+        self._place |= {scalar: (len(self._rows), at) for at, scalar in enumerate(row)}
+        self._reach.append((low, high))
+        self._rows.append(list(row))
+
+    def place(self, scalar: int) -> tuple[int, int] | None:
+        """The row that a scalar is in, and where."""
+        return self._place.get(scalar)
+
+    def at(self, row: int, position: int) -> int | None:
+        """The scalar there, if the row has so many."""
+        return self._rows[row][position] if position < len(self._rows[row]) else None
+
+    def least(self, row: int, position: int) -> int:
+        """How far the scalar there is from the first at least; from there on if the row is not as long."""
+        low = self._reach[row][0]
+        return low[min(position, len(low) - 1)]
 
     def of(self, terms: Terms, known: Callable[[int], Interval]) -> Interval:
         """Bounds of a sum: a row's first scalar stands for the others, and the way from it is added."""
