@@ -1,49 +1,146 @@
 """The `Machine`: the numbers that partition, schedule and check decide by.
 
-In:  a preset (`presets.py`). Out: a frozen value. Not here: measuring it (calibration).
+In:  a preset (`presets.py`), or one that was measured (`calibrate.py`). Out: a frozen value.
+Not here: measuring it; what a particular program costs (`partition/cost.py`, `schedule/costs.py`).
 All times are seconds, rates are per second, sizes are bytes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import accumulate
+
+
+class WorkClass(IntEnum):
+    """Operations that a core does at a rate of their own. Columns of `TaskGraph.work`."""
+
+    DOT32 = 0  # matrix products of 32-bit operands and wider; a multiply-add counts as two
+    DOT16 = 1  # matrix products of 16-bit floats
+    DOT8 = 2  # matrix products of 8-bit operands
+    VECTOR = 3  # everything else: elementwise operations, casts, reductions
 
 
 @dataclass(frozen=True, slots=True)
 class Primitive:
-    """A synchronisation primitive. `limit` is how many a launch may use; `maximum` the largest count."""
+    """A way to tell a core that something has happened. `kind` says how it behaves:
+
+    `counter` only grows, has any number of signallers and waiters; `word` has one signaller; `flag` has one
+    waiter, whose wait takes away what it waited for. `limit` is how many a launch may use (flags: of
+    each group of cores); `maximum` the largest count. `scope` is "machine", or "group" where it reaches
+    only cores of one group.
+    """
 
     name: str
     limit: int
     maximum: int
     signal_seconds: float
     wait_seconds: float
+    kind: str = "counter"
+    scope: str = "machine"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """One launch's worth of cores that share memory.
+class CoreKind:
+    """Cores of one kind. `rates` is operations per second of one core, by `WorkClass`; 0: it cannot.
 
-    `flops` is per core, in f32 multiply-adds counted as two; `bandwidth` is shared by all cores;
-    `core_bandwidth` is what one core alone can draw; `cache_bytes` is private to a core;
-    `cache_bandwidth` is per core, for data already there; `handover_bandwidth` is core to core.
-    `kinds` are the kinds of core that a call may ask for. `jitter` is the share of its predicted time that
-    a phase loses to cores which are slower than predicted at the moment (0 until it has been measured);
-    `ticket_seconds` is the time to take a task from a queue that all cores share.
+    `bandwidth` is what one core alone draws from memory; `cache_bytes` is private to a core and
+    `cache_bandwidth` is for data already there; `task_seconds` is what starting a task costs.
     """
 
     name: str
     cores: int
-    flops: float
+    rates: tuple[float, float, float, float]
     bandwidth: float
-    core_bandwidth: float
     cache_bytes: int
     cache_bandwidth: float
+    task_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the value of a field of a machine comes from, for people."""
+
+    field: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One launch's worth of cores that share memory. Cores are numbered kind after kind.
+
+    `bandwidth` is shared by all cores; `handover_bandwidth` is core to core. `primitives` begin with the
+    one that every event can use. `group` consecutive cores of a kind are neighbours (primitives of scope
+    "group"; 0: there are no groups). `jitter` is the share of its predicted time that a phase loses to
+    cores which are slower than predicted at the moment (0 until it has been measured); `ticket_seconds`
+    is the time to take a task from a queue that all cores share; `launch_seconds` that of a launch.
+    """
+
+    name: str
+    kinds: tuple[CoreKind, ...]
+    bandwidth: float
     handover_bandwidth: float
     memory_bytes: int
-    task_seconds: float
     vector_bytes: int
-    counter: Primitive
-    kinds: tuple[str, ...] = ("core",)
+    primitives: tuple[Primitive, ...]
+    group: int = 0
     jitter: float = 0.0
     ticket_seconds: float = 5e-8
+    launch_seconds: float = 2e-6
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def cores(self) -> int:
+        return sum(kind.cores for kind in self.kinds)
+
+    @property
+    def counter(self) -> Primitive:
+        """The primitive that every event can use."""
+        return self.primitives[0]
+
+    @property
+    def latency(self) -> float:
+        """Seconds from a core's signal until another core goes on."""
+        return self.counter.signal_seconds + self.counter.wait_seconds
+
+    @property
+    def leading(self) -> CoreKind:
+        """The kind of core that most work is for: the first one."""
+        return self.kinds[0]
+
+    def kind_of(self, core: int) -> int:
+        """Which of `kinds` core number `core` is of."""
+        return bisect_right(list(accumulate(kind.cores for kind in self.kinds)), core)
+
+    def with_cores(self, cores: int) -> Machine:
+        """The same machine with its first `cores` cores alone, or with more of the last kind."""
+        kept: list[CoreKind] = []
+        for kind in self.kinds[:-1]:
+            kept.append(replace(kind, cores=min(kind.cores, cores)))
+            cores -= kept[-1].cores
+        return replace(self, kinds=(*kept, replace(self.kinds[-1], cores=cores)))
+
+
+def uniform(
+    name: str,
+    cores: int,
+    *,
+    flops: float,
+    bandwidth: float,
+    core_bandwidth: float,
+    cache_bytes: int,
+    cache_bandwidth: float,
+    handover_bandwidth: float,
+    memory_bytes: int,
+    task_seconds: float,
+    vector_bytes: int,
+    counter: Primitive,
+    kind: str = "core",
+) -> Machine:
+    """A machine whose cores are all alike and do all work at one rate."""
+    alike = CoreKind(
+        kind, cores, (flops, flops, flops, flops), core_bandwidth, cache_bytes, cache_bandwidth, task_seconds
+    )
+    return Machine(name, (alike,), bandwidth, handover_bandwidth, memory_bytes, vector_bytes, (counter,))

@@ -15,7 +15,7 @@ from functools import lru_cache
 from math import ceil
 from pathlib import Path
 
-from mpmd.machine.model import Machine, Primitive
+from mpmd.machine.model import Machine, Primitive, uniform
 
 # f32 operations per second of one core, by the widest vectors it has. Measured with AVX-512 in
 # register-blocked products: 115e9, 97 to 100 % of the peak. Narrower vectors are scaled by their width.
@@ -42,9 +42,6 @@ WAIT_SECONDS = 80e-9
 TASK_SECONDS = 50e-9
 """Fetch a step and a row and call the function: assumed, a few dependent loads from cache."""
 
-TICKET_SECONDS = 50e-9
-"""An atomic add to a line that another core wrote last: 9 ns contended by two, assumed for more cores."""
-
 DEFAULT_CACHE_BYTES = 1 << 20
 """Second-level cache of a core where the system does not say."""
 
@@ -69,9 +66,9 @@ def this_cpu(cores: int | None = None) -> Machine:
 @lru_cache(maxsize=16)
 def _cpu(cores: int) -> Machine:
     vector = _vector_bytes()
-    return Machine(
-        name=f"cpu-{platform.machine() or 'unknown'}",
-        cores=cores,
+    return uniform(
+        f"cpu-{platform.machine() or 'unknown'}",
+        cores,
         flops=_FLOPS[vector],
         bandwidth=BANDWIDTH,
         core_bandwidth=CORE_BANDWIDTH,
@@ -82,7 +79,6 @@ def _cpu(cores: int) -> Machine:
         task_seconds=TASK_SECONDS,
         vector_bytes=vector,
         counter=Primitive("counter", COUNTERS, 2**31 - 1, SIGNAL_SECONDS, WAIT_SECONDS),
-        ticket_seconds=TICKET_SECONDS,
     )
 
 

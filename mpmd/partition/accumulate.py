@@ -145,11 +145,11 @@ class _Rewriting:
         values = {name: max(0, extent.interval(bounds).hi) for name, extent in chain.call.dims}
         if INT_MAX in values.values() or sums.size_bytes > MEMORY_SHARE * machine.memory_bytes:
             return False
-        starting = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
+        starting = machine.leading.task_seconds + machine.latency
         once = float(seconds(work_of(chain.call.task, values), machine)) + starting
         part = prod(max(0, extent.interval(bounds).hi) for extent in chain.view.shape)
         moved = 2 * part * sums.shape[0] * sums.dtype.itemsize  # written, and read again
-        adding = moved / machine.core_bandwidth + starting
+        adding = moved / machine.leading.bandwidth + starting
         as_written = ceil(chains / machine.cores) * pieces * once
         apart = ceil(chains * pieces / machine.cores) * once + ceil(chains / machine.cores) * adding
         return apart < as_written
@@ -210,8 +210,8 @@ class _Rewriting:
         if not known:
             return None
         extent, negative = max(known)
-        starting = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
-        moved = plan.sums.size_bytes / machine.core_bandwidth
+        starting = machine.leading.task_seconds + machine.latency
+        moved = plan.sums.size_bytes / machine.leading.bandwidth
         pieces = min(machine.cores, extent, int(moved / starting) if starting else extent)
         if pieces < 2:
             return None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmd.lang.program import Program
-from mpmd.machine import Machine
+from mpmd.machine import Machine, WorkClass
 from mpmd.partition.accesses import Access, SiteArguments, arguments_of
 from mpmd.partition.accumulate import accumulate
 from mpmd.partition.affine import Column, LaunchScalars, side_by_side
@@ -86,10 +86,11 @@ def _graph(expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGra
     joined = gangs(program, instances, count)
     functions, rows = specialise(program, arguments, expansion.launch, expansion.proof)
     site = np.empty(count, np.int32)
-    flops, moved = np.empty(count), np.empty(count)
+    operations, moved = np.empty((count, len(WorkClass))), np.empty(count)
     for number, (a, work) in enumerate(zip(arguments, expansion.work, strict=True)):
         site[a.site.ids] = number
-        flops[a.site.ids] = work.flops
+        for which, amount in enumerate(work.operations):
+            operations[a.site.ids, which] = amount
         moved[a.site.ids] = work.bytes
     word_ptr, words = _scatter(arguments, [r.words for r in rows], site)
     accesses = [_accesses(a, intervals) for a in arguments]
@@ -108,7 +109,7 @@ def _graph(expansion: _Expansion, tiles: tuple[tuple[str, int], ...]) -> TaskGra
         number=column(_ordinals(arguments, site), np.int32),
         word_ptr=column(word_ptr),
         words=column(words),
-        flops=column(flops, np.float64),
+        work=column(operations, np.float64),
         bytes=column(moved, np.float64),
         access_ptr=column(access_ptr // 4),
         access_tensor=column(access[:, 0], np.int32),

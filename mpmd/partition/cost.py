@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.lang.index import Index
-from mpmd.lang.ops import OPS, OpKind
+from mpmd.lang.ops import OPS, OpDef, OpKind
 from mpmd.lang.tile import (
     Apply,
     Branch,
@@ -35,7 +35,7 @@ from mpmd.lang.tile import (
     kept_shape,
 )
 from mpmd.lang.types import DType
-from mpmd.machine import Machine
+from mpmd.machine import CoreKind, Machine, WorkClass
 from mpmd.partition.accesses import Facts, SiteArguments
 from mpmd.partition.affine import Affine, Column
 from mpmd.partition.guards import Intervals, interval_of
@@ -47,19 +47,32 @@ Amount = Union[float, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """Operations, bytes moved by all parameters, and bytes of the largest values in the body.
+    """Operations by `WorkClass`, bytes moved by all parameters, and bytes of the largest values in the body.
 
     `values` has, for each set of dims that the shape of some computed value depends on, the largest one.
     """
 
-    flops: Amount
+    operations: tuple[Amount, ...]
     bytes: Amount
     values: Mapping[frozenset[str], Amount]
 
+    @property
+    def flops(self) -> Amount:
+        """Operations of all classes."""
+        return sum(self.operations, 0.0)
+
 
 def seconds(work: Work, machine: Machine) -> Amount:
-    """Time of an instance alone on a core: arithmetic and memory overlap."""
-    return np.maximum(work.flops / machine.flops, work.bytes / machine.core_bandwidth)
+    """Time of an instance alone on a core of the leading kind: arithmetic and memory overlap."""
+    columns = np.stack(np.broadcast_arrays(*work.operations), axis=-1)
+    return np.maximum(seconds_of_work(columns, machine.leading), work.bytes / machine.leading.bandwidth)
+
+
+def seconds_of_work(operations: npt.NDArray[np.float64], kind: CoreKind) -> npt.NDArray[np.float64]:
+    """Time to compute, from operations by `WorkClass` along the last axis; infinite where `kind` cannot."""
+    rates = np.array(kind.rates)
+    time = np.divide(operations, rates, out=np.zeros_like(operations), where=rates > 0)
+    return np.where((operations * (rates <= 0)).any(axis=-1), np.inf, time.sum(axis=-1))
 
 
 class Costs:
@@ -132,7 +145,7 @@ def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
         uses = max(1, param.direction.reads + param.direction.writes)
         region = _bytes(param.shape, param.dtype, _Known(values)) * uses
         total = total + np.minimum(region, tally.moved[param.name])
-    return Work(tally.flops, total, tally.values)
+    return Work(tuple(tally.operations), total, tally.values)
 
 
 class _Known(dict[str, Any]):
@@ -146,7 +159,7 @@ class _Tally:
     """Sums over a body."""
 
     def __init__(self, moved: dict[str, Amount]) -> None:
-        self.flops: Amount = 0.0
+        self.operations: list[Amount] = [0.0] * len(WorkClass)
         self.values: dict[frozenset[str], Amount] = {}
         self.moved = moved
 
@@ -177,7 +190,9 @@ class _Tally:
         types[stmt.out] = stmt.type
         op = OPS[stmt.op]
         operands = tuple(types[value] for value in stmt.args)
-        self.flops = self.flops + times * _number(op.flops(operands, stmt.type), values)
+        which = _class_of(op, operands)
+        amount = times * _number(op.flops(operands, stmt.type), values)
+        self.operations[which] = self.operations[which] + amount
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
             dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
             size = _bytes(stmt.type.shape, stmt.type.dtype, values)
@@ -209,6 +224,12 @@ class _Tally:
             self.body(arm, values, times * 0.5, types)
         for result in stmt.results:
             types[result.out] = result.type
+
+
+def _class_of(op: OpDef, operands: tuple[TileType, ...]) -> WorkClass:
+    if op.kind is not OpKind.DOT:
+        return WorkClass.VECTOR
+    return {1: WorkClass.DOT8, 2: WorkClass.DOT16}.get(operands[0].dtype.itemsize, WorkClass.DOT32)
 
 
 def _number(index: Index, values: _Known) -> Amount:

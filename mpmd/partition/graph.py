@@ -278,11 +278,12 @@ class DepView:
 class TaskGraph:
     """All instances of a program and what orders them.
 
-    Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `flops[t]`; `bytes[t]` (moved,
-    all parameters); `number[t]`, its ordinal among the instances of its task name; and its accesses
-    `access_ptr[t]:access_ptr[t+1]`, in parameter order, then one per `Element` of its site: `access_tensor`
-    (root tensor id), `access_mode` (1 reads, 2 writes, 3 both), `access_lo`/`access_hi` (byte hull within
-    the tensor, [lo, hi)). Offsets in rows are within the root tensor.
+    Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `work[t]`, its operations by
+    `machine.WorkClass`; `bytes[t]` (moved, all parameters); `number[t]`, its ordinal among the instances of
+    its task name; and its accesses `access_ptr[t]:access_ptr[t+1]`, in parameter order, then one per
+    `Element` of its site: `access_tensor` (root tensor id), `access_mode` (1 reads, 2 writes, 3 both),
+    `access_lo`/`access_hi` (byte hull within the tensor, [lo, hi)). Offsets in rows are within the root
+    tensor.
 
     Tasks with one `gang[t]` (−1: none) are joined by channels: they run at the same time, on cores of their
     own, or on one core in program order. Tasks with one `drain[t]` (−1: none) are independent of each other
@@ -301,7 +302,7 @@ class TaskGraph:
     number: npt.NDArray[np.int32]
     word_ptr: IntColumn
     words: IntColumn
-    flops: FloatColumn
+    work: FloatColumn
     bytes: FloatColumn
     access_ptr: IntColumn
     access_tensor: npt.NDArray[np.int32]
@@ -318,6 +319,11 @@ class TaskGraph:
 
     def __len__(self) -> int:
         return len(self.site)
+
+    @property
+    def flops(self) -> FloatColumn:
+        """Operations of each task, of all classes."""
+        return self.work.sum(axis=1)
 
     def task_name(self, task: int) -> str:
         """`linear#3`: the task's name and its ordinal."""

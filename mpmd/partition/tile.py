@@ -114,7 +114,7 @@ def _load(
     site = same[0][0]
     total = sum(float(np.sum(np.broadcast_to(seconds(w, machine), (len(s.ids),)))) for s, w in same)
     rounds = prod(trips(loop, site, sizes) for loop in site.loops if not _separates(loop, site.call))
-    overhead = machine.task_seconds + machine.counter.signal_seconds + machine.counter.wait_seconds
+    overhead = machine.leading.task_seconds + machine.latency
     split = {dim for dim, extent in site.call.dims if not extent.symbols().isdisjoint(_sizes(site.loops))}
     values = [
         float(np.max(size))
@@ -175,8 +175,8 @@ def _pieces(load: _Load, machine: Machine) -> int:
     lengths = round(load.seconds / machine.cores / LONG) if machine.cores > 1 else 1
     per_core = min(MOST_PER_CORE, max(1, lengths))
     wanted = machine.cores * per_core
-    if machine.cache_bytes:  # without a cache, no size fits better than another
-        wanted = max(wanted, ceil(load.value_bytes / (CACHE_SHARE * machine.cache_bytes)))
+    if machine.leading.cache_bytes:  # without a cache, no size fits better than another
+        wanted = max(wanted, ceil(load.value_bytes / (CACHE_SHARE * machine.leading.cache_bytes)))
     wanted = machine.cores * ceil(wanted / machine.cores)
     if wanted <= most:
         return wanted

@@ -37,7 +37,7 @@ def schedule(
 
     With `drain="auto"` cores take tasks by ticket also where nobody asked for it but it is predicted to pay.
     """
-    allowed = dataclasses.replace(machine, cores=_cores(graph, machine, cores))
+    allowed = machine.with_cores(_cores(graph, machine, cores))
     require_places(graph, allowed)
     placed = stretches(graph, allowed, policy, drain_by_cost=_by_cost(graph, drain))
     taking_part = max((s.placement.cores for s in placed), default=1)

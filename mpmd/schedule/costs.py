@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmd.machine import Machine
+from mpmd.partition.cost import seconds_of_work
 from mpmd.partition.graph import DepKind, FloatColumn, IntColumn, TaskGraph
 
 
@@ -45,22 +46,23 @@ class Costs:
 
 def costs(graph: TaskGraph, machine: Machine, cores: int) -> Costs:
     """The costs of all tasks when `cores` cores work at once."""
-    share = min(machine.core_bandwidth, machine.bandwidth / cores)
+    kind = machine.leading
+    share = min(kind.bandwidth, machine.bandwidth / cores)
     moved = _access_bytes(graph)
     flow_task, flow_dep, flow_bytes = _flows(graph, moved)
     carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
     kept = _kept_in_cache(graph, moved, machine)
-    memory = np.maximum(graph.bytes - carried - kept, 0.0) / share + kept / machine.cache_bandwidth
+    memory = np.maximum(graph.bytes - carried - kept, 0.0) / share + kept / kind.cache_bandwidth
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
-        compute=graph.flops / machine.flops,
+        compute=seconds_of_work(graph.work, kind),
         memory=memory,
         flow_ptr=flow_ptr.astype(np.int64),
         flow_dep=flow_dep,
         flow_bytes=flow_bytes,
-        near=1.0 / machine.cache_bandwidth,
+        near=1.0 / kind.cache_bandwidth,
         away=1.0 / machine.handover_bandwidth,
-        task_seconds=machine.task_seconds,
+        task_seconds=kind.task_seconds,
     )
 
 
@@ -140,4 +142,4 @@ def _kept_in_cache(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> Fl
     writes = (graph.access_mode & 2) > 0
     chosen = np.where(graph.access_mode == 3, 0.5, 1.0) * moved * (writes & local[graph.access_tensor])
     kept = np.bincount(_access_tasks(graph), weights=chosen, minlength=len(graph))
-    return np.where(graph.bytes <= machine.cache_bytes, kept, 0.0)
+    return np.where(graph.bytes <= machine.leading.cache_bytes, kept, 0.0)

@@ -82,7 +82,7 @@ class _State:
         self, graph: TaskGraph, machine: Machine, cost: Costs, nodes: Nodes, makers: Mapping[int, int]
     ) -> None:
         self.graph, self.nodes, self.links = graph, nodes.nodes, nodes.links
-        self.latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+        self.latency = machine.latency
         self.ticket = machine.ticket_seconds
         self.pin = nodes.pin
         self.near = graph.near.tolist()

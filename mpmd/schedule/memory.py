@@ -149,7 +149,7 @@ def _first_fitting(
 ) -> IntColumn:
     """The placement of buffers with the least sharing that is small enough."""
     limits = {
-        _Sharing.NEVER: min(machine.cache_bytes * cores, machine.memory_bytes),
+        _Sharing.NEVER: min(machine.leading.cache_bytes * cores, machine.memory_bytes),
         _Sharing.APART_BY_DATA: machine.memory_bytes,
         _Sharing.APART_IN_TIME: machine.memory_bytes,
         _Sharing.APART_IN_ORDER: machine.memory_bytes,

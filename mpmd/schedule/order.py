@@ -108,7 +108,7 @@ def _round_robin(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     core = (ordinals(graph.site) % machine.cores).tolist()
     duration = cost.durations(per_byte=cost.away).tolist()
     links = link(graph.deps, len(graph))
-    latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+    latency = machine.latency
     free = [0.0] * machine.cores
     ready = [0.0] * len(graph.deps)
     start, finish = [0.0] * len(graph), [0.0] * len(graph)
@@ -128,7 +128,7 @@ def _wave(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     links = link(graph.deps, len(graph))
     level = np.array(levels(links), np.int64)
     duration = cost.durations(per_byte=cost.away).tolist()
-    latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+    latency = machine.latency
     sequence = np.argsort(level, kind="stable").tolist()
     core = [0] * len(graph)
     start, finish = [0.0] * len(graph), [0.0] * len(graph)
@@ -209,8 +209,8 @@ class _Simulation:
         tasks, deps = len(graph), len(graph.deps)
         self.links, self.rank, self.weight = links, rank, weight
         self.cores = machine.cores
-        self.cache_bytes = machine.cache_bytes
-        self.latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+        self.cache_bytes = machine.leading.cache_bytes
+        self.latency = machine.latency
         self.bytes = graph.bytes.tolist()
         self.compute, self.memory = cost.compute.tolist(), cost.memory.tolist()
         flow_ptr = cost.flow_ptr.tolist()

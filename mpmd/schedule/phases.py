@@ -29,7 +29,7 @@ def alone(graph: TaskGraph, phase: Phase) -> TaskGraph:
         number=graph.number[tasks],
         word_ptr=column(graph.word_ptr[first : end + 1] - words.start),
         words=graph.words[words],
-        flops=graph.flops[tasks],
+        work=graph.work[tasks],
         bytes=graph.bytes[tasks],
         access_ptr=column(graph.access_ptr[first : end + 1] - accesses.start),
         access_tensor=graph.access_tensor[accesses],

@@ -17,15 +17,16 @@ from mpmd.partition.graph import TaskGraph
 
 def require_places(graph: TaskGraph, machine: Machine) -> None:
     """Raise for the first call that asks for a kind of core or a core that is not there."""
+    kinds = [kind.name for kind in machine.kinds]
     for site in graph.sites:
         asked = site.call.placement
-        if asked is not None and asked.on is not None and asked.on not in machine.kinds:
-            near = difflib.get_close_matches(asked.on, machine.kinds, n=1)
+        if asked is not None and asked.on is not None and asked.on not in kinds:
+            near = difflib.get_close_matches(asked.on, kinds, n=1)
             raise PlacementError(
                 f"{machine.name!r} has no cores of kind {asked.on!r}",
                 span=site.call.span,
                 label=f"on={asked.on!r}",
-                hints=(f"did you mean {near[0]!r}?",) if near else ("kinds: " + ", ".join(machine.kinds),),
+                hints=(f"did you mean {near[0]!r}?",) if near else ("kinds: " + ", ".join(kinds),),
             )
     by_hand = [s.call.placement is not None and s.call.placement.core is not None for s in graph.sites]
     pinned = np.array(by_hand, np.bool_)[graph.site] | (graph.pin != -1)

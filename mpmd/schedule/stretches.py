@@ -50,7 +50,7 @@ def iterations(loop: LoopInfo | None) -> int:
 def stretches(graph: TaskGraph, machine: Machine, policy: str, *, drain_by_cost: bool) -> list[Stretch]:
     """All phases but empty straight ones, placed. The cores meet between them."""
     order.require_policy(graph, policy)
-    latency = machine.counter.signal_seconds + machine.counter.wait_seconds
+    latency = machine.latency
     found: list[Stretch] = []
     begin = 0.0
     for phase in graph.phases:

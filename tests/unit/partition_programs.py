@@ -16,13 +16,13 @@ from mpmd.lang.index import Index, as_index, symbol
 from mpmd.lang.program import Call, Loop, Node, Program, Scalar, ScalarArg, Tensor, TileLoop, View
 from mpmd.lang.tile import Axis, Param, TaskDef, kept_shape
 from mpmd.lang.types import Direction, DType, f32, i32
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.partition.graph import TaskGraph, WordKind
+from tests.machines import toy
 
 SPAN = Span("kernel.py", 7)
 
-MACHINE = Machine(
-    name="toy",
+MACHINE = toy(
     cores=2,
     flops=1e11,
     bandwidth=3e10,

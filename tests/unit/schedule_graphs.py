@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -11,7 +10,7 @@ from mpmd.errors import Span
 from mpmd.lang.program import Call, Channel, Program, Tensor
 from mpmd.lang.tile import TaskDef
 from mpmd.lang.types import Direction, u8
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Machine, WorkClass
 from mpmd.partition.graph import (
     DepKind,
     Deps,
@@ -25,11 +24,11 @@ from mpmd.partition.graph import (
     column,
 )
 from mpmd.schedule.steps import Schedule, StepOp
+from tests.machines import toy
 
 SPAN = Span("kernel.py", 7)
 
-MACHINE = Machine(
-    name="toy",
+MACHINE = toy(
     cores=3,
     flops=1e9,
     bandwidth=8e9,
@@ -40,7 +39,6 @@ MACHINE = Machine(
     memory_bytes=1 << 30,
     task_seconds=1e-7,
     vector_bytes=32,
-    counter=Primitive("counter", limit=1 << 20, maximum=1 << 30, signal_seconds=1e-7, wait_seconds=3e-7),
 )
 
 Region = tuple[str, int, int]
@@ -49,7 +47,14 @@ Spec = tuple[str, list[Region], list[Region]]
 
 
 def machine(cores: int, **changes: object) -> Machine:
-    return replace(MACHINE, cores=cores, **changes)
+    return toy(cores, **changes)
+
+
+def work_of(flops: np.ndarray) -> np.ndarray:
+    """The columns of `TaskGraph.work` for tasks that do vector work alone."""
+    work = np.zeros((len(flops), len(WorkClass)))
+    work[:, WorkClass.VECTOR] = flops
+    return work
 
 
 def loop(count: int = 3, *, until: Element | None = None, name: str = "i") -> LoopInfo:
@@ -111,7 +116,7 @@ def graph(
         number=column([site[:i].count(s) for i, s in enumerate(site)], np.int32),
         word_ptr=column(np.zeros(len(tasks) + 1)),
         words=column(np.zeros(0)),
-        flops=column(np.broadcast_to(flops, len(tasks)), np.float64),
+        work=column(work_of(np.broadcast_to(flops, len(tasks))), np.float64),
         bytes=column([sum(a[3] - a[2] for a in row) for row in accesses], np.float64),
         access_ptr=column(np.cumsum([0, *map(len, accesses)])),
         access_tensor=column(flat[:, 0], np.int32),

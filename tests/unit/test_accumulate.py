@@ -1,7 +1,6 @@
 """Partial sums: where they are made, that they mean the same, and that the order of additions stays."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,21 @@ from mpmd.lang.evaluate import evaluate
 from mpmd.lang.program import Call, Node, Program, TileLoop, calls
 from mpmd.lang.tile import Store, walk
 from mpmd.lang.types import Direction
+from mpmd.machine import Machine
 from mpmd.partition.accumulate import accumulate
 from mpmd.partition.sums import adding_up, storing
-from tests.unit.partition_programs import MACHINE
+from tests.machines import toy
 from tests.unit.tracing import traced
 
 T, K, N = mpmd.dims("T K N")
 
-EAGER = replace(MACHINE, cores=4, flops=1e6, task_seconds=0.0)
-"""Arithmetic is so slow that partial sums always pay."""
+
+def slow(cores: int) -> Machine:
+    """Arithmetic is so slow that partial sums always pay."""
+    return toy(cores, flops=1e6, task_seconds=0.0)
+
+
+EAGER = slow(4)
 
 
 @mpmd.task
@@ -104,7 +109,7 @@ def program_of(name: str) -> Program:
 def cut(name: str, cores: int = 4) -> Program:
     made = program_of(name)
     sizes = {loop.name: loop.size or 1 for loop in tile_loops(made.body)}
-    return accumulate(made, replace(EAGER, cores=cores), sizes)
+    return accumulate(made, slow(cores), sizes)
 
 
 def tile_loops(body: tuple[Node, ...]) -> Iterator[TileLoop]:
@@ -224,7 +229,7 @@ def test_regions_that_keep_all_cores_busy_stay_as_they_are() -> None:
     made = traced(busy, (6, 40), (5, 40), (6, 5))
     sizes = {loop.name: loop.size or 1 for loop in tile_loops(made.body)}
     assert accumulate(made, EAGER, sizes) == made
-    assert accumulate(made, replace(EAGER, cores=16), sizes) != made
+    assert accumulate(made, slow(16), sizes) != made
 
 
 def test_axes_of_which_the_region_takes_a_part_are_as_long_as_the_part() -> None:

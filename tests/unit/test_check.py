@@ -19,12 +19,13 @@ from mpmd.errors import (
     Span,
     UnmatchedWaitError,
 )
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
+from tests.machines import toy
 from tests.mutants import REFUSALS, assert_irredundant, corruption_mutants, sync_mutants
 
 COUNTER = Primitive("counter", 8, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 4, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**20, 1e-7, 32, COUNTER)
+MACHINE = toy(4, memory_bytes=2**20, counter=COUNTER)
 
 PRODUCER_CONSUMER = build(
     cores=[[run(0), signal(0)], [wait(0), run(1)]],
@@ -42,7 +43,7 @@ class Note:
 def test_certificate_counts_what_was_proved() -> None:
     """The certificate names the tables, the machine, and how much was looked at."""
     certificate = check(PRODUCER_CONSUMER, MACHINE)
-    assert (certificate.machine, certificate.steps) == ("test", 4)
+    assert (certificate.machine, certificate.steps) == ("toy", 4)
     assert (certificate.events, certificate.waits) == (1, 1)
     assert (certificate.accesses, certificate.footprints, certificate.overlaps) == (3, 2, 0)
     assert len(certificate.sha256) == 64
@@ -269,18 +270,18 @@ def test_signal_that_nothing_waits_for() -> None:
 @pytest.mark.parametrize(
     ("description", "text"),
     [
-        ({"cores": [[]] * 5, "rows": []}, "the schedule needs 5 cores, 'test' has 4"),
+        ({"cores": [[]] * 5, "rows": []}, "the schedule needs 5 cores, 'toy' has 4"),
         (
             {"cores": [[]], "rows": [], "tensors": [(2**20, 2**20)]},
-            "the schedule needs 2097152 bytes of memory for local tensors, 'test' has 1048576",
+            "the schedule needs 2097152 bytes of memory for local tensors, 'toy' has 1048576",
         ),
         (
             {"cores": [[signal(e) for e in range(9)], [wait(e) for e in range(9)]], "rows": []},
-            "the schedule needs 9 counter counters, 'test' has 8",
+            "the schedule needs 9 counter counters, 'toy' has 8",
         ),
         (
             {"cores": [[signal(0, 101)], [wait(0, 101)]], "rows": []},
-            "event 0 counts to 101, a counter counter of 'test' to 100",
+            "event 0 counts to 101, a counter counter of 'toy' to 100",
         ),
         (
             {"cores": [[run(0)]], "rows": [[reads(0, 60, 8)]], "arguments": [64]},

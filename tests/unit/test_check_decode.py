@@ -10,13 +10,14 @@ import pytest
 from table_builder import Sum, barrier, local, reads, run, sections, signal, wait, writes
 
 from mpmd.errors import MalformedTableError, ScheduleError
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
 from mpmd.schedule.proof.decode import decode
+from tests.machines import toy
 from tests.tables import Sections
 
 COUNTER = Primitive("counter", 8, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 4, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**20, 1e-7, 32, COUNTER)
+MACHINE = toy(4, memory_bytes=2**20, counter=COUNTER)
 
 
 def whole() -> Sections:

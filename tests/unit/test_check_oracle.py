@@ -9,12 +9,13 @@ import pytest
 from table_builder import Access, barrier, build, local, run, signal, wait
 
 from mpmd.errors import DeadlockError, ProgramOrderError, RaceError, ReuseError
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
+from tests.machines import toy
 from tests.tables import BARRIER, RUN, SIGNAL, WAIT, Step
 
 COUNTER = Primitive("counter", 100, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 8, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**30, 1e-7, 32, COUNTER)
+MACHINE = toy(8, memory_bytes=2**30, counter=COUNTER)
 CELLS = 3
 PLACES = ((0, 3), (0, 3), (1, 2), (1, 3))
 """Where local tensors lie in an arena of four cells, and how many they have."""

@@ -31,12 +31,13 @@ from table_builder import (
 from table_search import BARRIER, DRAIN, RUN, SIGNAL, WAIT, Act, Search
 
 from mpmd.errors import DeadlockError, ProgramOrderError, RaceError, UnmatchedWaitError
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
+from tests.machines import toy
 from tests.tables import Step
 
 COUNTER = Primitive("counter", 100, 1000, 1e-7, 1e-7)
-MACHINE = Machine("test", 8, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**30, 1e-7, 32, COUNTER)
+MACHINE = toy(8, memory_bytes=2**30, counter=COUNTER)
 MOST = 4
 CELLS = 3
 STRIDE = 2

@@ -11,13 +11,14 @@ from table_builder import Access, Number, Sum, build, reads, run, updates, wait,
 from table_builder import signal as signals
 
 from mpmd.errors import MalformedTableError, RaceError, ScheduleCapacityError
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
 from mpmd.schedule.proof.decode import decode
 from mpmd.schedule.proof.scalars import Bounds, Form, collect
+from tests.machines import toy
 
 COUNTER = Primitive("counter", 8, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 4, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**20, 1e-7, 32, COUNTER)
+MACHINE = toy(4, memory_bytes=2**20, counter=COUNTER)
 FLOORDIV, MOD, MIN, MAX, MUL = range(5)
 POS = Sum(0, {0: 1})
 

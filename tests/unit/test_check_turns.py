@@ -6,13 +6,14 @@ import pytest
 from table_builder import Sum, build, local, reads, run, signal, updates, wait, writes
 
 from mpmd.errors import RaceError, ReuseError
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
+from tests.machines import toy
 from tests.mutants import assert_irredundant, overlapped
 from tests.tables import Step
 
 COUNTER = Primitive("counter", 8, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 4, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**20, 1e-7, 32, COUNTER)
+MACHINE = toy(4, memory_bytes=2**20, counter=COUNTER)
 
 H, G = local(0), local(1)
 

@@ -24,7 +24,7 @@ from mpmd.schedule.interleave import replay
 from mpmd.schedule.steps import Schedule, StepOp
 from tests.generate import Generated, kernels
 from tests.generation.scope import ALL
-from tests.unit.test_schedule_kernels import MACHINE
+from tests.machines import toy
 
 T, N, P = mpmd.dims("T N P")
 SEEDS = 100
@@ -206,7 +206,7 @@ def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
 def case_of(kernel: Any, args: list[Any], **how: Any) -> Case:
     given = arguments(kernel, args, {})
     program = trace(kernel.function, specs_of(kernel, given))
-    machine = replace(MACHINE, cores=CORES, cache_bytes=how.pop("cache_bytes", MACHINE.cache_bytes))
+    machine = toy(CORES, cache_bytes=how.pop("cache_bytes", 1 << 16))
     graph = partition(program, machine)
     flat = dict(zip(program.params, _flat(given.values()), strict=True))
     expected = _copies(flat)
@@ -243,7 +243,7 @@ def test_random_kernels_give_what_the_evaluator_gives(
 ) -> None:
     note(generated.source)
     kernel = generated.define()
-    cache = 0 if share else MACHINE.cache_bytes
+    cache = 0 if share else 1 << 16
     args = generated.arguments(kernel, generated.arrays)
     assert_replays(case_of(kernel, args, cores=cores, policy=policy, cache_bytes=cache), 4)
 

@@ -309,7 +309,7 @@ def test_a_dependence_says_why() -> None:
 
 def test_accumulation_is_ordered() -> None:
     node = tile_loop("k", 3, 1, call(task("add", [ACCUM], [1]), view(0, part(0, 4))))
-    graph = partition(program([tensor(0, (4,))], node), replace(MACHINE, cores=1))
+    graph = partition(program([tensor(0, (4,))], node), MACHINE.with_cores(1))
     assert [(p, c) for _, p, c in edges(graph)] == [((0,), (1,)), ((1,), (2,))]
 
 

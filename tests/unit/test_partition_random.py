@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from operator import mul
 
@@ -27,7 +26,7 @@ from tests.unit.partition_programs import (
     words_of,
 )
 
-ONE_CORE = replace(MACHINE, cores=1)
+ONE_CORE = MACHINE.with_cores(1)
 """Makes no partial sums: the tasks are those of the program as written."""
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck))

@@ -17,6 +17,7 @@ from mpmd.lang.types import Direction, f32
 from mpmd.machine import Machine
 from mpmd.partition import partition
 from mpmd.partition.tile import balanced_size
+from tests.machines import like
 from tests.unit.partition_programs import MACHINE, SPAN, call, part, program, tensor, tile, tile_loop, view
 
 T, K, N = map(symbol, "TKN")
@@ -58,7 +59,7 @@ def sizes(of: Program, machine: Machine = MACHINE, **tiles: int) -> dict[str, in
 
 
 def test_a_machine_without_a_cache_asks_for_no_size_that_fits_one() -> None:
-    uncached = replace(MACHINE, cache_bytes=0)
+    uncached = like(MACHINE, cache_bytes=0)
     assert sizes(columns(1, 576, 576), uncached) == sizes(columns(1, 576, 576))
     assert sizes(blocks(512, 512, 512), uncached)
 
@@ -77,12 +78,12 @@ def test_long_work_is_split_more_finely_in_multiples_of_the_cores() -> None:
 
 
 def test_one_core_needs_no_balance() -> None:
-    assert sizes(columns(1, 576, 49152), replace(MACHINE, cores=1)) == {"f": 49152}
+    assert sizes(columns(1, 576, 49152), MACHINE.with_cores(1)) == {"f": 49152}
 
 
 def test_pieces_are_even_on_any_number_of_cores() -> None:
     for cores in (2, 3, 5, 7, 8, 16):
-        (size,) = sizes(columns(16, 2048, 2048), replace(MACHINE, cores=cores)).values()
+        (size,) = sizes(columns(16, 2048, 2048), MACHINE.with_cores(cores)).values()
         pieces = ceil(2048 / size)
         assert ceil(pieces / cores) * size <= 1.3 * 2048 / cores, (cores, size)
 
@@ -90,7 +91,7 @@ def test_pieces_are_even_on_any_number_of_cores() -> None:
 def test_nested_loops_share_the_pieces_largest_extent_first() -> None:
     chosen = sizes(blocks(16, 1024, 2048))
     assert chosen == {"r": 16, "c": 1024}
-    square = sizes(blocks(2048, 2048, 2048), replace(MACHINE, cores=4))
+    square = sizes(blocks(2048, 2048, 2048), like(MACHINE, cores=4))
     assert square["r"] < 2048 and square["c"] < 2048
 
 
@@ -110,7 +111,7 @@ def test_a_loop_over_few_heavy_things_is_split_below_sixteen() -> None:
 
 
 def test_values_fit_the_cache() -> None:
-    small = replace(MACHINE, cache_bytes=1 << 18)
+    small = like(MACHINE, cache_bytes=1 << 18)
     (size,) = sizes(columns(4096, 64, 1024), small).values()
     assert 4096 * size * 4 <= 1 << 20
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from mpmd.codegen.tables import pack
 from mpmd.errors import ProgramOrderError
 from mpmd.lang.kernel.trace import trace
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.partition.build import partition
 from mpmd.partition.graph import DepKind, TaskGraph
 from mpmd.pipeline import specs_of
@@ -19,10 +17,10 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.order import POLICIES
 from tests.generate import Generated, kernels
+from tests.machines import like, toy
 from tests.mutants import assert_irredundant, swapped_runs
 
-MACHINE = Machine(
-    name="toy",
+MACHINE = toy(
     cores=4,
     flops=1e10,
     bandwidth=8e9,
@@ -45,7 +43,7 @@ def test_tables_of_random_kernels_are_proved_and_need_all_their_sync(
     note(case.source)
     kernel = case.define()
     program = trace(kernel.function, specs_of(kernel, {**case.arrays, **case.scalars}))
-    machine = replace(MACHINE, cache_bytes=0) if share else MACHINE
+    machine = like(MACHINE, cache_bytes=0) if share else MACHINE
     graph = partition(program, MACHINE)
     assert_irredundant(pack(schedule(graph, machine, policy=policy, cores=cores)), machine)
 

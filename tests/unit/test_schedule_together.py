@@ -290,7 +290,7 @@ def test_a_core_that_is_not_there_is_refused_at_the_call() -> None:
 
 
 def test_a_kind_of_core_that_is_not_there_is_answered_with_the_nearest() -> None:
-    both = machine(2, kinds=("cube", "vector"))
+    both = replace(MACHINE, kinds=tuple(replace(MACHINE.leading, name=name) for name in ("cube", "vector")))
     schedule(placed(Placement(on="vector")), both)
     for kind, hint in (("vectr", "did you mean 'vector'?"), ("gpu", "kinds: cube, vector")):
         with pytest.raises(PlacementError) as caught:

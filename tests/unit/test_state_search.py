@@ -21,8 +21,9 @@ from mpmd.errors import (
     ScheduleError,
     UnmatchedWaitError,
 )
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.schedule.check import check
+from tests.machines import toy
 from tests.mutants import sync_mutants
 from tests.small_tables import SCALARS, May, random_tables
 from tests.state_search import Outcome, search
@@ -30,7 +31,7 @@ from tests.tables import Sections
 from tests.unrolled import unroll
 
 COUNTER = Primitive("counter", 100, 100, 1e-7, 1e-7)
-MACHINE = Machine("test", 8, 1e9, 1e9, 1e9, 2**15, 1e10, 1e10, 2**30, 1e-7, 32, COUNTER)
+MACHINE = toy(8, memory_bytes=2**30, counter=COUNTER)
 KINDS = {
     "straight": May(),
     "locals": May(local=True),

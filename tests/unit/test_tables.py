@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,17 +12,30 @@ from mpmd import In, InOut, Out, f32, i32
 from mpmd.codegen.tables import pack
 from mpmd.errors import RaceError, Span
 from mpmd.lang.kernel.trace import trace
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.proof.decode import Tables, decode
 from mpmd.schedule.steps import Schedule
+from tests.machines import toy
 from tests.tables import RUN, WAIT, Sections
 
 COUNTER = Primitive("counter", limit=1 << 20, maximum=1 << 30, signal_seconds=1e-9, wait_seconds=2e-9)
-MACHINE = Machine("toy", 4, 1e10, 8e9, 4e9, 0, 2e10, 2e9, 1 << 30, 1e-8, 32, COUNTER)
+MACHINE = toy(
+    4,
+    flops=1e10,
+    bandwidth=8e9,
+    core_bandwidth=4e9,
+    cache_bytes=0,
+    cache_bandwidth=2e10,
+    handover_bandwidth=2e9,
+    memory_bytes=1 << 30,
+    task_seconds=1e-8,
+    vector_bytes=32,
+    counter=COUNTER,
+)
 
 T, N, K, S = mpmd.dims("T N K S")
 
@@ -176,5 +188,5 @@ def test_smaller_machines_are_refused() -> None:
 
     tables = pack(planned())
     with pytest.raises(ScheduleCapacityError, match="the schedule needs 3 cores, 'toy' has 2"):
-        check(tables, replace(MACHINE, cores=2))
+        check(tables, MACHINE.with_cores(2))
     assert np.array_equal(decode(tables).core_ptr, planned().core_ptr)

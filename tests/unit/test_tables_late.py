@@ -9,15 +9,28 @@ from mpmd import In, InOut, Out, Recv, Send, f32, i32, i64
 from mpmd.codegen.cpu.emit import emit
 from mpmd.codegen.tables import pack
 from mpmd.lang.kernel.trace import trace
-from mpmd.machine import Machine, Primitive
+from mpmd.machine import Primitive
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.steps import Schedule, StepOp
+from tests.machines import toy
 from tests.tables import DRAIN, END, LOOP, Sections
 
 COUNTER = Primitive("counter", limit=1 << 20, maximum=1 << 30, signal_seconds=1e-9, wait_seconds=2e-9)
-MACHINE = Machine("toy", 4, 1e10, 8e9, 4e9, 0, 2e10, 2e9, 1 << 30, 1e-8, 32, COUNTER)
+MACHINE = toy(
+    4,
+    flops=1e10,
+    bandwidth=8e9,
+    core_bandwidth=4e9,
+    cache_bytes=0,
+    cache_bandwidth=2e10,
+    handover_bandwidth=2e9,
+    memory_bytes=1 << 30,
+    task_seconds=1e-8,
+    vector_bytes=32,
+    counter=COUNTER,
+)
 ITERATION, ELEMENT, GUARD, SKIP, PATCH = range(5, 10)
 
 M, N = mpmd.dims("M N")
