@@ -1,7 +1,7 @@
 """Predicted seconds of each task: what it computes, what it moves, and from where.
 
-In:  a `TaskGraph`, a `Machine`, the number of cores that share its bandwidth.
-Out: `Costs`, per task and per data flow (an input of a task that another task made).
+In:  a `TaskGraph`, a `Machine`. Out: `Costs`, per kind of core and task, and per data flow (an input
+     of a task that another task made).
 Not here: choosing a core (`order.py`), the time of signals and waits (`Machine.counter`).
 
 A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that no task
@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmd.machine import Machine
 from mpmd.partition.cost import seconds_of_work
@@ -22,48 +23,66 @@ from mpmd.partition.graph import DepKind, FloatColumn, IntColumn, TaskGraph
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """`compute` and `memory` are seconds per task, without the flows.
+    """`compute` and `memory` are seconds [kinds, tasks], without the flows; infinite where cores of a kind
+    cannot do the task, or its call asks for another kind.
 
-    The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through it.
-    `near` and `away` are seconds per byte of a flow on the core that made it, and on another.
+    `memory` is at an equal share of the bandwidth; `memory_bytes` [tasks] are the bytes that share it,
+    `kept_bytes` those that stay in the core's cache. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`:
+    the dependence, and the bytes read through it. `near` [kinds] and `away` are seconds per byte of a flow
+    on the core that made it, and on another. `task_seconds` [kinds] is what starting a task costs.
     """
 
     compute: FloatColumn
     memory: FloatColumn
+    memory_bytes: FloatColumn
+    kept_bytes: FloatColumn
     flow_ptr: IntColumn
     flow_dep: IntColumn
     flow_bytes: FloatColumn
-    near: float
+    near: FloatColumn
     away: float
-    task_seconds: float
+    task_seconds: FloatColumn
 
-    def durations(self, *, per_byte: float) -> FloatColumn:
-        """Seconds per task if every flow cost `per_byte`."""
+    def durations(self, kind: int = 0, *, per_byte: float) -> FloatColumn:
+        """Seconds per task on a kind of core if every flow cost `per_byte`."""
         before = np.concatenate([[0.0], np.cumsum(self.flow_bytes)])
         flows = before[self.flow_ptr[1:]] - before[self.flow_ptr[:-1]]
-        return np.maximum(self.memory + flows * per_byte, self.compute) + self.task_seconds
+        return np.maximum(self.memory[kind] + flows * per_byte, self.compute[kind]) + self.task_seconds[kind]
 
 
-def costs(graph: TaskGraph, machine: Machine, cores: int) -> Costs:
-    """The costs of all tasks when `cores` cores work at once."""
-    kind = machine.leading
-    share = min(kind.bandwidth, machine.bandwidth / cores)
+def costs(graph: TaskGraph, machine: Machine) -> Costs:
+    """The costs of all tasks on each kind of core, when all cores work at once."""
     moved = _access_bytes(graph)
     flow_task, flow_dep, flow_bytes = _flows(graph, moved)
     carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
     kept = _kept_in_cache(graph, moved, machine)
-    memory = np.maximum(graph.bytes - carried - kept, 0.0) / share + kept / kind.cache_bandwidth
+    fetched = np.maximum(graph.bytes - carried - kept, 0.0)
+    kinds = machine.kinds
+    allowed = _allowed(graph, machine)
+    shares = [min(kind.bandwidth, machine.bandwidth / machine.cores) for kind in kinds]
+    memory = [
+        fetched / share + kept / kind.cache_bandwidth for kind, share in zip(kinds, shares, strict=True)
+    ]
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
-        compute=seconds_of_work(graph.work, kind),
-        memory=memory,
+        compute=np.where(allowed, [seconds_of_work(graph.work, kind) for kind in kinds], np.inf),
+        memory=np.where(allowed, memory, np.inf),
+        memory_bytes=fetched,
+        kept_bytes=kept,
         flow_ptr=flow_ptr.astype(np.int64),
         flow_dep=flow_dep,
         flow_bytes=flow_bytes,
-        near=1.0 / kind.cache_bandwidth,
+        near=np.array([1.0 / kind.cache_bandwidth for kind in kinds]),
         away=1.0 / machine.handover_bandwidth,
-        task_seconds=kind.task_seconds,
+        task_seconds=np.array([kind.task_seconds for kind in kinds]),
     )
+
+
+def _allowed(graph: TaskGraph, machine: Machine) -> npt.NDArray[np.bool_]:
+    """[kinds, tasks]: whether the call of a task leaves it to that kind of core."""
+    asked = [site.call.placement.on if site.call.placement else None for site in graph.sites]
+    by_site = np.array([[on in (None, kind.name) for on in asked] for kind in machine.kinds], np.bool_)
+    return by_site[:, graph.site]
 
 
 def _access_bytes(graph: TaskGraph) -> FloatColumn:

@@ -86,8 +86,10 @@ class _State:
         self.ticket = machine.ticket_seconds
         self.pin = nodes.pin
         self.near = graph.near.tolist()
-        self.seconds: list[float] = cost.durations(per_byte=cost.near).tolist()
-        self.cost, self.compute, self.memory = cost, cost.compute.tolist(), cost.memory.tolist()
+        self.near_byte, self.away_byte = float(cost.near[0]), cost.away
+        self.task_seconds = float(cost.task_seconds[0])
+        self.seconds: list[float] = cost.durations(per_byte=self.near_byte).tolist()
+        self.compute, self.memory = cost.compute[0].tolist(), cost.memory[0].tolist()
         flow_ptr = cost.flow_ptr.tolist()
         self.flow_dep = rows(cost.flow_dep.tolist(), flow_ptr)
         self.flow_bytes = rows(cost.flow_bytes.tolist(), flow_ptr)
@@ -151,8 +153,8 @@ class _State:
     def _seconds(self, task: int, core: int) -> float:
         moving = self.memory[task]
         for dep, size in zip(self.flow_dep[task], self.flow_bytes[task], strict=True):
-            moving += size * (self.cost.near if self.home[dep] == core else self.cost.away)
-        return max(moving, self.compute[task]) + self.cost.task_seconds
+            moving += size * (self.near_byte if self.home[dep] == core else self.away_byte)
+        return max(moving, self.compute[task]) + self.task_seconds
 
     def _run(self, task: int, core: int, begin: float) -> None:
         self.core[task] = core

@@ -80,7 +80,7 @@ class Placement:
 def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
     """Every task on one of the machine's cores, by the named policy."""
     require_policy(graph, policy)
-    return POLICIES[policy](graph, machine, costs(graph, machine, machine.cores))
+    return POLICIES[policy](graph, machine, costs(graph, machine))
 
 
 def require_policy(graph: TaskGraph, policy: str) -> None:
@@ -97,7 +97,7 @@ def require_policy(graph: TaskGraph, policy: str) -> None:
 
 def _heft(graph: TaskGraph, machine: Machine, cost: Costs) -> Placement:
     links = link(graph.deps, len(graph))
-    weight = cost.durations(per_byte=cost.near)
+    weight = cost.durations(per_byte=float(cost.near[0]))
     state = _Simulation(graph, machine, cost, links, weight.tolist(), ranks(links, weight.tolist()))
     state.run()
     return placement(state.core, state.start, state.finish, state.sequence)
@@ -212,11 +212,12 @@ class _Simulation:
         self.cache_bytes = machine.leading.cache_bytes
         self.latency = machine.latency
         self.bytes = graph.bytes.tolist()
-        self.compute, self.memory = cost.compute.tolist(), cost.memory.tolist()
+        self.compute, self.memory = cost.compute[0].tolist(), cost.memory[0].tolist()
         flow_ptr = cost.flow_ptr.tolist()
         self.flow_dep = rows(cost.flow_dep.tolist(), flow_ptr)
         self.flow_bytes = rows(cost.flow_bytes.tolist(), flow_ptr)
-        self.near, self.away, self.task_seconds = cost.near, cost.away, cost.task_seconds
+        self.near, self.away = float(cost.near[0]), cost.away
+        self.task_seconds = float(cost.task_seconds[0])
         # results
         self.core = [_NOWHERE] * tasks
         self.start, self.finish = [0.0] * tasks, [0.0] * tasks

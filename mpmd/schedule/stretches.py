@@ -70,7 +70,7 @@ def _place(
     plain = not drain_by_cost or machine.jitter <= 0
     if plain and not joint.needed(graph):
         return order.place(graph, machine, policy)
-    cost = costs(graph, machine, machine.cores)
+    cost = costs(graph, machine)
     drains = drained(graph, machine, cost, by_cost=drain_by_cost)
     if not drains and not joint.needed(graph):
         return order.place(graph, machine, policy)
