@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
@@ -40,6 +41,7 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
 from mpmd.specs import ScalarSpec, spec_of
+from mpmd.watch import announce
 
 Specs = Mapping[str, Any]
 """By parameter a `TensorSpec`, None for a runtime scalar, or a dataclass, list, tuple or dict of them."""
@@ -150,6 +152,17 @@ def _other_leaves(kernel: str, leaf: str, *, missing: bool) -> ArgumentError:
         label=f"'{leaf}' is {'missing' if missing else 'too much'}",
         hints=("a list or a dict holds at each call what it held when the kernel was compiled",),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compilation:
+    """A kernel that was compiled, for what, in how many seconds; given to `watch.watching`."""
+
+    kernel: Kernel
+    specs: Specs
+    dynamic: Bounds
+    compiled: CompiledKernel
+    seconds: float
 
 
 class Kernel:
@@ -286,12 +299,15 @@ def compile_specs(
             label=f"cores={cores!r}",
             hints=("leave 'cores' out to use all that this process may use",),
         )
+    begin = perf_counter()
     try:
         traced = partial(trace, kernel.function, specs, dynamic)
-        return _stages(kernel, traced, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
+        made = _stages(kernel, traced, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
+    announce(Compilation(kernel, specs, dynamic, made, perf_counter() - begin))
+    return made
 
 
 def _stages(

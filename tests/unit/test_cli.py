@@ -69,4 +69,90 @@ def test_the_package_runs_as_a_command(root):
     )
     assert json.loads(result.stdout)["directory"] == str(root)
     refused = subprocess.run([sys.executable, "-m", "mpmd"], capture_output=True, text=True, check=False)
-    assert refused.returncode == 2 and refused.stderr.startswith("usage: python -m mpmd")
+    assert refused.returncode == 2 and "Usage: mpmd [OPTIONS] COMMAND" in refused.stdout + refused.stderr
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import mpmd
+from mpmd import In, Out, f32
+
+(N,) = mpmd.dims("N")
+
+
+@mpmd.task
+def double(x: In[f32, N], y: Out[f32, N]):
+    y[:] = x[:] * 2.0
+
+
+@mpmd.kernel
+def doubled(x: In[f32, N], y: Out[f32, N]):
+    for i in mpmd.tiles(N, 16):
+        double(x[i], y[i])
+
+
+x, y = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
+doubled(x, y)
+print("last", y[-1], *sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    path = tmp_path / "own.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_script_runs_and_what_it_compiled_is_listed(script, capsys):
+    assert main(["run", str(script), "--fast", "3"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "last 126.0 --fast 3"
+    assert out[1].split()[:3] == ["kernel", "tasks", "cores"] and out[2].split()[:2] == ["doubled", "4"]
+
+
+def test_json_stands_alone_on_standard_output(script, capsys):
+    assert main(["run", "--json", str(script)]) == 0
+    shown = capsys.readouterr()
+    (facts,) = json.loads(shown.out)
+    assert facts["kernel"] == "doubled" and facts["tasks"] == 4 and facts["file"] == str(script)
+    assert shown.err == "last 126.0\n"
+
+
+def test_the_status_is_the_scripts(script, capsys):
+    script.write_text(SCRIPT + "sys.exit(7)\n")
+    assert main(["run", str(script)]) == 7
+    script.write_text(SCRIPT + "sys.exit('no more')\n")
+    assert main(["run", str(script)]) == 1
+    assert capsys.readouterr().err == "no more\n"
+
+
+def test_a_diagnostic_of_the_script_is_printed_and_no_traceback(script, capsys):
+    script.write_text(SCRIPT + "doubled(x, y[:3])\n")
+    assert main(["run", str(script)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error[argument]") and "own.py" in error and "Traceback" not in error
+
+
+def test_a_missing_script_and_one_without_kernels_are_refused(tmp_path, capsys):
+    assert main(["run", str(tmp_path / "no.py")]) == 1
+    assert capsys.readouterr().err == (
+        f"error[argument]: there is no script '{tmp_path}/no.py'\n"
+        "  hint: give the path of a Python file that calls kernels\n"
+    )
+    (tmp_path / "idle.py").write_text("pass\n")
+    assert main(["run", str(tmp_path / "idle.py")]) == 1
+    assert capsys.readouterr().err == (
+        f"error[argument]: '{tmp_path}/idle.py' compiled no kernel\n"
+        f"  --> {tmp_path}/idle.py:1:1\n"
+        "1 | pass\n"
+        "    ^^^^\n"
+        "  hint: call a function under @mpmd.kernel, or mpmd.compile, when the script runs as a program\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["frob"], ["run"], ["cache", "--frob"]])
+def test_a_wrong_command_line_is_status_2(arguments, capsys):
+    assert main(arguments) == 2
+    assert "Usage: mpmd" in capsys.readouterr().err

@@ -14,6 +14,7 @@ LAWS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WITHOUT_A_PLACE = {
     "runtime": "has arrays, bytes and compilers; `place` adds the user's line where a launch or compile ends",
     "schedule/proof": "reads bytes that no line made; `place` adds the kernel's line where a compile ends",
+    "commands": "has a command line, which is not in a file",
 }
 """Folders whose diagnostics may have no place of their own."""
 
@@ -24,6 +25,7 @@ OTHER = {
     ("lang/kernel/symbolic.py", "NotImplementedError"): "an abstract method",
     ("lang/text/parser.py", "error.orig_exc"): "the Diagnostic inside of what the grammar wraps",
     ("lang/kernel/views.py", "AttributeError"): "Python's protocol for names that are asked for",
+    ("cli.py", "Exit"): "how a command ends with a status",
     ("runtime/arrays.py", "AssertionError"): "asked why arguments overlap that do not",
     ("runtime/cache.py", "_Unsafe"): "caught where the cache is opened",
     ("runtime/dlpack.py", "BufferError"): "caught by `arrays.py`, which names the argument",
