@@ -6,10 +6,17 @@ In:  facts and their text. Out: standard output, or a file.
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from mpmd.errors import NO_SPAN, ArgumentError
+
+WIDTH = 200
+"""Columns of text: a table is never wrapped, whatever the terminal."""
 
 
 def show(text: str, facts: Any, *, as_json: bool) -> None:
@@ -43,9 +50,11 @@ def duration(seconds: float) -> str:
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Columns under their names; the first to the left, the others to the right."""
-    width = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, width)))
-        for row in (head, *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    columns = Table(box=None, pad_edge=False)
+    for number, name in enumerate(head):
+        columns.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
+    for row in rows:
+        columns.add_row(*row)
+    text = StringIO()
+    Console(file=text, width=WIDTH, highlight=False).print(columns)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
