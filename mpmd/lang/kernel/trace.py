@@ -100,6 +100,7 @@ class Tracer:
         self._scopes: list[dict[str, Index]] = [dict(dims)]  # the dims of each
         self._launch = launch or Launch()
         self._names = names | {dim.name for dim in self._launch.dims}  # taken, as are those of loops
+        self._numbers: dict[str, int] = {}  # of each name that was wanted, the last number it was given
         self._tensors: list[Tensor] = []
         self._reshapes: dict[tuple[int, tuple[Index, ...]], Tensor] = {}
         self._scalars: list[Scalar] = []
@@ -309,11 +310,12 @@ class Tracer:
             check_carried(frame.f_code, span, before, dict(frame.f_locals))
 
     def _fresh(self, wanted: str) -> str:
-        name, number = wanted, 1
+        name, number = wanted, self._numbers.get(wanted, 1)
         while name in self._names:
             number += 1
             name = f"{wanted}_{number}"
         self._names.add(name)
+        self._numbers[wanted] = number
         return name
 
     def _check_scope(self, call: Call) -> None:
