@@ -150,7 +150,7 @@ def test_anything_with_dlpack_has_a_signature():
             lambda: signature(mpmd.spec(f32, 8), mpmd.spec(f32)),
             "'pos' is a scalar i32, but the spec says f32",
         ),
-        (lambda: mpmd.compile(signature), f"mpmd.compile takes a kernel, not {signature!r}"),
+        (lambda: mpmd.compile(len), "mpmd.compile takes a kernel, not <built-in function len>"),
     ],
 )
 def test_arguments_that_fit_no_kernel(call, message):
