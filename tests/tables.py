@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN = range(7)
+RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN, PREFETCH = range(8)
 
 Step = tuple[int, int, int, int]
 """op, a, b, reason."""
@@ -21,7 +21,7 @@ _WIDTHS = (
     ("params", "<i4", 6), ("axes", "<i8", 4), ("bases", "<i8", 3), ("derived", "<i8", 7),
     ("terms", "<i8", 2), ("guards", "<i8", 5), ("patches", "<i8", 3), ("row_program", "<i4", 1),
     ("program_ptr", "<i4", 1), ("ops", "<i8", 8), ("loops", "<i8", 8), ("event_loop", "<i4", 1),
-    ("drain_ptr", "<i4", 1), ("drain_rows", "<i4", 1), ("rings", "<i8", 6), ("uses", "<i8", 4),
+    ("event_primitive", "<i4", 1), ("event_flag", "<i4", 1), ("drain_ptr", "<i4", 1), ("drain_rows", "<i4", 1), ("rings", "<i8", 6), ("uses", "<i8", 4),
 )  # fmt: skip
 _HEADER = 32
 
@@ -34,7 +34,8 @@ def _empty(width: int) -> npt.NDArray[np.int64]:
 class Sections:
     """The sections of one set of tables; the counts of the header and `event_total` are computed.
 
-    Without `row_program` no row has a late program; without `event_loop` all events are in straight code.
+    Without `row_program` no row has a late program; without `event_loop` all events are in straight code,
+    without `event_primitive` they are counters.
     """
 
     cores: list[list[Step]]
@@ -56,6 +57,8 @@ class Sections:
     ops: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(8))
     loops: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(8))
     event_loop: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(1))
+    event_primitive: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(1))
+    event_flag: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(1))
     drain_ptr: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 1), np.int64))
     drain_rows: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(1))
     rings: npt.NDArray[np.int64] = field(default_factory=lambda: _empty(6))
@@ -85,7 +88,8 @@ class Sections:
                           header[9:17], strict=True))  # fmt: skip
         counts |= dict(zip(("program_ptr", "ops", "loops", "drain_ptr", "drain_rows", "rings", "uses"),
                            header[19:26], strict=True))  # fmt: skip
-        counts |= {"row_program": rows, "event_loop": events}
+        counts |= {"row_program": rows}
+        counts |= dict.fromkeys(("event_loop", "event_primitive", "event_flag"), events)
         counts["program_ptr"] += 1
         counts["drain_ptr"] += 1
         rest = {name: take(dtype, counts[name] * width).reshape(-1, width) for name, dtype, width in _WIDTHS}
@@ -113,8 +117,11 @@ class Sections:
         words = [word for row in self.row_words for word in row]
         row_program = self.row_program if len(self.row_program) else [-1] * len(self.row_words)
         event_loop = self.event_loop if len(self.event_loop) else [-1] * self.events
+        event_primitive = self.event_primitive if len(self.event_primitive) else [0] * self.events
+        event_flag = self.event_flag if len(self.event_flag) else [-1] * self.events
         rest = {name: getattr(self, name) for name, _, _ in _WIDTHS}
         rest |= {"row_program": row_program, "event_loop": event_loop}
+        rest |= {"event_primitive": event_primitive, "event_flag": event_flag}
         body = [
             _bytes(_ends(self.cores), "<i4"),
             _bytes(steps, "<i4"),
@@ -126,7 +133,7 @@ class Sections:
             *(_bytes(rest[name], dtype) for name, dtype, _ in _WIDTHS),
         ]
         header = [
-            0x4D504D44, 3, len(self.cores), len(steps), self.events, self._straight_barriers(),
+            0x4D504D44, 4, len(self.cores), len(steps), self.events, self._straight_barriers(),
             len(self.row_words), len(words), len(self.function_ptr) - 1, len(self.params), len(self.axes),
             len(self.bases), self.scalars, len(self.derived), len(self.terms), len(self.guards),
             len(self.patches), self.arena,

@@ -24,7 +24,8 @@ _SECTIONS = (  # name, numpy type, columns, number of entries: a word of the hea
     ("bases", "<i8", 3, 11, 0), ("derived", "<i8", 7, 13, 0), ("terms", "<i8", 2, 14, 0),
     ("guards", "<i8", 5, 15, 0), ("patches", "<i8", 3, 16, 0), ("row_program", "<i4", 1, 6, 0),
     ("program_ptr", "<i4", 1, 19, 1), ("ops", "<i8", 8, 20, 0), ("loops", "<i8", 8, 21, 0),
-    ("event_loop", "<i4", 1, 4, 0), ("drain_ptr", "<i4", 1, 22, 1), ("drain_rows", "<i4", 1, 23, 0),
+    ("event_loop", "<i4", 1, 4, 0), ("event_primitive", "<i4", 1, 4, 0), ("event_flag", "<i4", 1, 4, 0),
+    ("drain_ptr", "<i4", 1, 22, 1), ("drain_rows", "<i4", 1, 23, 0),
     ("rings", "<i8", 6, 24, 0), ("uses", "<i8", 4, 25, 0),
 )  # fmt: skip
 _DERIVE = (

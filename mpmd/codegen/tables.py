@@ -7,7 +7,7 @@ itself from the description below).
 Little-endian. A header of 32 int64, then the sections in this order, each padded with zeros to a
 multiple of 8 bytes:
 
-    header   0 magic 0x4D504D44  1 version 3   2 cores      3 steps    4 events   5 barriers
+    header   0 magic 0x4D504D44  1 version 4   2 cores      3 steps    4 events   5 barriers
              6 rows  7 words     8 functions   9 params    10 axes    11 bases   12 scalars
             13 derived          14 terms      15 guards    16 patches 17 arena bytes
             18 total bytes of the table       19 programs  20 ops     21 loops   22 drains
@@ -22,7 +22,8 @@ multiple of 8 bytes:
                                          op 4 LOOP    a = loop, b = 0
                                          op 5 END     a = loop, b = steps between the LOOP and this
                                          op 6 DRAIN   a = drain, b = 0
-                                         reason = dependence served, −1 for RUN, LOOP, END, DRAIN
+                                         op 7 PREFETCH a = row, b = bytes
+                                         reason = dependence served, −1 for RUN, LOOP, END, DRAIN, PREFETCH
     event_total    i32[events]           sum of the amounts signalled on the event in one launch, or in one
                                          iteration of its loop
     row_ptr        i64[rows + 1]         words of row r are row_ptr[r] .. row_ptr[r+1]
@@ -54,6 +55,8 @@ multiple of 8 bytes:
     loops          i64[loops][8]         count const, first term, end term, base of the flag `until` (−1:
                                          none), its byte offset, its item bytes, barriers in the body, 0
     event_loop     i32[events]           the loop that the event's steps are in, −1 for straight code
+    event_primitive i32[events]          which of the machine's primitives, 0 being the one for every event
+    event_flag     i32[events]           of a flag its id within its group of cores, else −1
     drain_ptr      i32[drains + 1]       items of drain d: drain_ptr[d] .. drain_ptr[d+1]
     drain_rows     i32[items]
     rings          i64[rings][6]         producer core, consumer core, slot bytes, depth, arena offset of the
@@ -78,7 +81,10 @@ max(0, count) iterations; with `until` END holds a meeting of all cores, each re
 bytes; other than zero ends the loop), and another meeting. `barriers` in the header counts those of straight
 code, the ordinals of a loop's own are within its body. In iteration i of its loop (from 0) WAIT means:
 until the counter has gained i × total + b since the launch began; a b ≤ 0 is a wait for an earlier
-iteration. A row is run by exactly one RUN, or is an item of exactly one drain. The cores whose steps have
+iteration. A flag is not a counter that grows: a WAIT takes b away from it, and all that is signalled in
+one launch (or iteration) is taken away in it, by one core; one flag may stand for several events, one after
+the other. A PREFETCH may ask for at most b bytes of each argument that its row reads and does not write,
+from the front; the core runs the row later, within the same iteration. A row is run by exactly one RUN, or is an item of exactly one drain. The cores whose steps have
 the DRAIN share its items among them, each item once for each time that these steps are reached.
 
 A ring's slots lie in the arena, `slot bytes` apart (a multiple of 64). A slot begins with 64 bytes for the
@@ -110,7 +116,7 @@ from mpmd.partition.graph import (
 from mpmd.schedule.steps import Ring, Schedule, StepOp
 
 MAGIC = 0x4D504D44
-VERSION = 3
+VERSION = 4
 HEADER_WORDS = 32
 
 _DERIVED_OPS = {"floordiv": 0, "mod": 1, "min": 2, "max": 3, "mul": 4}
@@ -151,6 +157,8 @@ def pack(schedule: Schedule, *, first_note: int = 0) -> bytes:
         _bytes(late.ops, np.int64),
         _bytes(loops, np.int64),
         _bytes(schedule.event_loop, np.int32),
+        _bytes(schedule.primitive, np.int32),
+        _bytes(schedule.flag, np.int32),
         _bytes(_ends([len(drain.tasks) for drain in schedule.drains]), np.int32),
         _bytes(items, np.int32),
         _bytes([_ring(ring) for ring in schedule.rings], np.int64),

@@ -25,7 +25,7 @@ from mpmd.lang.types import Direction
 from mpmd.runtime import arrays, pool, report
 from mpmd.runtime.signature import sign, signature_text
 
-ABI = 2
+ABI = 3
 """The layouts that a kernel's library shares with the pool (`MPMD_ABI` of abi.h)."""
 
 

@@ -67,6 +67,8 @@ def schedule(
         event_loop=column(steps.event_loop, np.int32),
         drains=tuple(drain for stretch in placed for drain in _drains(stretch)),
         rings=tuple(dataclasses.replace(r, offset=plan.arena_bytes - room + r.offset) for r in channels),
+        primitive=column(np.zeros(len(steps.event_loop)), np.int32),
+        flag=column(np.full(len(steps.event_loop), -1), np.int32),
     )
 
 

@@ -93,6 +93,8 @@ def tables(
         section(ops, "<i8"),
         section(loop_rows, "<i8"),
         section(event_loop, "<i4"),
+        section([0] * events, "<i4"),
+        section([-1] * events, "<i4"),
         section(np.cumsum([0, *map(len, drains)]), "<i4"),
         section([row for drain in drains for row in drain], "<i4"),
         section([(*ring, 0) for ring in rings], "<i8"),

@@ -12,7 +12,7 @@ from mpmd.runtime.build import build
 from mpmd.runtime.load import OpenKernel
 from tests.host.assembly import ELEMENT, GUARD, ITERATION, PATCH, load
 from tests.host.table_kernels import guarded
-from tests.tables import DRAIN, END, LOOP, RUN, WAIT, Sections
+from tests.tables import DRAIN, END, LOOP, PREFETCH, RUN, WAIT, Sections
 
 CASE = guarded()
 FAR = 2**40
@@ -56,7 +56,9 @@ MALFORMED = {
     "a core lacks a barrier of a loop": broken("loops", (0, 6), 1),
     "a core lacks a loop, or the end of one": with_steps(1, *BODY[:-1]),
     "a DRAIN step names no drain": with_steps(1, (DRAIN, 1, 0)),
-    "a step has an unknown operation": with_steps(1, (7, 0, 0)),
+    "a PREFETCH step is malformed": with_steps(1, (PREFETCH, 6, 64)),
+    "a step has an unknown operation": with_steps(1, (8, 0, 0)),
+    "an event is no counter, and a CPU has nothing else": broken("event_primitive", 0, 1),
     "a row names no late program": broken("row_program", 0, 1),
     "a late program patches a word that a row lacks": broken("ops", (2, 1), 3),
     "the late programs are out of order": broken("program_ptr", 1, 2),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-from mpmd.codegen.cpu.function import RESTORE, write_function
-from mpmd.codegen.cpu.names import comment, quoted
-from mpmd.codegen.cpu.storage import DOT_SCRATCH
+from mpmd.codegen.cpp.function import RESTORE, write_function
+from mpmd.codegen.cpp.names import comment, quoted
+from mpmd.codegen.cpp.storage import DOT_SCRATCH
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.notes import guard_notes, late_guard_notes, step_notes
 from mpmd.codegen.source import ArgumentInfo, FirstExtent, KernelSource, LaunchInfo, ScalarInfo, StepNote

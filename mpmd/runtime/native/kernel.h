@@ -4,6 +4,7 @@
 // Not here: threads and the launch itself (pool.cpp), whether the tables are sound (tables.h).
 #pragma once
 
+#include "fetches.h"
 #include "memory.h"
 #include "mpmd/abi.h"
 #include "pool.h"
@@ -14,6 +15,7 @@ struct MpmdKernel : mpmd::Launch {
   MpmdEntry entry;
   char* bytes;  // the tables as they came
   mpmd::Tables tables;
+  mpmd::Fetch* fetch;  // of the PREFETCHes, in the order of their steps
   mpmd::Step* step;  // those of the tables; two meetings per loop; the items of the drains
   mpmd::Word* words;     // with the scalars of the last launch patched in
   mpmd::Word* patched;   // these scalars, the derived ones after the program's own
@@ -131,6 +133,18 @@ inline Step resolved(const MpmdKernel& kernel, long long at, long long loop, con
   return step;
 }
 
+// Gives each PREFETCH its fetches.
+inline void resolve_fetches(MpmdKernel& kernel) {
+  const Tables& t = kernel.tables;
+  int next = 0;
+  for (long long i = 0; i < t.steps; ++i) {
+    if (t.step[i][0] != PREFETCH) continue;
+    kernel.step[i].index = next;
+    next += kernel.step[i].amount = fetches_of(t, t.step[i], kernel.words, kernel.fetch + next);
+  }
+  kernel.fetches = kernel.fetch;
+}
+
 inline bool counts(const Step& step) {
   return step.op == SIGNAL || step.op == WAIT || step.op == BARRIER || step.op == DRAIN;
 }
@@ -183,6 +197,7 @@ inline bool resolve(MpmdKernel& kernel) {
   resolve_loops(kernel);
   resolve_steps(kernel, joined);
   resolve_rings(kernel);
+  resolve_fetches(kernel);
   free(joined);
   Step* const items = kernel.step + t.steps + 2 * t.loops;
   for (long long i = 0; i < t.items; ++i) items[i] = late_step(kernel, t.drain_row[i]);
@@ -209,7 +224,7 @@ inline bool give_lists(MpmdKernel& kernel) {
   return give(kernel.step, t.steps + 2 * t.loops + t.items) && give(kernel.words, t.words) &&
          give(kernel.patched, scalars) && give(kernel.incoming, scalars) && give(kernel.most, t.loops) &&
          give(kernel.base, t.bases) && give(kernel.core, t.cores) && give(kernel.counters, counter_count(t)) &&
-         give(kernel.progress, t.cores) && give(kernel.loops, t.loops) && give(kernel.rings, t.rings);
+         give(kernel.progress, t.cores) && give(kernel.loops, t.loops) && give(kernel.rings, t.rings) && give(kernel.fetch, most_fetches(t));
 }
 
 inline long long rounded(long long bytes) { return (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE; }
@@ -253,7 +268,7 @@ inline const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
 inline void release(MpmdKernel& kernel) {
   kernel.arena.unmap();
   kernel.scratch.unmap();
-  void* const lists[] = {kernel.late, kernel.rings, kernel.loops,    kernel.progress, kernel.counters,
+  void* const lists[] = {kernel.fetch, kernel.late, kernel.rings, kernel.loops,    kernel.progress, kernel.counters,
                          kernel.core, kernel.base,  kernel.most,     kernel.incoming, kernel.patched,
                          kernel.words, kernel.step, kernel.bytes};
   for (void* list : lists) free(list);

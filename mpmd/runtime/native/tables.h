@@ -34,6 +34,7 @@ struct Tables {
   const Word (*op)[8];
   const Word (*loop)[8];
   const int* event_loop;
+  const int* event_primitive;
   const int* drain_ptr;
   const int* drain_row;
   const Word (*ring)[6];
@@ -41,7 +42,7 @@ struct Tables {
 };
 
 const long long MAGIC = 0x4D504D44;
-const long long VERSION = 3;
+const long long VERSION = 4;
 const long long HEADER_WORDS = 32;
 const long long MOST = 1LL << 40;  // no section of honest tables has more entries
 const int MOST_CORES = 1024;
@@ -118,6 +119,8 @@ inline const char* check_step(const Tables& t, int at, Walk& walk) {
       return nullptr;
     case DRAIN:
       return within(a, t.drains) ? nullptr : "a DRAIN step names no drain";
+    case PREFETCH:
+      return within(a, t.rows) && b >= 0 && t.row_program[a] < 0 ? nullptr : "a PREFETCH step is malformed";
     default:
       return "a step has an unknown operation";
   }
@@ -149,6 +152,17 @@ inline const char* check_totals(const Tables& t, long long* sums) {
   return nullptr;
 }
 
+// The axes of a parameter, in a row of so many words.
+inline bool axes_fit(const Tables& t, const int* param, long long length) {
+  if (param[4] < 0 || param[4] > param[5] || param[5] > t.axes) return false;
+  for (int a = param[4]; a < param[5]; ++a) {
+    for (int word = 0; word < 4; word += 2) {
+      if (t.axis[a][word] != -1 && !within(t.axis[a][word], length)) return false;
+    }
+  }
+  return true;
+}
+
 inline const char* check_rows(const Tables& t) {
   if (!ascending(t.function_ptr, t.functions, t.params)) return "the functions' parameters are out of order";
   if (!ascending(t.row_ptr, t.rows, t.words)) return "the rows are out of order";
@@ -159,6 +173,7 @@ inline const char* check_rows(const Tables& t) {
     for (int p = t.function_ptr[function]; p < t.function_ptr[function + 1]; ++p) {
       if (!within(t.param[p][2], length) || !within(t.param[p][3], length)) return "a row is too short";
       if (!within(t.word[t.row_ptr[r] + t.param[p][2]], t.bases)) return "a row names no base";
+      if (!axes_fit(t, t.param[p], length)) return "a row has too few words for its axes";
     }
   }
   return nullptr;
@@ -233,6 +248,7 @@ inline const char* check_loops(const Tables& t) {
   }
   for (long long e = 0; e < t.events; ++e) {
     if (t.event_loop[e] < -1 || t.event_loop[e] >= t.loops) return "an event names no loop";
+    if (t.event_primitive[e] != 0) return "an event is no counter, and a CPU has nothing else";
   }
   return nullptr;
 }
@@ -312,6 +328,8 @@ inline const char* decode(const char* bytes, long long size, Tables& t) {
   t.op = reader.take<Word[8]>(t.ops);
   t.loop = reader.take<Word[8]>(t.loops);
   t.event_loop = reader.take<int>(t.events);
+  t.event_primitive = reader.take<int>(t.events);
+  reader.take<int>(t.events);  // flags, which a CPU does not have
   t.drain_ptr = reader.take<int>(t.drains + 1);
   t.drain_row = reader.take<int>(t.items);
   t.ring = reader.take<Word[6]>(t.rings);

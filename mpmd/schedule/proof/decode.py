@@ -17,11 +17,11 @@ from mpmd.errors import NO_SPAN, MalformedTableError
 
 Column = npt.NDArray[np.int64]
 
-RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN = range(7)
+RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN, PREFETCH = range(8)
 ITERATION, ELEMENT, GUARD, SKIP, PATCH = range(5, 10)  # ops of late programs; below are the derived ones
 
 _MAGIC = 0x4D504D44
-_VERSION = 3
+_VERSION = 4
 _HEADER = 32
 LARGEST = 2**52
 """Offsets, extents and strides above this are refused: no memory has them, and sums stay exact."""
@@ -54,6 +54,8 @@ _SECTIONS = (
     ("ops", 8, 8, "ops", 0),
     ("loops", 8, 8, "loops", 0),
     ("event_loop", 4, 1, "events", 0),
+    ("event_primitive", 4, 1, "events", 0),
+    ("event_flag", 4, 1, "events", 0),
     ("drain_ptr", 4, 1, "drains", 1),
     ("drain_rows", 4, 1, "items", 0),
     ("rings", 8, 6, "rings", 0),
@@ -91,6 +93,8 @@ class Tables:
     ops: Column
     loops: Column
     event_loop: Column
+    event_primitive: Column
+    event_flag: Column
     drain_ptr: Column
     drain_rows: Column
     rings: Column

@@ -9,7 +9,7 @@
 // libraries: whoever changes one raises MPMD_ABI.
 #pragma once
 
-#define MPMD_ABI 2
+#define MPMD_ABI 3
 
 namespace mpmd {
 
@@ -31,7 +31,7 @@ struct Core {
 typedef void (*Function)(Core& core, const Word* row);
 
 // Those of the tables, and LATE: a RUN whose row has a late program or rings.
-enum Op : int { RUN = 0, SIGNAL = 1, WAIT = 2, BARRIER = 3, LOOP = 4, END = 5, DRAIN = 6, LATE = 7 };
+enum Op : int { RUN = 0, SIGNAL = 1, WAIT = 2, BARRIER = 3, LOOP = 4, END = 5, DRAIN = 6, PREFETCH = 7, LATE = 8 };
 
 // Those of late programs; below are the derived ones, floordiv, mod, min, max and mul.
 enum LateOp : Word { ITERATION = 5, ELEMENT = 6, GUARD = 7, SKIP = 8, PATCH = 9 };
@@ -41,6 +41,7 @@ enum LateOp : Word { ITERATION = 5, ELEMENT = 6, GUARD = 7, SKIP = 8, PATCH = 9 
 //   SIGNAL, WAIT, BARRIER  index: counter; total: what one turn (sync.h) adds to it
 //   LOOP, END              index: loop; amount: steps between the two
 //   DRAIN                  index: counter; amount: the first of its items; total: how many they are
+//   PREFETCH               index: the first of its fetches; amount: how many they are
 struct Step {
   int op;
   int index;
@@ -65,6 +66,15 @@ struct alignas(64) Loop {
   int flag_bytes;
   Word flag_offset;
   int meeting;      // the step that stands for END's first meeting; the second one follows it
+};
+
+// What a PREFETCH asks for of one parameter: `rows` of `run` bytes each, `pitch` bytes apart.
+struct Fetch {
+  const Word* offset;  // the word of its row that says where it begins, in bytes
+  Word run;
+  Word rows;
+  Word pitch;
+  int base;
 };
 
 // A channel between two cores: `depth` slots, one after another, each with 64 bytes of extents first.
@@ -137,6 +147,7 @@ struct alignas(64) Launch {
   Loop* loops;
   Ring* rings;
   const Step* items;        // of all drains
+  const Fetch* fetches;     // of all PREFETCHes
   const int* program_ptr;   // ops of late program p: [program_ptr[p], program_ptr[p + 1])
   const Word (*ops)[8];     // as in the tables
   const Word (*terms)[2];

@@ -7,6 +7,7 @@
 #include "mpmd/channel.h"
 #include "mpmd/drain.h"
 #include "mpmd/late.h"
+#include "mpmd/prefetch.h"
 #include "mpmd/sync.h"
 
 namespace mpmd {
@@ -69,7 +70,7 @@ inline const Step* end_iteration(Core& core, const Step* step) {
   return step;
 }
 
-// LATE, LOOP, END or DRAIN: the step before the next one, or null when the launch was stopped. Apart, so
+// LATE, LOOP, END, PREFETCH or DRAIN: the step before the next one, or null when the launch was stopped. Apart, so
 // that the code for the others stays small.
 __attribute__((noinline)) inline const Step* run_other(Core& core, const Function* functions, const Step* step) {
   const Launch& launch = *core.launch;
@@ -83,6 +84,9 @@ __attribute__((noinline)) inline const Step* run_other(Core& core, const Functio
       return begin_loop(core, step);
     case END:
       return end_iteration(core, step);
+    case PREFETCH:
+      prefetch(core, *step);
+      return step;
     default:
       return run_drain(core, functions, *step, progress.turn) ? step : nullptr;
   }

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpmd.codegen.cpu.names import comment, ctype
-from mpmd.codegen.cpu.scope import Scope
-from mpmd.codegen.cpu.steps import StepText
-from mpmd.codegen.cpu.storage import plan
+from mpmd.codegen.cpp.names import comment, ctype
+from mpmd.codegen.cpp.scope import Scope
+from mpmd.codegen.cpp.steps import StepText
+from mpmd.codegen.cpp.storage import plan
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.fuse import fuse
 from mpmd.codegen.source import StepNote

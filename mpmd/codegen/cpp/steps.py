@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mpmd.codegen.cpu.checks import check_note, check_text
-from mpmd.codegen.cpu.elements import Address, Buffer, Coords, Element, Elements, Number, Operation, Read
-from mpmd.codegen.cpu.lambda_text import NO_AXIS, LambdaText, address_text, width
-from mpmd.codegen.cpu.names import ctype, lane_bytes, quoted
-from mpmd.codegen.cpu.nest import Nest, nest
-from mpmd.codegen.cpu.reductions import REDUCTIONS
-from mpmd.codegen.cpu.scope import Scope
-from mpmd.codegen.cpu.storage import Slot, Storage
+from mpmd.codegen.cpp.checks import check_note, check_text
+from mpmd.codegen.cpp.elements import Address, Buffer, Coords, Element, Elements, Number, Operation, Read
+from mpmd.codegen.cpp.lambda_text import NO_AXIS, LambdaText, address_text, width
+from mpmd.codegen.cpp.names import ctype, lane_bytes, quoted
+from mpmd.codegen.cpp.nest import Nest, nest
+from mpmd.codegen.cpp.reductions import REDUCTIONS
+from mpmd.codegen.cpp.scope import Scope
+from mpmd.codegen.cpp.storage import Slot, Storage
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.fuse import (
     Check,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mpmd.codegen.cpu.names import identifier
+from mpmd.codegen.cpp.names import identifier
 from mpmd.errors import CapacityError, Span
 from mpmd.lang.index import INT_MAX, Atom, Index, Interval, Sym, as_index, symbol
 from mpmd.lang.tile import Load, Loop, Receive, Store, walk

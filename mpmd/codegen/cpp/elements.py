@@ -15,8 +15,8 @@ from typing import Any, Union, cast
 
 import numpy as np
 
-from mpmd.codegen.cpu.names import ctype, literal
-from mpmd.codegen.cpu.scope import Scope
+from mpmd.codegen.cpp.names import ctype, literal
+from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.fuse import Fusion
 from mpmd.codegen.values import is_unit_reshape
 from mpmd.errors import UnsupportedOp

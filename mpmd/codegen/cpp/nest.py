@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mpmd.codegen.cpu.elements import Address, Coords, Count, Element, Pick, coefficient
-from mpmd.codegen.cpu.lambda_text import leaves
-from mpmd.codegen.cpu.scope import Scope
+from mpmd.codegen.cpp.elements import Address, Coords, Count, Element, Pick, coefficient
+from mpmd.codegen.cpp.lambda_text import leaves
+from mpmd.codegen.cpp.scope import Scope
 from mpmd.lang.index import ONE, ZERO, Index, symbol
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from mpmd.codegen.cpu.elements import Address, Elements, Read
-from mpmd.codegen.cpu.lambda_text import address_text
+from mpmd.codegen.cpp.elements import Address, Elements, Read
+from mpmd.codegen.cpp.lambda_text import address_text
 from mpmd.codegen.source import StepNote
 from mpmd.lang.index import ONE, ZERO, Index, symbol
 from mpmd.lang.task.check import new_extents

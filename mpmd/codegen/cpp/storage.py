@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mpmd.codegen.cpu.scope import Scope
+from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.fuse import (
     Check,
     Choose,

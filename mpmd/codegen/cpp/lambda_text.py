@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mpmd.codegen.cpu.elements import Address, Count, Element, Number, Operation, Pick, Read, coefficient
-from mpmd.codegen.cpu.names import ctype, lane_bytes, quoted
-from mpmd.codegen.cpu.scope import Scope
+from mpmd.codegen.cpp.elements import Address, Count, Element, Number, Operation, Pick, Read, coefficient
+from mpmd.codegen.cpp.names import ctype, lane_bytes, quoted
+from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.emitter import Lines
 from mpmd.errors import UnsupportedOp
 from mpmd.lang.index import ONE, ZERO, Index
