@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mpmd.codegen.cpu.lambda_text import FUNCTIONS
-from mpmd.codegen.cpu.reductions import REDUCTIONS
+from mpmd.codegen.cpp.lambda_text import FUNCTIONS
+from mpmd.codegen.cpp.reductions import REDUCTIONS
 from mpmd.lang.index import Index
 from mpmd.lang.ops import OPS, OpKind, OpTypeError
 from mpmd.lang.tile import TileType

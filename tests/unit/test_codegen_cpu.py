@@ -8,8 +8,8 @@ import pytest
 
 import mpmd
 from mpmd import In, Out, f32
+from mpmd.codegen.cpp.names import identifier, literal
 from mpmd.codegen.cpu.emit import emit, headers
-from mpmd.codegen.cpu.names import identifier, literal
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import CapacityError
 from mpmd.lang.kernel.trace import trace

@@ -19,7 +19,7 @@ WITHOUT_A_PLACE = {
 """Folders whose diagnostics may have no place of their own."""
 
 OTHER = {
-    ("codegen/cpu/function.py", "AssertionError"): "a row lacks a dim: the partition is wrong, not the user",
+    ("codegen/cpp/function.py", "AssertionError"): "a row lacks a dim: the partition is wrong, not the user",
     ("lang/debug_tile.py", "AttributeError"): "Python's protocol for names that are asked for",
     ("lang/op_types.py", "OpTypeError"): "the parser catches it and adds the place",
     ("lang/kernel/symbolic.py", "NotImplementedError"): "an abstract method",
@@ -33,11 +33,11 @@ OTHER = {
 """What else is raised, by file."""
 
 ASSERTS = {
-    "codegen/cpu/checks.py": "statements of a parsed task",
-    "codegen/cpu/elements.py": "statements of a parsed task",
-    "codegen/cpu/function.py": "directions of a bound call",
-    "codegen/cpu/steps.py": "elements of a planned task",
-    "codegen/cpu/storage.py": "statements of a parsed task",
+    "codegen/cpp/checks.py": "statements of a parsed task",
+    "codegen/cpp/elements.py": "statements of a parsed task",
+    "codegen/cpp/function.py": "directions of a bound call",
+    "codegen/cpp/steps.py": "elements of a planned task",
+    "codegen/cpp/storage.py": "statements of a parsed task",
     "codegen/fuse.py": "statements of a parsed task",
     "codegen/tables.py": "directions of a traced program",
     "lang/kernel/binding.py": "directions of a parsed signature",
