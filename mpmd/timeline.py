@@ -1,22 +1,28 @@
 """`Trace`: what every core did and when, in one launch; measured or simulated, of one type.
 
-In:  `schedule/simulate.py` and `runtime/profile.py` make it. Out: columns, and sums over them.
-Not here: how it came about; pictures (`visual/`).
+In:  `schedule/simulate.py` and `runtime/profile.py` make it. Out: columns, sums over them, a file.
+Not here: how it came about; pictures (`visual/`); the bytes of a file (`archive.py`).
 
 Times are seconds from the moment at which the launch began. Spans of one core do not overlap and are in
 order of time; what is in none of them is time in which the core had nothing to do, or did what no span
-shows (the launch itself, decoding steps).
+shows (the launch itself, decoding steps, a look at an event that was met already). A task that waits in a
+channel has several RUN spans, with its CHANNEL spans between them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.errors import Span
+from mpmd.archive import Columns, Format, foreign, read, write
+from mpmd.errors import NO_SPAN, Span
 
 Ints = npt.NDArray[np.int32]
 Seconds = npt.NDArray[np.float64]
@@ -34,6 +40,26 @@ class SpanKind(IntEnum):
 
 WAITING = (SpanKind.WAIT, SpanKind.BARRIER, SpanKind.CHANNEL)
 
+FORMAT = Format("mpmd-trace", "a trace", 1)
+
+_COLUMNS = ("core", "kind", "task", "step", "dep", "iteration", "label", "number", "start", "finish")
+_TABLE_ROWS = 20
+"""Labels that the table shows; those with the most time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTotal:
+    """The tasks of one label: how many were run, and their seconds."""
+
+    label: str
+    place: Span
+    count: int
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        return self.seconds / self.count
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -43,7 +69,9 @@ class Trace:
     and `dep` that of the dependence which a wait serves (−1: none); `iteration` of the loop around it, 0
     outside. `label` indexes `labels` ("linear") and `places`, the user's line of each label; `number` is
     the task's ordinal, so that a span is `linear#3`. `cores` took part, and `makespan` is the launch's end.
-    Of measured times, two on different cores may be wrong against each other by `uncertainty`.
+    Of measured times, two on different cores may be wrong against each other by `uncertainty`. So many
+    iterations of loops are `unseen`: they have no spans, and in `makespan` they count as much as those seen.
+    So many measured spans are `lost`, the last ones of their cores, for which there was no room.
     """
 
     kernel: str
@@ -64,6 +92,8 @@ class Trace:
     number: Ints
     start: Seconds
     finish: Seconds
+    unseen: int = 0
+    lost: int = 0
 
     def __len__(self) -> int:
         return len(self.core)
@@ -93,3 +123,91 @@ class Trace:
     def utilisation(self) -> float:
         """The share of cores × makespan in which tasks were computed."""
         return float(self.busy.sum()) / (self.cores * self.makespan) if self.makespan > 0 else 0.0
+
+    @property
+    def totals(self) -> tuple[LabelTotal, ...]:
+        """The labels of tasks that were run, with the most time first; a task counts once per iteration."""
+        ran = self.kind == SpanKind.RUN
+        label, count = self.label[ran], len(self.labels)
+        seconds = np.bincount(label, weights=(self.finish - self.start)[ran], minlength=count)
+        pieces = np.stack([self.task[ran], self.iteration[ran]])
+        first = np.unique(pieces, axis=1, return_index=True)[1]
+        runs = np.bincount(label[first], minlength=count)
+        found = [
+            LabelTotal(self.labels[i], self.places[i], int(runs[i]), float(seconds[i]))
+            for i in np.flatnonzero(runs).tolist()
+        ]
+        return tuple(sorted(found, key=lambda total: (-total.seconds, total.label, total.place)))
+
+    def __str__(self) -> str:
+        return "\n".join([self._headline(), "", *self._core_lines(), "", *self._label_lines()])
+
+    def _headline(self) -> str:
+        error = f" ± {_time(self.uncertainty)}" if self.uncertainty else ""
+        kinds = {SpanKind.RUN: "runs", SpanKind.WAIT: "waits", SpanKind.BARRIER: "barriers"}
+        counts = ", ".join(f"{name}: {int((self.kind == kind).sum())}" for kind, name in kinds.items())
+        left = f"; {self.lost} spans were lost" if self.lost else ""
+        left += f"; {self.unseen} iterations are not shown" if self.unseen else ""
+        return (
+            f"kernel '{self.kernel}', {self.source} on {self.machine}: {_time(self.makespan)}{error} on "
+            f"{self.cores} cores, {self.utilisation:.1%} busy; {counts}{left}"
+        )
+
+    def _core_lines(self) -> Iterator[str]:
+        yield f"{'core':>6s}{'busy':>20s}{'waiting':>20s}{'other':>20s}"
+        for core, (busy, waiting) in enumerate(zip(self.busy, self.waiting, strict=True)):
+            parts = (busy, waiting, self.makespan - busy - waiting)
+            yield f"{core:6d}" + "".join(f"{_time(s):>13s}{_share(s, self.makespan):>7s}" for s in parts)
+
+    def _label_lines(self) -> Iterator[str]:
+        totals = self.totals
+        all_seconds = sum(total.seconds for total in totals)
+        yield f"{'task':30s}{'count':>8s}{'total':>13s}{'mean':>13s}{'share':>7s}"
+        for total in totals[:_TABLE_ROWS]:
+            place = f"  {Path(total.place.file).name}:{total.place.line}" if total.place.line else ""
+            yield (
+                f"{total.label:30s}{total.count:8d}{_time(total.seconds):>13s}{_time(total.mean):>13s}"
+                f"{_share(total.seconds, all_seconds):>7s}{place}"
+            )
+        if len(totals) > _TABLE_ROWS:
+            yield f"and {len(totals) - _TABLE_ROWS} more"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the trace into one file, which `Trace.load` reads."""
+        rest = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _COLUMNS}
+        rest["places"] = [asdict(place) for place in self.places]
+        write(Path(path), FORMAT, rest, {name: getattr(self, name) for name in _COLUMNS}, NO_SPAN)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Trace:
+        """The trace in a file that `save` wrote."""
+        header, columns = read(Path(path), FORMAT, NO_SPAN)
+        try:
+            trace = _trace_of(header, columns)
+        except (TypeError, KeyError):
+            raise foreign(Path(path), FORMAT, NO_SPAN) from None
+        if len({len(getattr(trace, name)) for name in _COLUMNS}) != 1 or len(trace.labels) != len(
+            trace.places
+        ):
+            raise foreign(Path(path), FORMAT, NO_SPAN)
+        return trace
+
+
+def _trace_of(header: dict[str, Any], columns: Columns) -> Trace:
+    rest: dict[str, Any] = {f.name: header[f.name] for f in fields(Trace) if f.name not in _COLUMNS}
+    rest["labels"] = tuple(header["labels"])
+    rest["places"] = tuple(Span(**place) for place in header["places"])
+    rest |= {name: columns[name] for name in _COLUMNS}
+    return Trace(**rest)
+
+
+def _time(seconds: float) -> str:
+    """`12.3 µs`: four digits, in the unit that fits."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if abs(seconds) * scale >= 1:
+            return f"{seconds * scale:.4g} {unit}"
+    return f"{seconds * 1e9:.4g} ns"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole > 0 else ""
