@@ -12,6 +12,7 @@ in some core's cache: cheap to read there, a handover everywhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +44,18 @@ class Costs:
     away: float
     task_seconds: FloatColumn
 
+    @cached_property
+    def flow_sums(self) -> FloatColumn:
+        """Bytes of all flows of each task."""
+        before = np.concatenate([[0.0], np.cumsum(self.flow_bytes)])
+        return before[self.flow_ptr[1:]] - before[self.flow_ptr[:-1]]
+
     def durations(self, kind: int = 0, *, per_byte: float) -> FloatColumn:
         """Seconds per task on a kind of core if every flow cost `per_byte`."""
-        before = np.concatenate([[0.0], np.cumsum(self.flow_bytes)])
-        flows = before[self.flow_ptr[1:]] - before[self.flow_ptr[:-1]]
-        return np.maximum(self.memory[kind] + flows * per_byte, self.compute[kind]) + self.task_seconds[kind]
+        return (
+            np.maximum(self.memory[kind] + self.flow_sums * per_byte, self.compute[kind])
+            + self.task_seconds[kind]
+        )
 
 
 def costs(graph: TaskGraph, machine: Machine) -> Costs:
