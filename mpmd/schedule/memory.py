@@ -27,14 +27,13 @@ import numpy.typing as npt
 from mpmd.errors import CapacityError
 from mpmd.machine import Machine
 from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph, column
+from mpmd.schedule.arena import aligned, most_alive, offsets_of_tensors, packed
 from mpmd.schedule.clocks import replay
 from mpmd.schedule.fresh import fresh
 from mpmd.schedule.reuse import Buffers, access_tasks, reuse_deps
 from mpmd.schedule.steps import MemoryPlan
 from mpmd.schedule.stretches import Stretch
 from mpmd.schedule.sync import insert, of_units
-
-ALIGNMENT = 64
 
 
 class _Sharing(Enum):
@@ -51,10 +50,10 @@ def plan(
     buffers = _buffers(graph, stretches)
     offset = _first_fitting(graph, machine, stretches, cores, buffers, reserved)
     memory = MemoryPlan(
-        offset=column(_offsets_of_tensors(graph, buffers, offset)),
+        offset=column(offsets_of_tensors(graph.program.tensors, buffers.tensor, offset)),
         arena_bytes=_arena_bytes(buffers, offset) + reserved,
         unshared_bytes=int(buffers.size.sum()) + reserved,
-        bound_bytes=_bound(buffers) + reserved,
+        bound_bytes=most_alive(buffers.size, buffers.first, buffers.last) + reserved,
     )
     return memory, reuse_deps(graph, buffers, offset)
 
@@ -119,7 +118,7 @@ def _buffers(graph: TaskGraph, stretches: Sequence[Stretch]) -> Buffers:
     access_task = access_tasks(graph)
     tasks = [access_task[group] for group in groups]
     lives = [when.life(int(t), by) for t, by in zip(tensors, tasks, strict=True)]
-    sizes = [_aligned(graph.program.tensors[t].size_bytes) for t in tensors]
+    sizes = [aligned(graph.program.tensors[t].size_bytes) for t in tensors]
     return Buffers(
         tensor=tensors.astype(np.int64),
         size=np.array(sizes, np.int64),
@@ -133,10 +132,6 @@ def _buffers(graph: TaskGraph, stretches: Sequence[Stretch]) -> Buffers:
         opening=tuple(g[when.phase[t] == when.phase[t[0]]] for g, t in zip(groups, tasks, strict=True)),
         closing=tuple(g[when.phase[t] == when.phase[t[-1]]] for g, t in zip(groups, tasks, strict=True)),
     )
-
-
-def _aligned(size: int) -> int:
-    return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
 
 
 def _first_fitting(
@@ -223,47 +218,9 @@ def _known_over(
 
 
 def _pack(buffers: Buffers, may_share: npt.NDArray[np.bool_]) -> IntColumn:
-    """Offsets by greedy best fit: larger first, then earlier, then by tensor."""
-    offset = np.zeros(len(buffers), np.int64)
-    placed = np.zeros(0, np.int64)
-    for i in np.lexsort((buffers.tensor, buffers.first, -buffers.size)):
-        together = placed[~(may_share[i, placed] | may_share[placed, i])]
-        offset[i] = _best_gap(offset[together], buffers.size[together], int(buffers.size[i]))
-        placed = np.append(placed, i)
-    return offset
-
-
-def _best_gap(lo: IntColumn, size: IntColumn, need: int) -> int:
-    """The start of the smallest gap of at least `need` between the taken ranges, else their end."""
-    by_lo = np.argsort(lo, kind="stable")
-    lo, hi = lo[by_lo], (lo + size)[by_lo]
-    ends = np.maximum.accumulate(np.concatenate([[0], hi]))
-    gaps = lo - ends[:-1]
-    fits = np.flatnonzero(gaps >= need)
-    return int(ends[fits[gaps[fits].argmin()]] if len(fits) else ends[-1])
+    """Offsets, the larger first, then the earlier, then by tensor."""
+    return packed(buffers.size, np.lexsort((buffers.tensor, buffers.first, -buffers.size)), may_share)
 
 
 def _arena_bytes(buffers: Buffers, offset: IntColumn) -> int:
     return int((offset + buffers.size).max(initial=0))
-
-
-def _bound(buffers: Buffers) -> int:
-    """The largest sum of sizes over the buffers alive at one moment of the order."""
-    if not len(buffers):
-        return 0
-    when = np.concatenate([buffers.first, buffers.last + 1])
-    change = np.concatenate([buffers.size, -buffers.size])
-    in_time = np.lexsort((change, when))  # those that end make room first
-    return int(np.cumsum(change[in_time]).max())
-
-
-def _offsets_of_tensors(graph: TaskGraph, buffers: Buffers, offset: IntColumn) -> IntColumn:
-    tensors = graph.program.tensors
-    result = np.array([-1 if t.is_argument else 0 for t in tensors], np.int64)
-    result[buffers.tensor] = offset
-    for tensor in tensors:
-        root = tensor
-        while root.base is not None:
-            root = tensors[root.base]
-        result[tensor.id] = result[root.id]
-    return result
