@@ -12,14 +12,27 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import accumulate
 
+from mpmd.machine.text import table
+
 
 class WorkClass(IntEnum):
-    """Operations that a core does at a rate of their own. Columns of `TaskGraph.work`."""
+    """What a core does at a rate of its own. Columns of `TaskGraph.work`.
+
+    The first ones are operations, at `CoreKind.rates`. Those from `OPERAND` on are what comes with them,
+    whatever the extents: each takes `CoreKind.overheads` seconds.
+    """
 
     DOT32 = 0  # matrix products of 32-bit operands and wider; a multiply-add counts as two
     DOT16 = 1  # matrix products of 16-bit floats
     DOT8 = 2  # matrix products of 8-bit operands
     VECTOR = 3  # everything else: elementwise operations, casts, reductions
+    OPERAND = 4  # bytes of the operands of matrix products, each loaded or packed once a product
+    PRODUCT = 5  # matrix products begun
+    FOLD = 6  # results of reductions: for each the lanes of a vector are joined
+
+
+OPERATIONS = 4
+"""How many of the classes are operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class CoreKind:
 
     `bandwidth` is what one core alone draws from memory; `cache_bytes` is private to a core and
     `cache_bandwidth` is for data already there; `task_seconds` is what starting a task costs.
+    `overheads` is seconds for each OPERAND, PRODUCT and FOLD, on top of the operations.
     """
 
     name: str
@@ -56,6 +70,7 @@ class CoreKind:
     cache_bytes: int
     cache_bandwidth: float
     task_seconds: float
+    overheads: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +87,12 @@ class Machine:
     """One launch's worth of cores that share memory. Cores are numbered kind after kind.
 
     `bandwidth` is shared by all cores; `handover_bandwidth` is core to core. `primitives` begin with the
-    one that every event can use. `group` consecutive cores of a kind are neighbours (primitives of scope
-    "group"; 0: there are no groups). `jitter` is the share of its predicted time that a phase loses to
+    one that every event can use. `group` cores are neighbours, of each kind as many as its share of all
+    cores is, one after the other (primitives of scope "group"; 0: there are no groups). `jitter` is the share of its predicted time that a phase loses to
     cores which are slower than predicted at the moment (0 until it has been measured); `ticket_seconds`
     is the time to take a task from a queue that all cores share; `launch_seconds` that of a launch.
+    `shared_cache_bytes` and `shared_cache_bandwidth` are of the last cache before memory, which all cores
+    share (0: there is none): what all tasks of a kernel touch is found there if it fits.
     """
 
     name: str
@@ -89,6 +106,8 @@ class Machine:
     jitter: float = 0.0
     ticket_seconds: float = 5e-8
     launch_seconds: float = 2e-6
+    shared_cache_bytes: int = 0
+    shared_cache_bandwidth: float = 0.0
     sources: tuple[Source, ...] = ()
 
     @property
@@ -114,6 +133,14 @@ class Machine:
         """Which of `kinds` core number `core` is of."""
         return bisect_right(list(accumulate(kind.cores for kind in self.kinds)), core)
 
+    def group_of(self, core: int) -> int:
+        """The number of the group that core number `core` is in; where there are none, its own."""
+        if not self.group:
+            return core
+        kind = self.kinds[self.kind_of(core)]
+        first = sum(k.cores for k in self.kinds[: self.kind_of(core)])
+        return (core - first) // max(1, kind.cores * self.group // self.cores)
+
     def with_cores(self, cores: int) -> Machine:
         """The same machine with its first `cores` cores alone, or with more of the last kind."""
         kept: list[CoreKind] = []
@@ -121,6 +148,10 @@ class Machine:
             kept.append(replace(kind, cores=min(kind.cores, cores)))
             cores -= kept[-1].cores
         return replace(self, kinds=(*kept, replace(self.kinds[-1], cores=cores)))
+
+    def table(self) -> str:
+        """Every figure and where it comes from, for people."""
+        return table(self)
 
 
 def uniform(

@@ -35,7 +35,7 @@ from mpmd.lang.tile import (
     kept_shape,
 )
 from mpmd.lang.types import DType
-from mpmd.machine import CoreKind, Machine, WorkClass
+from mpmd.machine import OPERATIONS, CoreKind, Machine, WorkClass
 from mpmd.partition.accesses import Facts, SiteArguments
 from mpmd.partition.affine import Affine, Column
 from mpmd.partition.guards import Intervals, interval_of
@@ -47,7 +47,7 @@ Amount = Union[float, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """Operations by `WorkClass`, bytes moved by all parameters, and bytes of the largest values in the body.
+    """Work by `WorkClass`, bytes moved by all parameters, and bytes of the largest values in the body.
 
     `values` has, for each set of dims that the shape of some computed value depends on, the largest one.
     """
@@ -59,7 +59,7 @@ class Work:
     @property
     def flops(self) -> Amount:
         """Operations of all classes."""
-        return sum(self.operations, 0.0)
+        return sum(self.operations[:OPERATIONS], 0.0)
 
 
 def seconds(work: Work, machine: Machine) -> Amount:
@@ -69,10 +69,11 @@ def seconds(work: Work, machine: Machine) -> Amount:
 
 
 def seconds_of_work(operations: npt.NDArray[np.float64], kind: CoreKind) -> npt.NDArray[np.float64]:
-    """Time to compute, from operations by `WorkClass` along the last axis; infinite where `kind` cannot."""
-    rates = np.array(kind.rates)
-    time = np.divide(operations, rates, out=np.zeros_like(operations), where=rates > 0)
-    return np.where((operations * (rates <= 0)).any(axis=-1), np.inf, time.sum(axis=-1))
+    """Time to compute, from work by `WorkClass` along the last axis; infinite where `kind` cannot."""
+    amounts, rates = operations[..., :OPERATIONS], np.array(kind.rates)
+    time = np.divide(amounts, rates, out=np.zeros_like(amounts), where=rates > 0).sum(axis=-1)
+    time += operations[..., OPERATIONS:] @ np.array(kind.overheads)
+    return np.where((amounts * (rates <= 0)).any(axis=-1), np.inf, time)
 
 
 class Costs:
@@ -190,13 +191,21 @@ class _Tally:
         types[stmt.out] = stmt.type
         op = OPS[stmt.op]
         operands = tuple(types[value] for value in stmt.args)
-        which = _class_of(op, operands)
-        amount = times * _number(op.flops(operands, stmt.type), values)
-        self.operations[which] = self.operations[which] + amount
+        self._add(_class_of(op, operands), times * _number(op.flops(operands, stmt.type), values))
+        if op.kind is OpKind.DOT:
+            loaded = sum((_bytes(t.shape, t.dtype, values) for t in operands), 0.0)
+            self._add(WorkClass.OPERAND, times * loaded)
+            self._add(WorkClass.PRODUCT, times)
+        elif op.kind is OpKind.REDUCTION:
+            results = prod((_number(extent, values) for extent in stmt.type.shape), start=1.0)
+            self._add(WorkClass.FOLD, times * results)
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
             dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
             size = _bytes(stmt.type.shape, stmt.type.dtype, values)
             self.values[dims] = np.maximum(self.values.get(dims, 0.0), size)
+
+    def _add(self, which: WorkClass, amount: Amount) -> None:
+        self.operations[which] = self.operations[which] + amount
 
     def _move(
         self, param: str, shape: tuple[Index, ...], dtype: DType, values: _Known, times: Amount

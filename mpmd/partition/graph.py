@@ -32,6 +32,7 @@ import numpy.typing as npt
 from mpmd.errors import Span
 from mpmd.lang.program import Call, Program
 from mpmd.lang.tile import TaskDef
+from mpmd.machine import OPERATIONS
 
 if TYPE_CHECKING:
     import networkx
@@ -278,7 +279,7 @@ class DepView:
 class TaskGraph:
     """All instances of a program and what orders them.
 
-    Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `work[t]`, its operations by
+    Per task `t`: `site[t]`; its row `words[word_ptr[t]:word_ptr[t+1]]`; `work[t]`, its work by
     `machine.WorkClass`; `bytes[t]` (moved, all parameters); `number[t]`, its ordinal among the instances of
     its task name; and its accesses `access_ptr[t]:access_ptr[t+1]`, in parameter order, then one per
     `Element` of its site: `access_tensor` (root tensor id), `access_mode` (1 reads, 2 writes, 3 both),
@@ -323,7 +324,7 @@ class TaskGraph:
     @property
     def flops(self) -> FloatColumn:
         """Operations of each task, of all classes."""
-        return self.work.sum(axis=1)
+        return self.work[:, :OPERATIONS].sum(axis=1)
 
     def task_name(self, task: int) -> str:
         """`linear#3`: the task's name and its ordinal."""
