@@ -93,7 +93,7 @@ class _Launch:
         self._steps = [schedule.steps(core) for core in range(schedule.cores)]
         self._loops = [phase.loop for phase in schedule.graph.phases if phase.loop is not None]
         self._counter = [0] * schedule.events
-        self._total = _totals(schedule)
+        self._total = totals(schedule)
         self._taken = [0] * len(schedule.drains)
         self._cores = [_Position() for _ in range(schedule.cores)]
         channels = schedule.graph.program.channels
@@ -101,7 +101,7 @@ class _Launch:
             (r.channel, r.producer, r.consumer): RingMemory(r, channels[r.channel], rows.memory.arena)
             for r in schedule.rings
         }
-        self._ends = _channel_ends(schedule)
+        self._ends = channel_ends(schedule)
 
     def core(self, core: int) -> Progress:
         """The steps of one core."""
@@ -221,7 +221,7 @@ _DO = {
 }
 
 
-def _totals(schedule: Schedule) -> list[int]:
+def totals(schedule: Schedule) -> list[int]:
     """Per event what is added to it in an iteration of its loop, or in straight code."""
     total = np.zeros(schedule.events, np.int64)
     signals = schedule.op == StepOp.SIGNAL
@@ -229,7 +229,7 @@ def _totals(schedule: Schedule) -> list[int]:
     return total.tolist()
 
 
-def _channel_ends(schedule: Schedule) -> dict[tuple[int, int], dict[Direction, int]]:
+def channel_ends(schedule: Schedule) -> dict[tuple[int, int], dict[Direction, int]]:
     """Per gang and channel, the task at each end."""
     graph = schedule.graph
     ends: dict[tuple[int, int], dict[Direction, int]] = {}

@@ -169,7 +169,7 @@ class Rows:
         scalars = {p.name: _scalar(words[WordKind.SCALAR, p.name, -1], p.dtype) for p in task.scalars}
         shapes = {name: view.shape for name, view in tensors.items()}
         shapes |= {name: self.graph.program.channels[c].shape for name, c in channels.items()}
-        dims = dict(function.dims) | _bare_dims(task, shapes)
+        dims = dict(function.dims) | bare_dims(task, shapes)
         return Row(task, tensors, scalars, dims, channels, span)
 
     def _view(self, task: TaskDef, layout: Layout, words: Words) -> Array:
@@ -216,7 +216,7 @@ def _scalar(word: int, dtype: DType) -> Number:
     return float(np.int64(word).view(np.float64)) if dtype.is_float else word
 
 
-def _bare_dims(task: TaskDef, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+def bare_dims(task: TaskDef, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
     """The dims that stand alone as the extent of an axis, which all of a signature's do."""
     found: dict[str, int] = {}
     for param in task.shaped:
