@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mpmd.errors import ArgumentError, BoundsError, Note
-from mpmd.lang import program as prog
-from mpmd.lang.index import Index
 from mpmd.lang.kernel.views import c_strides
 from mpmd.lang.program import Program, Scalar, Tensor
-from mpmd.lang.tile import Axis, Region
+from mpmd.lang.substitute import substituted
 
 Shape = tuple[int, ...]
 Values = Mapping[str, int]
@@ -111,7 +109,7 @@ def instantiated(program: Program, values: Values) -> Program:
         program,
         tensors=tuple(_tensor(tensor, values) for tensor in program.tensors),
         scalars=tuple(scalar for scalar in program.scalars if scalar.most is None),
-        body=_body(program.body, values),
+        body=substituted(program.body, values),
     )
 
 
@@ -126,34 +124,3 @@ def _tensor(tensor: Tensor, values: Values) -> Tensor:
         return tensor
     shape = actual_shape(tensor, values)
     return replace(tensor, shape=shape, strides=c_strides(shape), extents=())
-
-
-def _body(body: tuple[prog.Node, ...], values: Values) -> tuple[prog.Node, ...]:
-    return tuple(_node(node, values) for node in body)
-
-
-def _node(node: prog.Node, values: Values) -> prog.Node:
-    if isinstance(node, prog.Call):
-        args = tuple(_arg(arg, values) for arg in node.args)
-        dims = tuple((name, extent.substitute(values)) for name, extent in node.dims)
-        return replace(node, args=args, dims=dims)
-    if isinstance(node, prog.Loop):
-        return replace(node, count=node.count.substitute(values), body=_body(node.body, values))
-    if isinstance(node, prog.Segments):
-        return replace(node, body=_body(node.body, values))
-    return replace(node, extent=node.extent.substitute(values), body=_body(node.body, values))
-
-
-def _arg(arg: prog.Arg, values: Values) -> prog.Arg:
-    if isinstance(arg, prog.View):
-        return replace(arg, region=_region(arg.region, values))
-    if isinstance(arg, prog.ScalarArg) and isinstance(arg.value, Index):
-        return replace(arg, value=arg.value.substitute(values))
-    return arg
-
-
-def _region(region: Region, values: Values) -> Region:
-    return tuple(
-        Axis(axis.start.substitute(values), axis.extent.substitute(values), axis.step, axis.keep)
-        for axis in region
-    )

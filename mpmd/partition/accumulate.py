@@ -27,6 +27,7 @@ from mpmd.lang.program import (
     TileLoop,
     View,
 )
+from mpmd.lang.substitute import substituted
 from mpmd.lang.tile import Axis, TaskDef
 from mpmd.lang.types import Direction, accumulator
 from mpmd.machine import Machine
@@ -227,7 +228,7 @@ class _Rewriting:
             made = replace(loop, name=name, extent=loop.extent.substitute(symbols), drain=False)
             copies.append(replace(made, size=self.sizes[loop.name]) if isinstance(made, TileLoop) else made)
             symbols |= {f"{loop.name}.{p}": symbol(f"{name}.{p}") for p in PARTS}
-        body = _renamed(body, symbols)
+        (body,) = substituted((body,), symbols)
         for copy in reversed(copies):
             body = replace(copy, body=(body,))
         return body
@@ -252,23 +253,6 @@ def _replaced(body: tuple[Node, ...], calls_now: Mapping[int, Call]) -> tuple[No
         else replace(node, body=_replaced(node.body, calls_now))
         for node in body
     )
-
-
-def _renamed(node: Node, symbols: Mapping[str, Index]) -> Node:
-    """A node that was made here, with other symbols in its regions."""
-    if not isinstance(node, Call):
-        return replace(node, body=tuple(_renamed(inner, symbols) for inner in node.body))
-    args = tuple(
-        replace(arg, region=tuple(_renamed_axis(axis, symbols) for axis in arg.region))
-        if isinstance(arg, View)
-        else arg
-        for arg in node.args
-    )
-    return replace(node, args=args, dims=tuple((name, e.substitute(symbols)) for name, e in node.dims))
-
-
-def _renamed_axis(axis: Axis, symbols: Mapping[str, Index]) -> Axis:
-    return replace(axis, start=axis.start.substitute(symbols), extent=axis.extent.substitute(symbols))
 
 
 def _call(task: TaskDef, views: Sequence[View], origin: Call) -> Call:

@@ -111,7 +111,7 @@ def _apart(loop: Pieces, path: tuple[Pieces, ...], view: View) -> bool:
     """Whether the regions of different iterations surely share no element, those of all `path` running."""
     start, size, index = (symbol(f"{loop.name}.{part}") for part in PARTS)
     varying = {f"{other.name}.{part}" for other in path for part in PARTS}
-    even = _even_size(loop)
+    even = even_size(loop)
     for axis in view.region:
         short = axis.extent == size or (axis.extent.is_const and axis.extent.const <= even)
         if short and axis.step == 1 and varying.isdisjoint((axis.start - start).symbols()):
@@ -121,7 +121,7 @@ def _apart(loop: Pieces, path: tuple[Pieces, ...], view: View) -> bool:
     return False
 
 
-def _even_size(loop: Pieces) -> int:
+def even_size(loop: Pieces) -> int:
     """How far apart pieces surely start; 0 where that is not known."""
     if isinstance(loop, TileLoop):
         return loop.size or 0
