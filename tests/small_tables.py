@@ -42,6 +42,19 @@ class May:
     local: bool = False
 
 
+KINDS = {
+    "straight": May(),
+    "locals": May(local=True),
+    "loops": May(loop=True),
+    "locals in loops": May(loop=True, local=True),
+    "drains": May(drain=True),
+    "drains in loops": May(drain=True, loop=True),
+    "rings": May(ring=True),
+    "rings in loops": May(ring=True, loop=True),
+}
+"""What is tried, by name."""
+
+
 @dataclass
 class _Draft:
     """The tables as they are drawn: what each core does, and what each row touches."""

@@ -1,54 +1,72 @@
 """Everything that small tables can do: all states that their cores can reach, one step at a time.
 
-In:  an `Unrolled` set of tables. Out: an `Outcome`: whether some state is stuck, which runs of rows can be
-     under way at once, which can begin before another has ended, whether a tensor loses what it holds.
-Not here: the format of tables (`unrolled.py`). Nothing is shared with the checker.
+In:  an `Unrolled` set of tables. Out: an `Outcome`: which laws some execution breaks.
+Not here: the format of tables (`unrolled.py`); laws that the tables show as they stand (`table_forms.py`).
+Nothing is shared with the checker.
 
-A core runs a row for as long as it stands at it. A core that drains holds the item whose ticket it took.
-The ends of a ring move tokens one by one while both run; a member may take its tokens in any order.
+This is what "legal" means. In a state each core stands at a step, and runs a row for as long as it stands
+at it. The items of a drain are under way from when the first core that takes part has come there until the
+last one has left. Then
+
+  deadlock  some state lets nobody go on, and not all cores are at their ends
+  race      in some state two runs are under way that touch one byte, which one of them writes
+  order     in some state a run is under way, or over, before one that conflicts with it on the same tensor,
+            that the program calls earlier, is over
+  reuse     two tensors with common bytes do not take turns: conflicts between them, within one pass through
+            straight code and one iteration of each loop, go both ways; or a loop of more than one iteration
+            uses both, and one of them is not made anew by every iteration (the loop alone uses it, and what
+            a run reads of it earlier runs of the iteration wrote), or a run of an iteration can use the one
+            before an earlier iteration's runs of the other are over
+  capacity  a run touches a byte beyond its tensor
+
+Some of it is stricter than a machine, so that a proof need not look into time. Which core takes which item,
+and when, decides nothing: each item may be as early and as late as any. The ends of a ring must be able to
+run at once (none ends before the others have begun, as far as deadlocks go), and have no order (each ends
+by itself, as far as all else goes).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import accumulate, combinations
 
 from tests.unrolled import Act, Run, Step, Unrolled
 
-Core = tuple[int, int, tuple[int, ...]]
-"""Its next step; the item that it holds, or −1; the tokens that its row has moved so far, per use."""
+State = tuple[int, ...]
+"""The next step of each core: all else follows from it."""
 
+Place = tuple[int, int]
+"""A core and a step."""
 
-@dataclass(frozen=True)
-class State:
-    cores: tuple[Core, ...]
-    counters: tuple[int, ...]
-    taken: tuple[tuple[tuple[int, int], int], ...]  # (drain, turn): items that have been taken
-    fill: tuple[int, ...]  # tokens in each ring
+Gangs = Mapping[Place, tuple[Place, ...]]
+"""Of each step that runs an end of a ring between two cores: the steps that must be reached."""
+
+LAWS = ("deadlock", "race", "order", "reuse", "capacity")
+"""In the order in which a verdict names them."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which laws some execution breaks. `stuck`: nobody can go on, and not all are done."""
+    """Which laws some execution breaks."""
 
-    stuck: bool
-    together: bool  # two runs that conflict, at once
-    reversed: bool  # two that conflict on one tensor, against the program
-    lost: bool  # another tensor's bytes, read in the place of what was written
+    deadlock: bool
+    race: bool
+    order: bool
+    reuse: bool
+    capacity: bool
     states: int
 
     @property
+    def broken(self) -> frozenset[str]:
+        return frozenset(law for law in LAWS if getattr(self, law))
+
+    @property
     def verdict(self) -> str:
-        """The first broken law, in the order in which the checker looks."""
-        if self.stuck:
-            return "deadlock"
-        if self.together:
-            return "race"
-        if self.reversed:
-            return "order"
-        return "reuse" if self.lost else "proved"
+        """The first broken law."""
+        return next((law for law in LAWS if law in self.broken), "proved")
 
 
 class TooManyStatesError(Exception):
@@ -57,205 +75,277 @@ class TooManyStatesError(Exception):
 
 def search(unrolled: Unrolled, most: int = 200_000) -> Outcome:
     """What can happen, in all states."""
-    found = _Search(unrolled)
-    start = State(
-        cores=tuple((0, -1, ()) for _ in unrolled.cores),
-        counters=(0,) * unrolled.events,
-        taken=(),
-        fill=(0,) * len(unrolled.depths),
+    system = _System(unrolled)
+    gangs = system.gangs
+    seen = _explore(system, {}, most)
+    stuck = _explore(system, gangs, most).stuck if gangs else seen.stuck
+    race, order = _on_one_tensor(system, seen)
+    turns = _Turns(system, seen)
+    beyond = any(
+        byte >= unrolled.size[base] or byte < 0 for run in system.runs for base, byte, _ in run.touched
     )
-    seen, stack = {start}, [start]
-    while stack:
-        state = stack.pop()
-        found.look(state)
-        after = list(found.after(state))
-        if not after and any(at < len(steps) for (at, *_), steps in found.threads(state)):
-            found.stuck = True
-        for next_ in after:
-            if next_ not in seen:
-                seen.add(next_)
-                stack.append(next_)
-        if len(seen) > most:
-            raise TooManyStatesError
-    laws = found.stuck, found.together, found.reversed
-    lost = not any(laws) and any(found.loses(start, which) for which in (0, -1))
-    return Outcome(*laws, lost or found.at_once, len(seen))
+    return Outcome(stuck, race or turns.race, order, turns.broken, beyond, seen.states)
 
 
-@dataclass
-class _Search:
-    unrolled: Unrolled
-    stuck: bool = False
-    together: bool = False
-    reversed: bool = False
-    at_once: bool = field(init=False)
-    """Whether a run touches two tensors that share bytes."""
-    same: dict[Run, list[Run]] = field(init=False)
-    shared: dict[Run, list[Run]] = field(init=False)
-    """Per run those that conflict with it: on one tensor; on bytes that different tensors share."""
-    where: dict[Run, list[tuple[int, int, int]]] = field(init=False)
-    """Per run the steps that may run it, as (core, step, number of the item or −1)."""
-
-    def __post_init__(self) -> None:
-        self.where, self.same, self.shared = defaultdict(list), defaultdict(list), defaultdict(list)
-        for core, steps in enumerate(self.unrolled.cores):
-            for at, step in enumerate(steps):
-                if step.run is not None:
-                    self.where[step.run].append((core, at, -1))
-                for number, item in enumerate(step.items):
-                    self.where[item].append((core, at, number))
-        for a, b in combinations(self.where, 2):
-            for one_tensor, found in ((True, self.same), (False, self.shared)):
-                if self._conflict(a, b, one_tensor):
-                    found[a].append(b)
-                    found[b].append(a)
-        self.at_once = any(self._conflict(run, run, False) for run in self.where)
-
-    def threads(self, state: State) -> Iterator[tuple[Core, tuple[Step, ...]]]:
-        return zip(state.cores, self.unrolled.cores, strict=True)
-
-    # -- what a state shows ------------------------------------------------------------------------
-
-    def look(self, state: State) -> None:
-        """Who is under way, and with whom of those that have not ended they conflict."""
-        running = [run for core, steps in self.threads(state) if (run := _running(core, steps)) is not None]
-        for run in running:
-            self.together |= any(other in running for other in (*self.same[run], *self.shared[run]))
-            self.reversed |= any(
-                other.order < run.order and not self._ended(other, state) for other in self.same[run]
-            )
-
-    def _ended(self, run: Run, state: State) -> bool:
-        """Whether it was run, or has been passed over by a loop that ended."""
-        (core, at, number), *_ = places = self.where[run]
-        if number < 0 or all(state.cores[core][0] > at for core, at, _ in places):
-            return state.cores[core][0] > at
-        step = self.unrolled.cores[core][at]
-        if dict(state.taken).get((step.event, step.amount), 0) <= number:
-            return False
-        return not any(state.cores[core][:2] == (at, number) for core, at, _ in places)
-
-    def _conflict(self, a: Run, b: Run, one_tensor: bool) -> bool:
-        """Whether they touch a common byte, and one writes it: of one tensor, or of two in the arena."""
-        if one_tensor:
-            return any((k | m) & 2 and x == y for *x, k in a.touched for *y, m in b.touched)
-        return any(
-            (k | m) & 2
-            and base != other
-            and self._place(base, byte) == self._place(other, second) is not None
-            for base, byte, k in a.touched
-            for other, second, m in b.touched
-        )
-
-    def _place(self, base: int, byte: int) -> int | None:
-        """The byte of the arena, if it lies there."""
-        start = self.unrolled.place[base]
-        return None if start is None else start + byte
-
-    def loses(self, state: State, which: int) -> bool:
-        """One execution: does a run read another tensor's bytes where its own tensor was written?
-
-        All conflicts have one order, so one execution stands for all that leave their loops like it.
-        """
-        held = _Held({}, set())
-        while after := list(self.after(state)):
-            for (core, steps), then in zip(self.threads(state), after[which].cores, strict=True):
-                run = _running(core, steps)
-                if run is not None and core[:2] != then[:2] and held.loses(self._local(run)):
-                    return True
-            state = after[which]
-        return False
-
-    def _local(self, run: Run) -> list[tuple[int, int, int]]:
-        """(tensor, byte of the arena, 1 reads or 2 writes)."""
-        places = [(base, self._place(base, byte), kind) for base, byte, kind in run.touched]
-        return [(base, place, kind) for base, place, kind in places if place is not None]
-
-    # -- what can happen next ----------------------------------------------------------------------
-
-    def after(self, state: State) -> Iterator[State]:
-        for number, (core, steps) in enumerate(self.threads(state)):
-            if core[0] < len(steps):
-                yield from self._moves(state, number, core, steps[core[0]])
-        yield from self._meetings(state)
-
-    def _moves(self, state: State, number: int, core: Core, step: Step) -> Iterator[State]:
-        at, item, moved = core
-        counters = list(state.counters)
-        if step.act is Act.RUN:
-            yield from self._tokens(state, number, core, step)
-        elif step.act is Act.SIGNAL:
-            counters[step.event] += step.amount
-            yield _with(state, number, (at + 1, -1, ()), counters=tuple(counters))
-        elif step.act is Act.WAIT and counters[step.event] >= step.amount:
-            yield _with(state, number, (at + 1, -1, ()))
-        elif step.act is Act.DRAIN and item >= 0:
-            yield _with(state, number, (at, -1, moved))
-        elif step.act is Act.DRAIN:
-            use = step.event, step.amount
-            taken = dict(state.taken)
-            if (count := taken.get(use, 0)) < len(step.items):
-                taken[use] = count + 1
-                yield _with(state, number, (at, count, moved), taken=tuple(sorted(taken.items())))
-            else:
-                yield _with(state, number, (at + 1, -1, ()))
-
-    def _tokens(self, state: State, number: int, core: Core, step: Step) -> Iterator[State]:
-        """The row ends when it has moved all its tokens."""
-        assert step.run is not None
-        at, item, moved = core
-        moved = moved or (0,) * len(step.run.tokens)
-        if all(have == tokens for have, (_, _, tokens) in zip(moved, step.run.tokens, strict=True)):
-            yield _with(state, number, (at + 1, -1, ()))
-            return
-        for use, (ring, sends, tokens) in enumerate(step.run.tokens):
-            room = state.fill[ring] < self.unrolled.depths[ring] if sends else state.fill[ring] > 0
-            if moved[use] < tokens and room:
-                fill = list(state.fill)
-                fill[ring] += 1 if sends else -1
-                after = (*moved[:use], moved[use] + 1, *moved[use + 1 :])
-                yield _with(state, number, (at, item, after), fill=tuple(fill))
-
-    def _meetings(self, state: State) -> Iterator[State]:
-        """All cores go on from a meeting at once; from the end of an iteration perhaps out of the loop."""
-        steps = [steps[at] if at < len(steps) else None for (at, *_), steps in self.threads(state)]
-        acts = {step.act if step is not None else None for step in steps}
-        if acts in ({Act.MEET}, {Act.LEAVE}):
-            yield _at(state, [at + 1 for at, *_ in state.cores])
-        if acts == {Act.LEAVE}:
-            yield _at(state, [step.amount for step in steps if step is not None])
+# -- states ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Held:
-    """Per byte of the arena which tensor was written there last; and what was ever written of each."""
+class _System:
+    """The unrolled steps, with runs as numbers and sets of runs as bits."""
 
-    tensor: dict[int, int]
-    written: set[tuple[int, int]]
+    unrolled: Unrolled
 
-    def loses(self, touched: list[tuple[int, int, int]]) -> bool:
-        """Whether a run reads what it should not; then its writes."""
-        for base, place, kind in touched:
-            if kind == 1 and (base, place) in self.written and self.tensor[place] != base:
-                return True
-        for base, place, kind in touched:
-            if kind == 2:
-                self.tensor[place] = base
-                self.written.add((base, place))
-        return False
+    @cached_property
+    def runs(self) -> list[Run]:
+        found = [run for steps in self.unrolled.cores for s in steps for run in (s.run, *s.items) if run]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def number(self) -> dict[Run, int]:
+        return {run: number for number, run in enumerate(self.runs)}
+
+    @cached_property
+    def here(self) -> list[list[int]]:
+        """Per core and step the run that it is of."""
+        return [[self._bit(step.run) if step.run else 0 for step in [*steps, _END]] for steps in self._cores]
+
+    @cached_property
+    def passed(self) -> list[list[int]]:
+        """Per core and step the runs of steps before it."""
+        return [list(accumulate(here[:-1], int.__or__, initial=0)) for here in self.here]
+
+    @cached_property
+    def reached(self) -> list[list[int]]:
+        """Per core and step the items of drains at it or before it."""
+        return [list(accumulate(map(self._items, [*steps, _END]), int.__or__)) for steps in self._cores]
+
+    @cached_property
+    def holding(self) -> list[list[int]]:
+        """Per core and step the items of drains at it or behind it."""
+        return [
+            list(accumulate(map(self._items, reversed([*steps, _END])), int.__or__))[::-1]
+            for steps in self._cores
+        ]
+
+    @cached_property
+    def signalled(self) -> list[list[dict[int, int]]]:
+        """Per core and step what the steps before it have added to the counters."""
+        return [list(accumulate(steps, _after_signal, initial={})) for steps in self._cores]
+
+    @cached_property
+    def gangs(self) -> Gangs:
+        ends: dict[int, tuple[list[Place], list[Place]]] = defaultdict(lambda: ([], []))
+        for core, steps in enumerate(self._cores):
+            for at, step in enumerate(steps):
+                for ring, sends, _ in step.run.tokens if step.run else ():
+                    ends[ring][sends].append((core, at))
+        together: dict[Place, set[Place]] = {}
+        for receives, sends in ends.values():
+            for one, other in zip(receives, sends, strict=True):
+                if one[0] != other[0]:
+                    joined = together.get(one, {one}) | together.get(other, {other})
+                    together.update(dict.fromkeys(joined, joined))
+        return {step: tuple(sorted(gang)) for step, gang in together.items()}
+
+    @property
+    def _cores(self) -> tuple[tuple[Step, ...], ...]:
+        return self.unrolled.cores
+
+    def _bit(self, run: Run) -> int:
+        return 1 << self.number[run]
+
+    def _items(self, step: Step) -> int:
+        return reduce(int.__or__, map(self._bit, step.items), 0)
 
 
-def _running(core: Core, steps: tuple[Step, ...]) -> Run | None:
-    at, item, _ = core
-    if at >= len(steps):
-        return None
-    return steps[at].items[item] if item >= 0 else steps[at].run
+_END = Step(Act.MEET)
+"""Stands for no step, behind the last one."""
 
 
-def _with(state: State, number: int, core: Core, **changed: tuple) -> State:
-    fields = {"counters": state.counters, "taken": state.taken, "fill": state.fill, **changed}
-    return State(cores=(*state.cores[:number], core, *state.cores[number + 1 :]), **fields)
+def _after_signal(counters: dict[int, int], step: Step) -> dict[int, int]:
+    if step.act is not Act.SIGNAL:
+        return counters
+    return {**counters, step.event: counters.get(step.event, 0) + step.amount}
 
 
-def _at(state: State, steps: list[int]) -> State:
-    return State(tuple((at, -1, ()) for at in steps), state.counters, state.taken, state.fill)
+@dataclass
+class _Seen:
+    """Per run, as bits: which were under way with it in some state; which were not over then."""
+
+    together: list[int]
+    pending: list[int]
+    stuck: bool = False
+    states: int = 0
+
+
+def _explore(system: _System, gangs: Gangs, most: int) -> _Seen:
+    """All states, in which the steps of a gang are left only when all have been reached."""
+    start = (0,) * len(system.unrolled.cores)
+    ends = tuple(len(steps) for steps in system.unrolled.cores)
+    everything = (1 << len(system.runs)) - 1
+    result = _Seen([0] * len(system.runs), [0] * len(system.runs))
+    seen, stack = {start}, [start]
+    while stack:
+        state = stack.pop()
+        running, over = _runs_of(system, state)
+        for run in _numbers(running):
+            result.together[run] |= running
+            result.pending[run] |= everything & ~over
+        after = _after(system, gangs, state)
+        result.stuck |= not after and state != ends
+        for new in after:
+            if new not in seen:
+                seen.add(new)
+                stack.append(new)
+        if len(seen) > most:
+            raise TooManyStatesError
+    result.states = len(seen)
+    return result
+
+
+def _runs_of(system: _System, state: State) -> tuple[int, int]:
+    """Those that are under way, and those that are over."""
+    running = over = reached = holding = 0
+    for core, at in enumerate(state):
+        running |= system.here[core][at]
+        over |= system.passed[core][at]
+        reached |= system.reached[core][at]
+        holding |= system.holding[core][at]
+    return running | reached & holding, over | reached & ~holding
+
+
+def _after(system: _System, gangs: Gangs, state: State) -> list[State]:
+    """The states that one step leads to: of a core, or of all cores that meet."""
+    after: list[State] = []
+    steps = [
+        steps[at] if at < len(steps) else None for at, steps in zip(state, system.unrolled.cores, strict=True)
+    ]
+    for core, step in enumerate(steps):
+        if step is None or step.act in (Act.MEET, Act.LEAVE):
+            continue
+        if step.act is Act.WAIT and _counter(system, state, step.event) < step.amount:
+            continue
+        if all(state[other] >= there for other, there in gangs.get((core, state[core]), ())):
+            after.append((*state[:core], state[core] + 1, *state[core + 1 :]))
+    acts = {step.act if step is not None else None for step in steps}
+    if acts in ({Act.MEET}, {Act.LEAVE}):
+        after.append(tuple(at + 1 for at in state))
+    if acts == {Act.LEAVE}:
+        after.append(tuple(step.amount for step in steps if step is not None))
+    return after
+
+
+def _counter(system: _System, state: State, event: int) -> int:
+    return sum(of_core[at].get(event, 0) for at, of_core in zip(state, system.signalled, strict=True))
+
+
+def _numbers(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
+# -- laws ------------------------------------------------------------------------------------------
+
+
+def _on_one_tensor(system: _System, seen: _Seen) -> tuple[bool, bool]:
+    """Whether conflicts on one tensor race; whether some come in another order than the program has."""
+    race = order = False
+    for a, b in combinations(range(len(system.runs)), 2):
+        one, other = system.runs[a], system.runs[b]
+        if _meet(_bytes(one), _bytes(other)):
+            race |= bool(seen.together[a] >> b & 1)
+            early, late = (a, b) if one.order < other.order else (b, a)
+            order |= bool(seen.pending[late] >> early & 1)
+    return race, order
+
+
+Bytes = dict[tuple[int, int], int]
+"""What a run does to (tensor, byte), or to (0, byte of the arena): 1 reads, 2 writes, 3 both."""
+
+
+def _bytes(run: Run) -> Bytes:
+    found: Bytes = {}
+    for base, byte, kind in run.touched:
+        found[base, byte] = found.get((base, byte), 0) | kind
+    return found
+
+
+def _meet(one: Bytes, other: Bytes) -> bool:
+    """Whether they have a byte in common, and one of them writes it."""
+    return any((kind | other.get(place, 0)) & 2 and place in other for place, kind in one.items())
+
+
+class _Turns:
+    """The law of tensors with common bytes."""
+
+    def __init__(self, system: _System, seen: _Seen) -> None:
+        self._seen = seen
+        self._place, self._size = system.unrolled.place, system.unrolled.size
+        self._runs = system.runs
+        self._used: dict[int, list[tuple[int, Bytes]]] = defaultdict(list)  # by tensor, in the arena
+        for number, run in enumerate(self._runs):
+            for base, bytes_ in self._in_arena(run).items():
+                self._used[base].append((number, bytes_))
+        self.race = self.broken = False
+        for x, y in combinations(sorted(self._used), 2):
+            if self._share(x, y):
+                self._one_direction(x, y)
+                self._across_iterations(x, y)
+
+    def _in_arena(self, run: Run) -> dict[int, Bytes]:
+        found: dict[int, Bytes] = {}
+        for (base, byte), kind in _bytes(run).items():
+            start = self._place[base]
+            if start is not None:
+                found.setdefault(base, {})[0, start + byte] = kind
+        return found
+
+    def _share(self, x: int, y: int) -> bool:
+        (a, m), (b, n) = ((self._place[t], self._size[t]) for t in (x, y))
+        assert a is not None and b is not None
+        return a < b + n and b < a + m
+
+    def _one_direction(self, x: int, y: int) -> None:
+        directions = set()
+        for a, mine in self._used[x]:
+            for b, theirs in self._used[y]:
+                if not _meet(mine, theirs):
+                    continue
+                if a == b:
+                    self.broken = True
+                elif self._seen.together[a] >> b & 1:
+                    self.race = True
+                elif self._one_pass(a) and self._one_pass(b):
+                    directions.add(bool(self._seen.pending[a] >> b & 1))
+        self.broken |= len(directions) > 1
+
+    def _one_pass(self, run: int) -> bool:
+        """Whether it is of straight code or of a first iteration."""
+        return self._runs[run].iteration == 0
+
+    def _across_iterations(self, x: int, y: int) -> None:
+        for loop in {self._runs[run].loop for run, _ in self._used[x]} - {None}:
+            mine, theirs = ([run for run, _ in self._used[t] if self._runs[run].loop == loop] for t in (x, y))
+            if not theirs or max(self._runs[run].iteration for run in (*mine, *theirs)) == 0:
+                continue
+            self.broken |= not (self._made_anew(x, loop) and self._made_anew(y, loop))
+            for a in mine:
+                for b in theirs:
+                    early, late = sorted((a, b), key=lambda run: self._runs[run].iteration)
+                    if self._runs[early].iteration < self._runs[late].iteration:
+                        self.broken |= bool(self._seen.pending[late] >> early & 1)
+
+    def _made_anew(self, tensor: int, loop: int | None) -> bool:
+        """Whether each iteration of the loop, which alone uses the tensor, reads only what it wrote."""
+        written: set[tuple[int, tuple[int, int]]] = set()
+        for run, bytes_ in sorted(self._used[tensor], key=lambda use: self._runs[use[0]].order):
+            if self._runs[run].loop != loop:
+                return False
+            iteration = self._runs[run].iteration
+            if any(kind & 1 and (iteration, place) not in written for place, kind in bytes_.items()):
+                return False
+            written |= {(iteration, place) for place, kind in bytes_.items() if kind & 2}
+        return True

@@ -58,6 +58,12 @@ class Run:
     order: tuple[int, int, int]
     touched: tuple[tuple[int, int, int], ...] = field(compare=False)  # (base, byte, 1 reads or 2 writes)
     tokens: tuple[tuple[int, bool, int], ...] = field(compare=False)  # (ring, whether it sends, how many)
+    loop: int | None = field(compare=False)
+
+    @property
+    def iteration(self) -> int:
+        """0 in straight code."""
+        return self.order[1]
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """`place[base]` is where a local tensor starts in the arena, None for an argument."""
+    """`place[base]` is where a local tensor starts in the arena, None for an argument; `size` its bytes."""
 
     cores: tuple[tuple[Step, ...], ...]
     place: tuple[int | None, ...]
+    size: tuple[int, ...]
     depths: tuple[int, ...]  # of rings
     events: int
 
@@ -116,6 +123,7 @@ class _Unroller:
         return Unrolled(
             cores=tuple(tuple(self._core(self._s["steps"][a:b])) for a, b in pairwise(ptr)),
             place=tuple(start if kind else None for kind, _, start in self._s["bases"]),
+            size=tuple(size for _, size, _ in self._s["bases"]),
             depths=tuple(ring[3] for ring in self._s["rings"]),
             events=len(self._s["event_total"]),
         )
@@ -181,7 +189,7 @@ class _Unroller:
         if self._finish(row, words, iteration, read):
             touched = sorted({*read, *self._touched(self._s["row_function"][row], words)})
             begin = row if loop is None else min(self._rows_of(loop))
-            yield Run(row, (begin, iteration, row), tuple(touched), tuple(self._uses.get(row, ())))
+            yield Run(row, (begin, iteration, row), tuple(touched), tuple(self._uses.get(row, ())), loop)
 
     def _rows_of(self, loop: int) -> Iterator[int]:
         inside = False
