@@ -249,12 +249,15 @@ def compile(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    fusion: str = "all",
     dynamic: Mapping[str, int] | None = None,
     on_stage: Callable[[str, Any], None] | None = None,
 ) -> CompiledKernel:
     """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
 
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    With `fusion="none"` a call of the kernel makes one launch for each call in its source, on all cores and
+    in program order: what the fused kernel is measured against, from the same tasks.
     `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """

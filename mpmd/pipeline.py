@@ -7,6 +7,7 @@ Not here: any stage.
 
 from __future__ import annotations
 
+import difflib
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ from mpmd.runtime.loaded import LoadedKernel
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
+from mpmd.schedule.unfused import unfused
 from mpmd.specs import ScalarSpec, spec_of
 from mpmd.watch import announce
 
@@ -58,6 +60,9 @@ class Target:
 
 
 TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
+
+FUSIONS: Mapping[str, Callable[..., Schedule]] = {"all": schedule, "none": unfused}
+"""What a call of a kernel launches: all of it at once, or one call in its source after the other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,12 +249,15 @@ def compile(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    fusion: str = "all",
     dynamic: Bounds | None = None,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
     """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
 
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    With `fusion="none"` a call of the kernel makes one launch for each call in its source, on all cores and
+    in program order: what the fused kernel is measured against, from the same tasks.
     `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """
@@ -269,6 +277,7 @@ def compile(
         cores=cores,
         tiles=tiles or {},
         policy=policy,
+        fusion=fusion,
         on_stage=on_stage,
     )
 
@@ -281,6 +290,7 @@ def compile_specs(
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
+    fusion: str = "all",
     dynamic: Bounds = FIXED,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
@@ -299,10 +309,19 @@ def compile_specs(
             label=f"cores={cores!r}",
             hints=("leave 'cores' out to use all that this process may use",),
         )
+    if fusion not in FUSIONS:
+        near = difflib.get_close_matches(str(fusion), FUSIONS, 1)
+        raise ArgumentError(
+            f"there is no fusion {fusion!r}",
+            span=caller_span(),
+            label=f"fusion={fusion!r}",
+            hints=(f"did you mean {near[0]!r}?" if near else "fusion is 'all' or 'none'",),
+        )
+    scheduled = partial(FUSIONS[fusion], policy=policy)
     begin = perf_counter()
     try:
         traced = partial(trace, kernel.function, specs, dynamic)
-        made = _stages(kernel, traced, TARGETS[target], cores, tiles or {}, policy, _Observers(on_stage))
+        made = _stages(kernel, traced, TARGETS[target], cores, tiles or {}, scheduled, _Observers(on_stage))
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
@@ -316,13 +335,13 @@ def _stages(
     target: Target,
     cores: int | None,
     tiles: Mapping[str, int],
-    policy: str,
+    scheduled: Callable[[TaskGraph, Machine], Schedule],
     done: _Observers,
 ) -> CompiledKernel:
     machine = target.machine(cores)
     program = done("program", traced())
     graph = done("graph", partition(program, machine, tiles=tiles))
-    planned = done("schedule", schedule(graph, machine, policy=policy))
+    planned = done("schedule", scheduled(graph, machine))
     source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
     executable = done("executable", build(source).load())

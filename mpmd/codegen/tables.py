@@ -18,7 +18,8 @@ multiple of 8 bytes:
                                          op 0 RUN     a = row
                                          op 1 SIGNAL  a = event, b = amount: counter += amount (release)
                                          op 2 WAIT    a = event, b = count: until counter ≥ count (acquire)
-                                         op 3 BARRIER a = ordinal: every core has all of them, in order
+                                         op 3 BARRIER a = ordinal: every core has all of them, in order;
+                                                      b = 1 where a launch ends, on every core, else 0
                                          op 4 LOOP    a = loop, b = 0
                                          op 5 END     a = loop, b = steps between the LOOP and this
                                          op 6 DRAIN   a = drain, b = 0
@@ -84,8 +85,13 @@ until the counter has gained i × total + b since the launch began; a b ≤ 0 is
 iteration. A flag is not a counter that grows: a WAIT takes b away from it, and all that is signalled in
 one launch (or iteration) is taken away in it, by one core; one flag may stand for several events, one after
 the other. A PREFETCH may ask for at most b bytes of each argument that its row reads and does not write,
-from the front; the core runs the row later, within the same iteration. A row is run by exactly one RUN, or is an item of exactly one drain. The cores whose steps have
+from the front; the core runs the row later, within the same iteration.
+
+A row is run by exactly one RUN, or is an item of exactly one drain. The cores whose steps have
 the DRAIN share its items among them, each item once for each time that these steps are reached.
+
+At a BARRIER with b = 1 the cores go back to the host, which then launches those that have steps before the
+next one. Where there is one, loops are the host's, too: it launches what is in them and around them apart.
 
 A ring's slots lie in the arena, `slot bytes` apart (a multiple of 64). A slot begins with 64 bytes for the
 extents of its token (8 i64); the elements follow in C order.

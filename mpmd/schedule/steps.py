@@ -22,12 +22,18 @@ class StepOp(IntEnum):
     SIGNAL = 1  # a = event, b = amount added (release)
     WAIT = 2  # a = event, b = count (acquire); in iteration `i` of a loop: until i × total + b, so that a
     #           count that is carried from the iteration before is negative or 0. Of a flag: takes b away
-    BARRIER = 3  # a = ordinal of the barrier among those of its loop, or of the straight code
+    BARRIER = (
+        3  # a = ordinal of the barrier among those of its loop, or of the straight code; b = LAUNCH_ENDS
+    )
+    #              where the cores go back to the host, which launches them again for what follows; else 0
     LOOP = 4  # a = loop; the steps up to its END are repeated
     END = 5  # a = loop, b = how many steps lie between its LOOP and this
     DRAIN = 6  # a = drain: takes tasks by ticket until there are none
     PREFETCH = 7  # a = task that this core runs later, b = bytes at most: asks for the first bytes of each
     #               argument that the task only reads
+
+
+LAUNCH_ENDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class Schedule:
     `deps` are the graph's and after them the REUSE ones of the memory plan; `reason` indexes them.
     `cores` take part: those of the machine up to the last one that has a task.
     `events` is the number of events; `primitive[event]` indexes `machine.primitives`, and `flag[event]` is
-    the id of a flag within its group of cores (−1: the event is no flag). `core`, `start`, `finish` are per task (seconds, predicted).
+    the id of a flag within its group of cores (−1: the event is no flag). `core`, `start`, `finish` are per
+    task (seconds, predicted).
     `waits_before_pruning` counts the waits that insertion alone would have made.
 
     Every core goes through the phases of the graph in order, with a BARRIER between two of them. A loop's

@@ -79,6 +79,11 @@ def _check_barriers(tables: Tables, step_loop: Column) -> None:
             malformed(f"core {wrong} has {per_core[wrong]} barriers{where}, {said} says {barriers}")
         if (ordinal[inside] != np.tile(np.arange(barriers), tables.cores)).any():
             malformed(f"the barriers of a core are not numbered in order{where}")
+        ends = tables.b[steps[inside]].reshape(tables.cores, barriers)
+        if ((ends < 0) | (ends > 1)).any():
+            malformed(f"a barrier{where} neither ends a launch (1) nor goes on with it (0)")
+        for wrong in np.flatnonzero((ends != ends[0]).any(axis=1))[:1].tolist():
+            malformed(f"core {wrong} and core 0 do not end launches at the same barriers{where}")
 
 
 def _check_agreement(
