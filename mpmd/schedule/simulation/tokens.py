@@ -64,6 +64,8 @@ def _shape(layout: Layout, words: dict[tuple[WordKind, str, int], int]) -> tuple
 
 def _work(moves: tuple[tuple[int, bool], ...]) -> tuple[float, ...]:
     """Equal shares, and none where a task has sent (or begins) and then receives (or ends)."""
+    if not moves:
+        return (1.0,)
     sends = [True, *(way for _, way in moves), False]
     places = [not (before and not after) for before, after in pairwise(sends)]
     return tuple(place / sum(places) for place in places)
