@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ["MPMD_MACHINE"] = "preset"  # schedules in tests are those of no calibration
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

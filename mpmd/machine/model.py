@@ -1,6 +1,6 @@
 """The `Machine`: the numbers that partition, schedule and check decide by.
 
-In:  a preset (`presets.py`), or one that was measured (`calibrate.py`). Out: a frozen value.
+In:  a preset (`presets/`), or one that was measured (`calibrate.py`). Out: a frozen value.
 Not here: measuring it; what a particular program costs (`partition/cost.py`, `schedule/costs.py`).
 All times are seconds, rates are per second, sizes are bytes.
 """
@@ -88,9 +88,10 @@ class Machine:
 
     `bandwidth` is shared by all cores; `handover_bandwidth` is core to core. `primitives` begin with the
     one that every event can use. `group` cores are neighbours, of each kind as many as its share of all
-    cores is, one after the other (primitives of scope "group"; 0: there are no groups). `jitter` is the share of its predicted time that a phase loses to
-    cores which are slower than predicted at the moment (0 until it has been measured); `ticket_seconds`
-    is the time to take a task from a queue that all cores share; `launch_seconds` that of a launch.
+    cores is, one after the other (primitives of scope "group"; 0: there are no groups). `jitter` is the
+    share of its predicted time that a phase loses to cores which are slower than predicted at the moment
+    (0 until it has been measured); `ticket_seconds` is the time to take a task from a queue that all cores
+    share; `launch_seconds` that of a launch.
     `shared_cache_bytes` and `shared_cache_bandwidth` are of the last cache before memory, which all cores
     share (0: there is none): what all tasks of a kernel touch is found there if it fits.
     """

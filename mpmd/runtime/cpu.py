@@ -1,7 +1,7 @@
 """What the code of a kernel needs of a CPU: the architecture and its instruction sets.
 
 In:  what the kernel of the operating system says of this machine. Out: `Cpu`; what one lacks.
-Not here: rates and cache sizes (`machine/presets.py`).
+Not here: rates and cache sizes (`machine/presets/cpu.py`).
 """
 
 from __future__ import annotations

@@ -1,85 +1,31 @@
-"""Machines that can be named: this computer's CPU.
+"""What the operating system says of this computer: cores within limits, caches, vectors, memory.
 
-In:  what the operating system says of the CPU. Out: a `Machine`.
-Not here: measuring (calibration). Rates come from the instruction set and from the measurements that
-stand beside each constant; they steer tiling and placement, nothing depends on them for correctness.
-
-The measurements: 2 vCPUs of an AMD EPYC (Zen 4, AVX-512), shared host, Linux, g++ 12 (`bench/`).
+In:  files below /proc and /sys, the process's affinity. Out: numbers; a default where nothing is said.
+Not here: rates (`presets/cpu.py`), measuring them (`calibrate.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
-from functools import lru_cache
 from math import ceil
 from pathlib import Path
-
-from mpmd.machine.model import Machine, Primitive, uniform
-
-# f32 operations per second of one core, by the widest vectors it has. Measured with AVX-512 in
-# register-blocked products: 115e9, 97 to 100 % of the peak. Narrower vectors are scaled by their width.
-_FLOPS = {64: 115e9, 32: 57e9, 16: 29e9, 4: 7e9}
-
-BANDWIDTH = 33e9
-"""Read from memory by both cores together: 31 to 36 GB/s when they share a cache, up to 60 when not."""
-
-CORE_BANDWIDTH = 25e9
-"""Read from memory by one core: 18 GB/s in four streams, 30 in one."""
-
-CACHE_BANDWIDTH = 100e9
-"""Read by one core from its own second-level cache: assumed at about 32 bytes a cycle, not measured."""
-
-HANDOVER_BANDWIDTH = 7.5e9
-"""One core to another: a 64 KB payload and its flag take 8.5 µs near (33 µs far)."""
-
-SIGNAL_SECONDS = 20e-9
-"""A release add: 1.8 ns alone, 9 ns contended; rounded up, since the write has to leave the core."""
-
-WAIT_SECONDS = 80e-9
-"""From a flag's release until the waiter has seen it: 52 to 60 ns near, 250 to 280 far."""
-
-TASK_SECONDS = 50e-9
-"""Fetch a step and a row and call the function: assumed, a few dependent loads from cache."""
 
 DEFAULT_CACHE_BYTES = 1 << 20
 """Second-level cache of a core where the system does not say."""
 
 DEFAULT_MEMORY_BYTES = 4 << 30
 
-COUNTERS = 1 << 20
-"""Counters are words in memory, a cache line each: the limit is only there to have one."""
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
+CPUINFO = Path("/proc/cpuinfo")
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 """Where limits of control groups stand, of both versions."""
 
 OWN_GROUPS = Path("/proc/self/cgroup")
 """Which groups this process is in."""
-
-
-def this_cpu(cores: int | None = None) -> Machine:
-    """The CPU that this process runs on, with the cores that it may use now (or `cores` of them)."""
-    return _cpu(available_cores() if cores is None else cores)
-
-
-@lru_cache(maxsize=16)
-def _cpu(cores: int) -> Machine:
-    vector = _vector_bytes()
-    return uniform(
-        f"cpu-{platform.machine() or 'unknown'}",
-        cores,
-        flops=_FLOPS[vector],
-        bandwidth=BANDWIDTH,
-        core_bandwidth=CORE_BANDWIDTH,
-        cache_bytes=_private_cache_bytes(Path("/sys/devices/system/cpu/cpu0/cache")),
-        cache_bandwidth=CACHE_BANDWIDTH,
-        handover_bandwidth=HANDOVER_BANDWIDTH,
-        memory_bytes=_memory_bytes(),
-        task_seconds=TASK_SECONDS,
-        vector_bytes=vector,
-        counter=Primitive("counter", COUNTERS, 2**31 - 1, SIGNAL_SECONDS, WAIT_SECONDS),
-    )
 
 
 def available_cores() -> int:
@@ -125,9 +71,9 @@ def _limit(directory: Path) -> float | None:
     return int(quota) / int(period) if quota and period and int(quota) > 0 else None
 
 
-def _vector_bytes() -> int:
+def vector_bytes() -> int:
     """Bytes of the widest vector registers."""
-    flags = _cpu_flags(_read(Path("/proc/cpuinfo")))
+    flags = cpu_flags(_read(CPUINFO))
     if "avx512f" in flags:
         return 64
     if "avx2" in flags:
@@ -137,7 +83,7 @@ def _vector_bytes() -> int:
     return 4
 
 
-def _cpu_flags(cpuinfo: str) -> frozenset[str]:
+def cpu_flags(cpuinfo: str) -> frozenset[str]:
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
@@ -145,17 +91,38 @@ def _cpu_flags(cpuinfo: str) -> frozenset[str]:
     return frozenset()
 
 
-def _private_cache_bytes(root: Path) -> int:
+def private_cache_bytes() -> int:
     """The largest data cache that only one core uses."""
     found: list[int] = []
-    for index in sorted(root.glob("index*")):
+    for index in sorted(CACHES.glob("index*")):
         kind, level, size = (_read(index / name) for name in ("type", "level", "size"))
         if kind in ("Data", "Unified") and level in ("1", "2") and size.endswith("K"):
             found.append(int(size[:-1]) << 10)
     return max(found, default=DEFAULT_CACHE_BYTES)
 
 
-def _memory_bytes() -> int:
+def shared_cache_bytes() -> int:
+    """The cache of the third level, which cores share; 0 where there is none."""
+    for index in sorted(CACHES.glob("index*")):
+        size = _read(index / "size")
+        if _read(index / "level") == "3" and size.endswith("K"):
+            return int(size[:-1]) << 10
+    return 0
+
+
+def cpu_name() -> str:
+    """The model of the CPU, as the system names it."""
+    named = (line.partition(":") for line in _read(CPUINFO).splitlines())
+    found = [value.strip() for name, _, value in named if name.strip() in ("model name", "Model")]
+    return found[0] if found else platform.processor() or platform.machine() or "unknown"
+
+
+def flags_digest() -> str:
+    """A short name for the set of instruction sets that the CPU has."""
+    return hashlib.sha256(" ".join(sorted(cpu_flags(_read(CPUINFO)))).encode()).hexdigest()[:12]
+
+
+def memory_bytes() -> int:
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) << 10
