@@ -207,7 +207,7 @@ def test_cores_that_stream_at_once_share_the_bandwidth() -> None:
 
 
 def test_the_last_streams_have_what_the_others_leave() -> None:
-    """Two of four cores have twice as much to move: half the bandwidth is theirs, then all that they can draw."""
+    """Two of four cores have twice as much to move: at the end they draw what a core can."""
     m = machine(4, **QUIET)
     sizes = (1000, 1000, 2000, 2000)
     tasks: list[Spec] = [("f", [("x", 0, n - 1)], [("y", i, i + 1)]) for i, n in enumerate(sizes)]
