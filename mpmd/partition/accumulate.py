@@ -34,6 +34,7 @@ from mpmd.machine import Machine
 from mpmd.partition.chains import PARTS, Chain, Pieces, chains, indexes, loops_of, most_elements, never_empty
 from mpmd.partition.cost import seconds, work_of
 from mpmd.partition.sums import adding_up, storing, widened, zeroing
+from mpmd.partition.sums_layout import narrowed, part_of_sums, sums_tensor
 
 MEMORY_SHARE = 0.125
 """Largest share of the machine's memory for the partial sums of one call."""
@@ -134,11 +135,9 @@ class _Rewriting:
 
     def _sums(self, chain: Chain, count: int) -> Tensor:
         target = self.program.tensors[chain.view.tensor]
-        shape = (count, *(_room(axis, n) for axis, n in zip(chain.view.region, target.shape, strict=True)))
-        strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
         name = _unused(f"{target.name}_sums", {tensor.name for tensor in self.tensors})
         dtype = accumulator(chain.param.dtype)
-        return Tensor(len(self.tensors), name, dtype, shape, strides, None, None, chain.call.span)
+        return sums_tensor(len(self.tensors), name, dtype, chain.view, target, count, chain.call.span)
 
     def _pays(self, chain: Chain, around: Sequence[Node], sums: Tensor, pieces: int, chains: int) -> bool:
         """Whether the loops end sooner: chains side by side, against pieces side by side and adding up."""
@@ -171,7 +170,9 @@ class _Rewriting:
     def _into_sums(self, plan: _Plan, call: Call) -> Call:
         make = storing if plan.one_each else widened
         args = list(call.args)
-        args[plan.chain.number] = _part_of_sums(plan, Axis(plan.place, ONE, keep=False))
+        args[plan.chain.number] = part_of_sums(
+            plan.chain.view, plan.sums.id, Axis(plan.place, ONE, keep=False)
+        )
         return replace(call, task=self._task(make, call.task, plan.chain.param.name), args=tuple(args))
 
     def _task(self, make: Callable[[TaskDef, str], TaskDef], task: TaskDef, param: str) -> TaskDef:
@@ -182,7 +183,7 @@ class _Rewriting:
         chain, sums = plan.chain, plan.sums
         name = self._name(f"{sums.name}_zero")
         task = zeroing(sums.dtype, len(chain.view.order), chain.call.span)
-        view = _part_of_sums(plan, Axis(symbol(f"{name}.index"), ONE, keep=False))
+        view = part_of_sums(plan.chain.view, plan.sums.id, Axis(symbol(f"{name}.index"), ONE, keep=False))
         call = _call(task, (view,), chain.call)
         each = TileLoop(name, Index(plan.count), 1, (call,), chain.call.span)
         return self._again(chain.indexing, each)
@@ -191,13 +192,13 @@ class _Rewriting:
         """Adds the sums of each region to it, in pieces of its longest axis where cores would be idle."""
         chain = plan.chain
         task = adding_up(chain.param.dtype, len(chain.view.order), chain.call.span)
-        view, sums = chain.view, _part_of_sums(plan, Axis(ZERO, Index(plan.count)))
+        view, sums = chain.view, part_of_sums(plan.chain.view, plan.sums.id, Axis(ZERO, Index(plan.count)))
         loop = self._over_longest_axis(plan)
         if loop is None:
             return self._again(chain.indexing, _call(task, (view, sums), chain.call))
         axis, cut = loop
         piece = Axis(symbol(f"{cut.name}.start"), symbol(f"{cut.name}.size"))
-        call = _call(task, (_at(view, axis, piece), _at(sums, axis + 1, piece)), chain.call)
+        call = _call(task, (narrowed(view, axis, piece), narrowed(sums, axis + 1, piece)), chain.call)
         return self._again(chain.indexing, replace(cut, body=(call,)))
 
     def _over_longest_axis(self, plan: _Plan) -> tuple[int, TileLoop] | None:
@@ -263,32 +264,6 @@ def _call(task: TaskDef, views: Sequence[View], origin: Call) -> Call:
         for dim, extent in zip(param.shape, view.shape, strict=True)
     }
     return Call(task, tuple(views), tuple((dim, dims[dim]) for dim in task.dims), origin.span)
-
-
-def _room(axis: Axis, extent: int) -> int:
-    """Elements of an axis of the sums: only those of the region where it is constant."""
-    return axis.extent.const if _is_fixed(axis) else extent
-
-
-def _is_fixed(axis: Axis) -> bool:
-    return axis.start.is_const and axis.extent.is_const
-
-
-def _part_of_sums(plan: _Plan, which: Axis) -> View:
-    """The region of the sums `which` that stands for the chain's own."""
-    view = plan.chain.view
-    region = tuple(
-        Axis(ZERO, axis.extent, keep=axis.keep) if _is_fixed(axis) else axis for axis in view.region
-    )
-    order = (0, *(axis + 1 for axis in view.order)) if which.keep else view.order
-    return View(plan.sums.id, (which, *region), order)
-
-
-def _at(view: View, number: int, piece: Axis) -> View:
-    """A piece of the region's axis `number`."""
-    axis = view.region[number]
-    inner = Axis(axis.start + piece.start * axis.step, piece.extent, axis.step)
-    return replace(view, region=(*view.region[:number], inner, *view.region[number + 1 :]))
 
 
 def _unused(wanted: str, taken: set[str]) -> str:

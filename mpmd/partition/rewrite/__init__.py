@@ -1,1 +1,1 @@
-"""Rewrites of programs: other calls that mean the same. Each is refused with a reason where it is not right."""
+"""Rewrites of programs: other calls that mean the same; each is refused with a reason where not right."""

@@ -1,13 +1,13 @@
 """Bodies of tasks under other names: what joining two tasks, or taking a part of one, needs.
 
 In:  statements, and what their symbols, values, parameters and loops are to be called.
-Out: the same statements in those names; which values a statement defines; what a value is made of.
-Not here: which names (`compose.py`); what the statements are needed for (`split.py`).
+Out: the same statements in those names; what statements define, use and need.
+Not here: which names (`compose.py`); which part (`split.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mpmd.lang.index import Index
@@ -171,12 +171,66 @@ def types_of(body: Iterable[Stmt]) -> dict[ValueId, TileType]:
     return types
 
 
-def needed(body: tuple[Stmt, ...], wanted: Iterable[ValueId], given: frozenset[ValueId]) -> tuple[Stmt, ...]:
-    """Of the statements that define values, those that `wanted` is made of, as far as it is not `given`."""
-    open_values = set(wanted) - given
+def made_of(body: Sequence[Stmt], wanted: ValueId) -> tuple[Stmt, ...]:
+    """The statements that a value is made of, up to the one that defines it."""
+    return _closure(body, {wanted}, lambda stmt: False)
+
+
+def without(body: Sequence[Stmt], given: ValueId) -> tuple[Stmt, ...]:
+    """The statements that are needed for what is stored, where one value is there already."""
+    rest = [stmt for stmt in body if given not in defined((stmt,))]
+    return _closure(rest, set(), lambda stmt: any(isinstance(inner, Store) for inner in walk((stmt,))))
+
+
+def _closure(
+    body: Sequence[Stmt], wanted: set[ValueId], is_needed: Callable[[Stmt], bool]
+) -> tuple[Stmt, ...]:
+    """The statements that are needed, and all that they are made of."""
     kept: list[Stmt] = []
     for stmt in reversed(body):
-        if not open_values.isdisjoint(defined((stmt,))):
+        if is_needed(stmt) or not wanted.isdisjoint(defined((stmt,))):
             kept.append(stmt)
-            open_values |= used_values((stmt,)) - given
+            wanted |= used_values((stmt,))
     return tuple(reversed(kept))
+
+
+def symbols_of(body: Iterable[Stmt]) -> frozenset[str]:
+    """Every symbol that stands in an index expression."""
+    found: set[str] = set()
+    for stmt in walk(tuple(body)):
+        for index in _indices(stmt):
+            found |= index.symbols()
+    return frozenset(found)
+
+
+def _indices(stmt: Stmt) -> Iterator[Index]:
+    if isinstance(stmt, (Load, Store)):
+        yield from (index for axis in stmt.region for index in (axis.start, axis.extent))
+    if isinstance(stmt, (Load, Gather, Receive, Apply)):
+        yield from stmt.type.shape
+    if isinstance(stmt, Loop):
+        yield from (stmt.start, stmt.stop, *(e for carry in stmt.carried for e in carry.type.shape))
+    if isinstance(stmt, Branch):
+        yield from (extent for result in stmt.results for extent in result.type.shape)
+    if isinstance(stmt, Apply):
+        for _, value in stmt.attrs:
+            parts = value if isinstance(value, tuple) else (value,)
+            yield from (part for part in parts if isinstance(part, Index))
+
+
+def params_of(body: Iterable[Stmt]) -> frozenset[str]:
+    """The parameters that the statements use, scalars included."""
+    stmts = tuple(walk(tuple(body)))
+    named = {stmt.param for stmt in stmts if isinstance(stmt, (Load, Gather, Store, Send, Receive))}
+    scalars = {str(s.attr("name")) for s in stmts if isinstance(s, Apply) and s.op == "scalar"}
+    return frozenset(named | scalars) | symbols_of(stmts)
+
+
+def lost_dims(task: TaskDef) -> list[str]:
+    """Dims of a task that no axis has as its extent, so that no argument says what they are."""
+    alone = {str(extent) for param in task.shaped for extent in param.shape}
+    names = {param.name for param in task.scalars} | {
+        f"{name}{part}" for name in loop_names(task.body) for part in ("", ".start", ".size", ".index")
+    }
+    used = symbols_of(task.body).union(task.dims) - names - alone
+    return sorted(name for name in used if not name.startswith("%"))

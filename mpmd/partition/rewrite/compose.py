@@ -11,7 +11,7 @@ that is stored for nobody is stored no more. Every statement keeps the user's li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -21,7 +21,7 @@ from mpmd.lang.program import Call, ChannelArg, Program, View
 from mpmd.lang.tile import Param, TaskDef
 from mpmd.lang.types import Direction
 from mpmd.partition.accesses import root_of
-from mpmd.partition.rewrite.bodies import Renaming, defined, loop_names
+from mpmd.partition.rewrite.bodies import Renaming, defined, loop_names, lost_dims
 from mpmd.partition.rewrite.dims import Match
 from mpmd.partition.rewrite.forward import is_only_stored, passed_on, without_stores
 from mpmd.partition.rewrite.places import unused
@@ -151,7 +151,7 @@ def _joined(first: Call, second: Call, common: _Common, private: frozenset[int])
     kept = [n for n in range(len(params)) if n not in dropped]
     task = TaskDef(f"{a.name}_{b.name}", tuple(params[n] for n in kept), body, b.span)
     dims = dict((*second.dims, *first.dims))
-    if lost := _lost_dims(first.task.dims + second.task.dims, task, common.match):
+    if lost := lost_dims(task):
         return Refused(f"no argument is left that says what '{lost[0]}' is", second.span)
     return Call(
         task,
@@ -176,10 +176,3 @@ def _both(param: Param, number: int, second: TaskDef, shared: Shared) -> Param:
         return param
     started = param.direction is Direction.OUT
     return replace(param, direction=Direction.OUT if started else Direction.INOUT)
-
-
-def _lost_dims(dims: Sequence[str], task: TaskDef, match: Match) -> list[str]:
-    """Dims that no axis has as its extent."""
-    alone = {str(extent) for param in task.shaped for extent in param.shape}
-    used: set[str] = set().union(*(match.of(symbol(dim)).symbols() for dim in dims))
-    return sorted(used - alone)
