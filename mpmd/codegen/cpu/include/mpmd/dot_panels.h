@@ -17,7 +17,7 @@ constexpr int block_rows = 240;
 constexpr Word panel_scratch_bytes = block_bytes * panel_vectors * vector_bytes + (block_bytes + 64) * block_rows;
 
 // A piece of memory that is fetched into the cache bit by bit: `rows` rows of `bytes` bytes.
-struct Fetch {
+struct NextPanel {
   const char* at;
   Word row;  // bytes between rows
   Word bytes;
@@ -35,7 +35,7 @@ struct Fetch {
 
 // The panel B[k, n], in the order in which it lies.
 template <class T>
-MPMD_INLINE Fetch fetch_of(Matrix<const T> b, Word k, Word n) {
+MPMD_INLINE NextPanel next_panel(Matrix<const T> b, Word k, Word n) {
   constexpr Word item = sizeof(T);
   const char* at = reinterpret_cast<const char*>(b.data);
   if (b.row == 1) return {at, b.col * item, k * item, n, 0};
@@ -45,7 +45,7 @@ MPMD_INLINE Fetch fetch_of(Matrix<const T> b, Word k, Word n) {
 // M rows of C, V vectors wide. `count` columns are stored: all V · N of them, or fewer in the last panel.
 template <int M, int V, class C, class TA, class TB>
 MPMD_INLINE void micro(Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, int count,
-                       bool accumulate, Fetch& fetch, Word share) {
+                       bool accumulate, NextPanel& fetch, Word share) {
   typedef typename SumOf<C>::type S;
   constexpr int N = vector_bytes / static_cast<int>(sizeof(C));
   Raw<S, N> sum[M][V];
@@ -97,7 +97,7 @@ MPMD_INLINE void micro(Word k, const TA* a, Word a_row, const TB* b, Word b_row,
 
 template <int V, class C, class TA, class TB>
 MPMD_APART void micro_rows(Word m, Word k, const TA* a, Word a_row, const TB* b, Word b_row, Matrix<C> c, int count,
-                           bool accumulate, Fetch fetch) {
+                           bool accumulate, NextPanel fetch) {
   const Word chunks = (m / panel_rows) * (k / 8) + 1;
   const Word share = (fetch.rows * ((fetch.bytes + 63) / 64) + chunks - 1) / chunks;
   Word i = 0;
@@ -224,7 +224,7 @@ MPMD_APART void dot_packed(Word m, Word n, Word k, Matrix<const TA> a, Matrix<co
         const Word wide = least(width, n - j);
         const Matrix<const TB> cut = matrix(b.data + at * b.row + j * b.col, b.row, b.col);
         pack_b<C>(deep, wide, width, cut, panel);
-        const Fetch next = fetch_of(matrix(cut.data + wide * b.col, b.row, b.col), deep, least(width, n - j - wide));
+        const NextPanel next = next_panel(matrix(cut.data + wide * b.col, b.row, b.col), deep, least(width, n - j - wide));
         const Matrix<C> part = matrix(c.data + i * c.row + j * c.col, c.row, c.col);
         const C* const ready = panel;
         const int count = static_cast<int>(wide);
@@ -248,7 +248,7 @@ void dot_direct(Word m, Word n, Word k, Matrix<const TA> a, Matrix<const TB> b, 
   for (Word j = 0; j < whole; j += width) {
     const Matrix<C> part = matrix(c.data + j * c.col, c.row, c.col);
     constexpr int count = static_cast<int>(width);
-    micro_rows<panel_vectors>(m, k, a.data, a.row, b.data + j, b.row, part, count, accumulate, Fetch{});
+    micro_rows<panel_vectors>(m, k, a.data, a.row, b.data + j, b.row, part, count, accumulate, NextPanel{});
   }
   if (whole < n) {
     const Matrix<C> part = matrix(c.data + whole * c.col, c.row, c.col);
