@@ -4,9 +4,10 @@ In:  a `TaskGraph`, a `Machine`. Out: `Costs`, per kind of core and task, and pe
      of a task that another task made).
 Not here: choosing a core (`order.py`), the time of signals and waits (`Machine.counter`).
 
-A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that no task
-of the launch made come from memory, at an equal share of its bandwidth. Bytes that a task made are
-in some core's cache: cheap to read there, a handover everywhere else.
+A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that a task of
+the launch made are in some core's cache: cheap to read there, a handover everywhere else. Other bytes
+come from memory, at an equal share of its bandwidth; or from the cache that all cores share, if they
+are read again, or were left there by the launch before because all that a launch touches fits.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ class Costs:
     """`compute` and `memory` are seconds [kinds, tasks], without the flows; infinite where cores of a kind
     cannot do the task, or its call asks for another kind.
 
-    `memory` is at an equal share of the bandwidth; `memory_bytes` [tasks] are the bytes that share it,
-    `kept_bytes` those that stay in the core's cache. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`:
+    `memory` is at an equal share of the bandwidth; `memory_bytes` [tasks] are the bytes that share it, and
+    `cached` [kinds, tasks] the part of `memory` that other bytes take: those of the shared cache, and the
+    `kept_bytes` which stay in the core's own. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`:
     the dependence, and the bytes read through it. `near` [kinds] and `away` are seconds per byte of a flow
     on the core that made it, and on another. `task_seconds` [kinds] is what starting a task costs.
     """
 
     compute: FloatColumn
     memory: FloatColumn
+    cached: FloatColumn
     memory_bytes: FloatColumn
     kept_bytes: FloatColumn
     flow_ptr: IntColumn
@@ -64,17 +67,22 @@ def costs(graph: TaskGraph, machine: Machine) -> Costs:
     flow_task, flow_dep, flow_bytes = _flows(graph, moved)
     carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
     kept = _kept_in_cache(graph, moved, machine)
-    fetched = np.maximum(graph.bytes - carried - kept, 0.0)
-    kinds = machine.kinds
+    needed = np.maximum(graph.bytes - carried - kept, 0.0)
+    fetched = needed * _share_from_memory(graph, moved, machine)
+    kinds, cores = machine.kinds, machine.cores
     allowed = _allowed(graph, machine)
-    shares = [min(kind.bandwidth, machine.bandwidth / machine.cores) for kind in kinds]
-    memory = [
-        fetched / share + kept / kind.cache_bandwidth for kind, share in zip(kinds, shares, strict=True)
+    shares = [min(kind.bandwidth, machine.bandwidth / cores) for kind in kinds]
+    shared = [min(kind.cache_bandwidth, machine.shared_cache_bandwidth / cores) or np.inf for kind in kinds]
+    cached = [
+        (needed - fetched) / there + kept / kind.cache_bandwidth
+        for kind, there in zip(kinds, shared, strict=True)
     ]
+    memory = [fetched / share + rest for share, rest in zip(shares, cached, strict=True)]
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
         compute=np.where(allowed, [seconds_of_work(graph.work, kind) for kind in kinds], np.inf),
         memory=np.where(allowed, memory, np.inf),
+        cached=np.array(cached),
         memory_bytes=fetched,
         kept_bytes=kept,
         flow_ptr=flow_ptr.astype(np.int64),
@@ -140,6 +148,32 @@ def _made(graph: TaskGraph, moved: FloatColumn) -> FloatColumn:
     key = deps.producers.astype(np.int64) * len(graph.program.tensors) + deps.tensor[dep]
     made = np.bincount(dep, weights=_found(written_key, written, key), minlength=len(deps))
     return made.astype(np.float64)
+
+
+def _share_from_memory(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
+    """Per task the share of what no task made that comes from memory, and not from the shared cache.
+
+    A byte comes from memory once a launch, and is then in the cache, unless its tensor alone is too large
+    for that. Launches are taken to follow each other: as long as all that one touches fits, the next one
+    finds it. Of somewhat more a part is found (caches replace at random, more or less), of twice as much
+    nothing.
+    """
+    if not machine.shared_cache_bytes:
+        return np.ones(len(graph))
+    tensors = len(graph.program.tensors)
+    size = np.array([tensor.size_bytes for tensor in graph.program.tensors], np.float64)
+    traffic = np.bincount(graph.access_tensor, weights=moved, minlength=tensors)
+    touched = np.minimum(size, traffic)
+    missing = np.clip(touched.sum() / machine.shared_cache_bytes - 1.0, 0.0, 1.0)
+    first = np.divide(touched, traffic, out=np.ones(tensors), where=traffic > 0)
+    by_tensor = missing * np.where(touched > machine.shared_cache_bytes, 1.0, first)
+    argument = np.array([t.is_argument for t in graph.program.tensors], np.float64)[graph.access_tensor]
+    tasks = _access_tasks(graph)
+    total = np.bincount(tasks, weights=moved * argument, minlength=len(graph))
+    fresh = np.bincount(
+        tasks, weights=moved * argument * by_tensor[graph.access_tensor], minlength=len(graph)
+    )
+    return np.divide(fresh, total, out=np.full(len(graph), missing), where=total > 0)
 
 
 def _found(keys: IntColumn, values: FloatColumn, wanted: IntColumn) -> FloatColumn:

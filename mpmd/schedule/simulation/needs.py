@@ -22,7 +22,7 @@ MIXED = -2
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`compute` [kind][task] and `start` [kind] are seconds; `cached` [kind][task] is what bytes take that
-    stay in the core's cache. `fetched` are the bytes that come from memory, `bytes` all that a task moves.
+    are in a cache. `fetched` are the bytes that come from memory, `bytes` all that a task moves.
     It reads the flows `flows[task]`, (dependence, bytes), and is a producer of those in `made[task]`.
     """
 
@@ -43,7 +43,7 @@ def needs(graph: TaskGraph, machine: Machine) -> Needs:
     flows = list(zip(cost.flow_dep.tolist(), cost.flow_bytes.tolist(), strict=True))
     return Needs(
         compute=cost.compute.tolist(),
-        cached=[(cost.kept_bytes / kind.cache_bandwidth).tolist() for kind in machine.kinds],
+        cached=cost.cached.tolist(),
         start=cost.task_seconds.tolist(),
         fetched=cost.memory_bytes.tolist(),
         flows=rows(flows, cost.flow_ptr.tolist()),
