@@ -197,7 +197,7 @@ def test_the_text_says_what_mends():
 
 @pytest.mark.parametrize("report, status", [(REPORT, 1), (Report(REPORT.findings[:2]), 0)])
 def test_the_exit_status_tells_whether_something_is_missing(monkeypatch, capsys, report, status):
-    monkeypatch.setattr("mpmd.cli.doctor", lambda: report)
+    monkeypatch.setattr("mpmd.commands.doctor.examine", lambda: report)
     assert main(["doctor"]) == status
     assert capsys.readouterr().out == f"{report}\n"
     assert main(["doctor", "--json"]) == status
