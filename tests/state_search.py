@@ -181,11 +181,12 @@ class _Seen:
 
 def _explore(system: _System, gangs: Gangs, most: int) -> _Seen:
     """All states, in which the steps of a gang are left only when all have been reached."""
-    start = (0,) * len(system.unrolled.cores)
+    start: State = (0,) * len(system.unrolled.cores)
     ends = tuple(len(steps) for steps in system.unrolled.cores)
     everything = (1 << len(system.runs)) - 1
     result = _Seen([0] * len(system.runs), [0] * len(system.runs))
-    seen, stack = {start}, [start]
+    seen: set[State] = {start}
+    stack: list[State] = [start]
     while stack:
         state = stack.pop()
         running, over = _runs_of(system, state)

@@ -13,7 +13,7 @@ breaks it might run well, but says something that no schedule means.
   channel         the runs at the ends of a ring are on its cores, and go with each other: as many tokens are
                   sent as received, by the k-th in the same loop; a ring of one core is never read before it
                   is written, nor overfull; its bytes are its own
-  capacity        local tensors and rings lie in the arena
+  malformed-table local tensors and rings lie in the arena
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def broken_forms(tables: Sections) -> frozenset[str]:
         "orphan-signal": _orphans(tables),
         "phase": len(tables.cores) > 1 and any(_runs_on(tables, edge) for edge in (LOOP, END)),
         "channel": _misfit(tables),
-        "schedule-capacity": _outside(tables),
+        "malformed-table": _outside(tables),
     }
     return frozenset(law for law, broken in laws.items() if broken)
 
