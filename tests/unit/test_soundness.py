@@ -1,4 +1,4 @@
-"""The law: whatever is changed in legal tables, the checker accepts them if and only if they still are legal."""
+"""The law: whatever is changed in legal tables, the checker accepts them if and only if they stay legal."""
 
 from __future__ import annotations
 
