@@ -14,7 +14,8 @@ The cores go through their steps as on a machine. What is modelled:
   of channels are seen like signals, and so are their slots when they are free again.
 - A ticket takes `ticket_seconds`; so does the last one, which is for nothing. What a core prefetches
   streams while it does something else, and its next streams come behind it.
-- The cores begin `launch_seconds` after the launch.
+- The cores begin `launch_seconds` after the launch, and so much after a barrier that ends one
+  (`unfused.py`).
 - A loop is played iteration by iteration, up to a number. Those that are `unseen` take each core as long
   as one in the later half of those that it played.
 
@@ -31,6 +32,7 @@ import numpy as np
 
 from mpmd.errors import CapacityError, PlacementError
 from mpmd.machine import Machine
+from mpmd.partition.graph import IntColumn
 from mpmd.schedule.simulation.launch import Launch
 from mpmd.schedule.simulation.needs import Needs, needs
 from mpmd.schedule.simulation.passed import Passed
@@ -86,6 +88,14 @@ def slowness(schedule: Schedule, machine: Machine, seed: int) -> list[list[float
     return drawn
 
 
+def cores_of_tasks(schedule: Schedule) -> IntColumn:
+    """The core of each task; of a drained one the first that takes part."""
+    core = schedule.core.astype(np.int64)
+    for drain in schedule.drains:
+        core[list(drain.tasks)] = drain.cores[0]
+    return core
+
+
 def _require_cores(schedule: Schedule, machine: Machine) -> None:
     if schedule.cores > machine.cores:
         graph = schedule.graph
@@ -101,10 +111,7 @@ def _require_kinds(schedule: Schedule, machine: Machine, needed: Needs) -> None:
     """Every task is where it can run."""
     graph = schedule.graph
     kind = np.array([machine.kind_of(core) for core in range(schedule.cores)], np.int64)
-    task = np.arange(len(graph))
-    core = schedule.core.astype(np.int64)
-    for number, drain in enumerate(schedule.drains):
-        core[list(drain.tasks)] = schedule.drains[number].cores[0]
+    task, core = np.arange(len(graph)), cores_of_tasks(schedule)
     wrong = np.flatnonzero(np.isinf(np.array(needed.compute)[kind[core], task]))
     for bad in wrong[:1].tolist():
         name = machine.kinds[int(kind[core[bad]])].name

@@ -28,7 +28,7 @@ from mpmd.schedule.simulation.needs import Needs, Whereabouts
 from mpmd.schedule.simulation.passed import Passed
 from mpmd.schedule.simulation.tokens import Parts, parts_of
 from mpmd.schedule.spans import Spans
-from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 from mpmd.timeline import SpanKind
 
 _NONE = -1
@@ -202,12 +202,14 @@ class Launch:
         self._go(core, now)
 
     def _barrier(self, core: _Core, at: int, now: float) -> None:
-        """All cores go through all barriers in one order, so they are at one at a time."""
+        """All cores go through all barriers in one order, so they are at one at a time. One that ends a
+        launch is the host's, which makes the next one."""
         core.since = now
         self._arrived += 1
         self._latest = max(self._latest, now)
         if self._arrived == len(self._cores):
-            then = self._latest + self._meeting_seconds
+            ends = self._op[at] == StepOp.BARRIER and self._b[at] == LAUNCH_ENDS
+            then = self._latest + (self._begin if ends else self._meeting_seconds)
             self._arrived, self._latest = 0, 0.0
             for other in self._cores:
                 self._plan(then, self._met, other)
