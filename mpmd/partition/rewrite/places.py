@@ -6,7 +6,7 @@ Not here: whether that is legal (`effects.py` and the rewrites).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
@@ -83,6 +83,16 @@ def with_size(loop: TileLoop, size: int | None) -> TileLoop:
         return loop
     fixed = replace(loop, size=size)
     return replace(fixed, body=substituted(loop.body, {f"{loop.name}.size": piece_size(fixed)}))
+
+
+def with_sizes(body: tuple[Node, ...], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+    """The nodes with the sizes of some open tile loops, by name."""
+    made: list[Node] = []
+    for node in body:
+        if not isinstance(node, Call):
+            node = replace(node, body=with_sizes(node.body, sizes))
+        made.append(with_size(node, sizes.get(node.name)) if isinstance(node, TileLoop) else node)
+    return tuple(made)
 
 
 def piece_size(loop: TileLoop) -> Index:

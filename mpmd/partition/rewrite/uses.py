@@ -62,7 +62,7 @@ def _views_of_loops(body: tuple[Node, ...]) -> Iterator[View]:
         yield from _views_of_loops(node.body)
 
 
-def label(program: Program, tensor: TensorId) -> str:
-    """The tensor's name; with its number where others have that name, too."""
-    name = program.tensors[tensor].name
-    return f"{name}#{tensor}" if Counter(t.name for t in program.tensors)[name] > 1 else name
+def labels(program: Program) -> dict[str, TensorId]:
+    """Every tensor by its name, with its number where others have that name, too."""
+    counts = Counter(tensor.name for tensor in program.tensors)
+    return {t.name if counts[t.name] == 1 else f"{t.name}#{t.id}": t.id for t in program.tensors}
