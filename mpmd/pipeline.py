@@ -18,9 +18,8 @@ from time import perf_counter
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
-from mpmd.errors import ArgumentError, ArtifactError, Diagnostic, UnsupportedOp
+from mpmd.errors import ArgumentError, ArtifactError, Diagnostic
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
 from mpmd.lang.kernel.binding import match_arguments
 from mpmd.lang.kernel.dynamic import FIXED, Bounds, largest
@@ -31,35 +30,24 @@ from mpmd.lang.program import Program
 from mpmd.lang.surface import ACTIVE, plain_function, resolve_annotations
 from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
 from mpmd.machine import Machine
-from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.partition.graph import TaskGraph
 from mpmd.runtime import loaded
 from mpmd.runtime.build import build
-from mpmd.runtime.load import Executable
 from mpmd.runtime.loaded import LoadedKernel
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
 from mpmd.schedule.unfused import unfused
 from mpmd.specs import ScalarSpec, spec_of
+from mpmd.targets import target as find_target
+from mpmd.targets.protocol import Launchable, Target
 from mpmd.watch import announce
 
 Specs = Mapping[str, Any]
 """By parameter a `TensorSpec`, None for a runtime scalar, or a dataclass, list, tuple or dict of them."""
 OnStage = Callable[[str, Any], None]
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a kernel can go: its machine (for so many cores) and its emitter."""
-
-    machine: Callable[[int | None], Machine]
-    emit: Callable[[Schedule], KernelSource]
-
-
-TARGETS: Mapping[str, Target] = {"cpu": Target(this_cpu, emit_cpu)}
 
 FUSIONS: Mapping[str, Callable[..., Schedule]] = {"all": schedule, "none": unfused}
 """What a call of a kernel launches: all of it at once, or one call in its source after the other."""
@@ -74,7 +62,7 @@ class CompiledKernel:
     schedule: Schedule
     source: KernelSource
     certificate: Certificate
-    executable: Executable
+    executable: Launchable
     bundled: tuple[Parameter, ...] = ()
     """What calls pass, where one of the parameters holds several tensors; else empty."""
 
@@ -295,13 +283,7 @@ def compile_specs(
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
     """The stages, one after another. The proof of the tables is one of them, on every compile."""
-    if target not in TARGETS:
-        raise UnsupportedOp(
-            f"there is no target '{target}'",
-            span=caller_span(),
-            label=f"target={target!r}",
-            hints=(f"the targets are {', '.join(sorted(TARGETS))}",),
-        )
+    chosen = find_target(target, span=caller_span())
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise ArgumentError(
             f"a kernel runs on at least 1 core, not on {cores!r}",
@@ -321,7 +303,7 @@ def compile_specs(
     begin = perf_counter()
     try:
         traced = partial(trace, kernel.function, specs, dynamic)
-        made = _stages(kernel, traced, TARGETS[target], cores, tiles or {}, scheduled, _Observers(on_stage))
+        made = _stages(kernel, traced, chosen, cores, tiles or {}, scheduled, _Observers(on_stage))
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
@@ -340,11 +322,11 @@ def _stages(
 ) -> CompiledKernel:
     machine = target.machine(cores)
     program = done("program", traced())
-    graph = done("graph", partition(program, machine, tiles=tiles))
+    graph = done("graph", partition(target.prepare(program, machine), machine, tiles=tiles))
     planned = done("schedule", scheduled(graph, machine))
     source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
-    executable = done("executable", build(source).load())
+    executable = done("executable", target.build(source).load())
     return CompiledKernel(program, graph, planned, source, certificate, executable, _bundled(kernel.params))
 
 

@@ -168,7 +168,7 @@ def test_an_unknown_target_is_refused():
     assert refusal(UnsupportedOp, lambda: mpmd.compile(kernel, mpmd.spec(f32, 8), 1, target="tpu")) == [
         "there is no target 'tpu'",
         "mpmd.compile(kernel, mpmd.spec(f32, 8), 1, target=\"tpu\"): target='tpu'",
-        "the targets are cpu",
+        "did you mean 'cpu'?",
     ]
 
 
