@@ -174,9 +174,51 @@ class OrphanSignalError(ScheduleError):
 
 
 class ScheduleCapacityError(ScheduleError):
-    """Tables that need more memory, counters or cores than the machine has."""
+    """Tables that need more memory, counters or flags than the machine has, or more of one than it holds."""
 
     code = "schedule-capacity"
+
+
+class CoResidencyError(ScheduleError):
+    """Cores that have to be there at once and cannot be: more than the machine has, or two that are one."""
+
+    code = "co-residency"
+
+
+class ScopeError(ScheduleError):
+    """A signal that does not reach the core that waits for it."""
+
+    code = "scope"
+
+
+class WordSignallerError(ScheduleError):
+    """A word, which one core writes, signalled by several."""
+
+    code = "word-signaller"
+
+
+class FlagWaiterError(ScheduleError):
+    """A flag, from which one core takes, waited for by several."""
+
+    code = "flag-waiter"
+
+
+class FlagBalanceError(ScheduleError):
+    """A flag of which more or less is taken away than is signalled."""
+
+    code = "flag-balance"
+
+
+class FlagReuseError(ScheduleError):
+    """A flag that stands for two events, neither of which is over before the other begins."""
+
+    code = "flag-reuse"
+
+
+class PrefetchError(ScheduleError):
+    """A prefetch of what may yet be written, or of what its core does not read later."""
+
+    code = "prefetch"
 
 
 class MalformedTableError(ScheduleError):

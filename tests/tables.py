@@ -21,7 +21,8 @@ _WIDTHS = (
     ("params", "<i4", 6), ("axes", "<i8", 4), ("bases", "<i8", 3), ("derived", "<i8", 7),
     ("terms", "<i8", 2), ("guards", "<i8", 5), ("patches", "<i8", 3), ("row_program", "<i4", 1),
     ("program_ptr", "<i4", 1), ("ops", "<i8", 8), ("loops", "<i8", 8), ("event_loop", "<i4", 1),
-    ("event_primitive", "<i4", 1), ("event_flag", "<i4", 1), ("drain_ptr", "<i4", 1), ("drain_rows", "<i4", 1), ("rings", "<i8", 6), ("uses", "<i8", 4),
+    ("event_primitive", "<i4", 1), ("event_flag", "<i4", 1), ("drain_ptr", "<i4", 1),
+    ("drain_rows", "<i4", 1), ("rings", "<i8", 6), ("uses", "<i8", 4),
 )  # fmt: skip
 _HEADER = 32
 

@@ -58,9 +58,13 @@ def decode(text: str) -> Manifest:
         entry=document["entry"],
         cpu=Cpu(cpu["architecture"], cpu["model"], tuple(cpu["features"])),
         hashes=tuple(document["sha256"].items()),
-        certificate=Certificate(**document["certificate"]),
+        certificate=_certificate_from(document["certificate"]),
         launch=_launch_from(document["launch"], [Span(*span) for span in document["spans"]]),
     )
+
+
+def _certificate_from(document: dict[str, Any]) -> Certificate:
+    return Certificate(**{**document, "laws": tuple(document["laws"])})
 
 
 def _launch(info: LaunchInfo, spans: dict[Span, int]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tests.tables import BARRIER, DRAIN, END, LOOP, RUN, SIGNAL, WAIT, Sections, Step
+from tests.tables import BARRIER, DRAIN, END, LOOP, PREFETCH, RUN, SIGNAL, WAIT, Sections, Step
 
 REGISTER = 1000
 """Scalars from here on are registers of late programs."""
@@ -68,6 +68,10 @@ def barrier(ordinal: int) -> Step:
 
 def loop(number: int, *body: Step) -> list[Step]:
     return [(LOOP, number, 0, -1), *body, (END, number, len(body), -1)]
+
+
+def prefetch(row: int, most: int = 64) -> Step:
+    return PREFETCH, row, most, -1
 
 
 def drain(number: int) -> Step:
@@ -162,10 +166,12 @@ def sections(
     drains: Sequence[Sequence[int]] = (),
     rings: Sequence[Ring] = (),
     uses: Sequence[tuple[int, ...]] = (),
+    primitives: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> Sections:
     """The sections; every row has a function of its own, with fixed strides and extents in the function.
 
     `tensors` are the local ones as (place in the arena, bytes); without `arena` that is just large enough.
+    `primitives` has of events that are no counters the primitive, and the flag or −1.
     `late` has the programs of rows, without the PATCHes that their words need.
     """
     ends = [place + size for place, size in tensors] + [r.offset + r.depth * r.slot for r in rings]
@@ -227,6 +233,8 @@ def sections(
     ).reshape(-1, 8)
     result.terms = np.array(terms, np.int64).reshape(-1, 2)
     _find_loops(result)
+    kinds = [primitives.get(event, (0, -1)) for event in range(events)]
+    result.event_primitive, result.event_flag = np.array(kinds, np.int64).reshape(-1, 2).T[:, :, None]
     result.drain_ptr = np.cumsum([0, *map(len, drains)]).reshape(-1, 1)
     result.drain_rows = np.array([row for items in drains for row in items], np.int64).reshape(-1, 1)
     lines_of_rings = [(r.producer, r.consumer, r.slot, r.depth, r.offset, 0) for r in rings]

@@ -108,7 +108,7 @@ def test_references(tables: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("core", "steps", "text"),
     [
-        (0, [(7, 0, 0, 0)], "the op of step 0 is 7, outside 0 to 6"),
+        (0, [(8, 0, 0, 0)], "the op of step 0 is 8, outside 0 to 7"),
         (0, [run(0), signal(0, 0)], "step 1 signals an amount of 0, which must be positive"),
         (0, [run(0), signal(7)], "step 1 names event 7 of 1"),
         (0, [run(0), signal(0)], "core 0 has 0 barriers, the header says 0"),

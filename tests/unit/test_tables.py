@@ -184,9 +184,9 @@ def test_a_race_in_generated_tables_names_the_users_calls() -> None:
 
 def test_smaller_machines_are_refused() -> None:
     """The tables are proved for one machine: another may be too small for them."""
-    from mpmd.errors import ScheduleCapacityError
+    from mpmd.errors import CoResidencyError
 
     tables = pack(planned())
-    with pytest.raises(ScheduleCapacityError, match="the schedule needs 3 cores, 'toy' has 2"):
+    with pytest.raises(CoResidencyError, match="the schedule needs 3 cores, 'toy' has 2"):
         check(tables, MACHINE.with_cores(2))
     assert np.array_equal(decode(tables).core_ptr, planned().core_ptr)

@@ -17,6 +17,7 @@ from mpmd.schedule.proof.decode import (
     LARGEST,
     LOOP,
     PATCH,
+    PREFETCH,
     RUN,
     SIGNAL,
     SKIP,
@@ -53,7 +54,7 @@ def _check_range(what: str, values: Column, low: int, high: int) -> None:
 
 def _check_steps(t: Tables) -> None:
     _check_pointers("core_ptr", t.core_ptr, len(t.op))
-    _check_range("the op of step", t.op, RUN, DRAIN + 1)
+    _check_range("the op of step", t.op, RUN, PREFETCH + 1)
     loops, drains = len(t.loops), len(t.drain_ptr) - 1
     named = (
         (RUN, "row", t.rows),
@@ -62,6 +63,7 @@ def _check_steps(t: Tables) -> None:
         (LOOP, "loop", loops),
         (END, "loop", loops),
         (DRAIN, "drain", drains),
+        (PREFETCH, "row", t.rows),
     )
     for op, what, limit in named:
         bad = np.flatnonzero((t.op == op) & ((t.a < 0) | (t.a >= limit)))
@@ -71,6 +73,8 @@ def _check_steps(t: Tables) -> None:
     bad = np.flatnonzero(signals & (t.b <= 0))
     if len(bad):
         malformed(f"step {int(bad[0])} signals an amount of {int(t.b[bad[0]])}, which must be positive")
+    for bad in np.flatnonzero((t.op == PREFETCH) & (t.b < 0))[:1].tolist():
+        malformed(f"step {bad} asks for {int(t.b[bad])} bytes")
     total = np.zeros(t.events, np.int64)
     np.add.at(total, t.a[signals], t.b[signals])
     bad = np.flatnonzero(total != t.event_total)

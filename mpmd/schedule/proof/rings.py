@@ -1,7 +1,8 @@
 """The laws of channels: both ends of a ring fit together, and its memory is its own.
 
 In:  the decoded tables, the loop of each row; later the straight steps and what their instances hold.
-Out: `gangs`: RUNs that have to meet. Raises `ChannelError`.
+Out: `gangs`: RUNs that have to meet. Raises `ChannelError`, or
+`CoResidencyError` where those that have to meet are on one core.
 Not here: whether they can meet (`execute`); whether tasks that have met wait for each other for ever in
 the middle of their tokens, which only their bodies can tell.
 
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mpmd.errors import NO_SPAN, ChannelError, Note
+from mpmd.errors import NO_SPAN, ChannelError, CoResidencyError, Note
 from mpmd.schedule.proof.decode import RUN, Column, Tables
 from mpmd.schedule.proof.execute import Gang
 from mpmd.schedule.proof.occurrences import Occurrences
@@ -151,8 +152,8 @@ def _apart(tables: Tables, places: Places) -> None:
             ring_reach, ring_owner = end, name
 
 
-def gangs(steps: Straight) -> list[Gang]:
-    """The RUNs joined by rings between different cores, in the straight steps."""
+def gangs(steps: Straight, places: Occurrences) -> list[Gang]:
+    """The RUNs joined by rings between different cores, in the straight steps; raise if two share a core."""
     tables = steps.tables
     if not len(tables.uses):
         return []
@@ -173,7 +174,23 @@ def gangs(steps: Straight) -> list[Gang]:
     for step, row, copy in zip(runs.tolist(), rows, copies, strict=True):
         if row in partner:
             members.setdefault((find(row), copy), []).append(step)
-    return [tuple(gang) for _, gang in sorted(members.items())]
+    found = [tuple(gang) for _, gang in sorted(members.items())]
+    for gang in found:
+        _all_there(steps, gang, places)
+    return found
+
+
+def _all_there(steps: Straight, gang: Gang, places: Occurrences) -> None:
+    """Raise unless the members of a gang are on different cores."""
+    core = steps.step_core[list(gang)]
+    for second in np.flatnonzero(np.bincount(core) > 1)[:1].tolist():
+        one, other = (int(step) for step in np.array(gang)[core == second][:2])
+        raise CoResidencyError(
+            f"{places.step(one)} and {places.step(other)} pass tokens on at once, on one core",
+            span=places.span(one),
+            related=(Note(places.span(other), f"{places.step(other)} cannot run meanwhile"),),
+            hints=("the tasks that channels join have cores of their own",),
+        )
 
 
 def together(steps: Straight, conditions: Mapping[int, Sequence[Form]], places: Occurrences) -> None:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.schedule.proof.decode import BARRIER, DRAIN, RUN, SIGNAL, WAIT, Column, Tables
+from mpmd.schedule.proof.decode import BARRIER, DRAIN, PREFETCH, RUN, SIGNAL, WAIT, Column, Tables
 from mpmd.schedule.proof.iterations import Iterations
 from mpmd.schedule.proof.structure import Structure
 
@@ -32,8 +32,8 @@ FLAG = -1
 @dataclass(frozen=True, eq=False)
 class Straight:
     """Per step `op`, `a` and `b`, the step of the tables that it is from, its loop (−1) and copy. `a` of a
-    RUN is an instance, of a DRAIN one turn of a drain, whose items are instances. A signal that is `endless`
-    stands for those of any iterations after the copies, which need not exist.
+    RUN or PREFETCH is an instance, of a DRAIN one turn of a drain, whose items are instances. A signal that
+    is `endless` stands for those of any iterations after the copies, which need not exist.
 
     Instances are numbered in program order: `row`, the loop it is in (−1) and the copy of its body.
     """
@@ -202,7 +202,7 @@ def _resolved(
     op, a, b = (column[steps.step] for column in (tables.op, tables.a, tables.b))
     loop = steps.loop
     copies = np.array([one.copies for one in loops], np.int64)
-    runs = np.flatnonzero(op == RUN)
+    runs = np.flatnonzero((op == RUN) | (op == PREFETCH))
     a[runs] = instances.first[a[runs]] + steps.copy[runs] * np.where(
         loop[runs] >= 0, instances.stride[loop[runs]], 0
     )

@@ -12,7 +12,16 @@ from typing import Protocol
 from mpmd.errors import NO_SPAN, MalformedTableError, Span
 from mpmd.schedule.proof.decode import Tables
 
-_KINDS = ("row", "signal of event", "wait for event", "barrier", "loop", "end of loop", "drain")
+_KINDS = (
+    "row",
+    "signal of event",
+    "wait for event",
+    "barrier",
+    "loop",
+    "end of loop",
+    "drain",
+    "prefetch of row",
+)
 
 
 class StepNote(Protocol):
