@@ -6,9 +6,9 @@ Not here: bounds, which hold for all schedules (`bounds.py`); sums over all core
 
 From the end of a run the way goes to what that core did before. From the end of a wait it goes to the run
 whose signal came last, if that ended while the core waited; from a barrier to the core that came last; from
-a channel to the run at its other end. The time of the wait after that run ended is what sync costs. (Walking
-back along the last thing that each event waited for: Yang, Miller, "Critical path analysis for the execution
-of parallel and distributed programs", ICDCS 1988.)
+a channel to the task at its other end. The time of the wait after that is what sync costs. (Walking back
+along the last thing that each event waited for: Yang, Miller, "Critical path analysis for the execution of
+parallel and distributed programs", ICDCS 1988.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from mpmd.lang.types import Direction
 from mpmd.partition.graph import IntColumn
 from mpmd.schedule.interleave import channel_ends
-from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 from mpmd.timeline import SpanKind, Trace
 
 _NONE = -1
@@ -29,24 +29,27 @@ _NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class CriticalPath:
-    """`spans` of the trace, in order of time, along which the launch took `run` + `sync` + `rest` seconds.
+    """`spans` of the trace, in order of time, along which the launch took its makespan, in seconds.
 
-    `run` is computing, `sync` is waiting for signals, tokens and barriers that are on their way, and tickets;
-    `rest` is what no span has: the launch itself, giving signals, iterations that are not shown.
+    `run` is computing (and passing tokens). `sync` is waiting for what is on its way already, tickets, and
+    what stands between spans: giving signals. `launch` is until the launch begins, or the next one.
+    `unseen` are iterations that the trace does not show.
     """
 
     spans: tuple[int, ...]
     run: float
     sync: float
-    rest: float
+    launch: float
+    unseen: float
 
 
 def critical_path(schedule: Schedule, trace: Trace) -> CriticalPath:
     """The way back from the end of the launch."""
     way = _Way(schedule, trace)
-    if len(trace):
-        way.back()
-    return CriticalPath(tuple(reversed(way.spans)), way.run, way.sync, trace.makespan - way.run - way.sync)
+    if not len(trace):
+        return CriticalPath((), 0.0, 0.0, trace.makespan, 0.0)
+    way.back(trace.makespan)
+    return CriticalPath(tuple(reversed(way.spans)), way.run, way.sync, way.launch, way.unseen)
 
 
 class _Way:
@@ -54,9 +57,9 @@ class _Way:
 
     def __init__(self, schedule: Schedule, trace: Trace) -> None:
         self.spans: list[int] = []
-        self.run = self.sync = 0.0
+        self.run = self.sync = self.launch = self.unseen = 0.0
         self._schedule = schedule
-        self._number = np.flatnonzero(trace.finish > trace.start).tolist()
+        self._number: list[int] = np.flatnonzero(trace.finish > trace.start).tolist()
         chosen = self._number
         self._kind, self._core = trace.kind[chosen].tolist(), trace.core[chosen].tolist()
         self._step, self._label = trace.step[chosen].tolist(), trace.label[chosen].tolist()
@@ -66,43 +69,67 @@ class _Way:
         self._barriers = _Grouped(np.where(trace.kind[chosen] == SpanKind.BARRIER, trace.core[chosen], _NONE))
         self._unit = _units_before(schedule)
         self._signals = _Grouped(np.where(schedule.op == StepOp.SIGNAL, schedule.a, _NONE))
-        self._ends = channel_ends(schedule)
+        self._channel_ends = channel_ends(schedule)
+        self._loop_ends: list[int] = (
+            np.flatnonzero(schedule.op == StepOp.END).tolist() if trace.unseen else []
+        )
 
-    def back(self) -> None:
+    def back(self, end: float) -> None:
         """From the latest span of all to a core's first."""
         last = int(np.argmax(self._finish))
-        core, moment = self._core[last], self._finish[last]
-        while (at := self._before(core, moment)) != _NONE:
-            core, moment = self._over(at)
+        core = self._core[last]
+        self._between(last, int(self._schedule.core_ptr[core + 1]), end - self._finish[last])
+        moment = self._finish[last]
+        while (at := self._at(core, moment)) != _NONE:
+            core, moment = self._over(at, moment)
+        self.launch += moment
 
-    def _before(self, core: int, moment: float) -> int:
-        """The last span of a core that ended by then."""
+    def _at(self, core: int, moment: float) -> int:
+        """The last span of a core that began before then."""
         first = self._first[core]
-        at = bisect_right(self._finish, moment, first, self._first[core + 1]) - 1
+        at = bisect_left(self._start, moment, first, self._first[core + 1]) - 1
         return at if at >= first else _NONE
 
-    def _over(self, at: int) -> tuple[int, float]:
-        """A span, and where the way goes on behind it: its own beginning, or what it waited for meanwhile."""
+    def _over(self, at: int, moment: float) -> tuple[int, float]:
+        """A span up to a moment, and where the way goes on: before it, or at what it waited for."""
         self.spans.append(self._number[at])
-        core, begin, end = self._core[at], self._start[at], self._finish[at]
+        core, begin, end = self._core[at], self._start[at], min(moment, self._finish[at])
         if self._kind[at] == SpanKind.RUN:
             self.run += end - begin
+        else:
+            then, other = max(self._awaited(at, end), default=(begin, core))
+            self._wait(at, end - max(then, begin))
+            if then > begin:
+                return other, then
+        before = self._at(core, begin)
+        if before == _NONE:
             return core, begin
-        moment, other = max(self._awaited(at), default=(begin, core))
-        if moment <= begin:
-            moment, other = begin, core
-        self.sync += end - moment
-        return other, moment
+        self._between(before, self._step[at], begin - self._finish[before])
+        return core, self._finish[before]
 
-    def _awaited(self, at: int) -> list[tuple[float, int]]:
+    def _wait(self, at: int, seconds: float) -> None:
+        step = self._step[at]
+        if self._schedule.op[step] == StepOp.BARRIER and self._schedule.b[step] == LAUNCH_ENDS:
+            self.launch += seconds
+        else:
+            self.sync += seconds
+
+    def _between(self, before: int, step: int, seconds: float) -> None:
+        """What stands between a span and a later step of its core."""
+        if bisect_left(self._loop_ends, self._step[before]) < bisect_left(self._loop_ends, step):
+            self.unseen += seconds
+        else:
+            self.sync += seconds
+
+    def _awaited(self, at: int, end: float) -> list[tuple[float, int]]:
         """What a wait may have been for: when it was there, and on which core."""
         if self._kind[at] == SpanKind.WAIT:
             signals = self._signals[int(self._schedule.a[self._step[at]])]
-            return self._ended([self._unit[signal] for signal in signals], self._finish[at])
+            return self._ended([self._unit[signal] for signal in signals], end)
         if self._kind[at] == SpanKind.BARRIER:
-            return self._arrived(at)
+            return self._arrived(at, end)
         if self._kind[at] == SpanKind.CHANNEL:
-            return self._other_end(at)
+            return self._other_end(at, end)
         return []
 
     def _ended(self, steps: list[int], moment: float) -> list[tuple[float, int]]:
@@ -114,25 +141,30 @@ class _Way:
             found += [(self._finish[span], self._core[span]) for span in spans[max(0, number - 1) : number]]
         return found
 
-    def _arrived(self, at: int) -> list[tuple[float, int]]:
+    def _arrived(self, at: int, end: float) -> list[tuple[float, int]]:
         """When each core came to the barrier: its span there is the one that overlaps."""
         found: list[tuple[float, int]] = []
         for core in range(len(self._first) - 1):
             spans = self._barriers[core]
-            number = bisect_left(spans, self._finish[at], key=lambda span: self._start[span])
+            number = bisect_left(spans, end, key=lambda span: self._start[span])
             near = spans[max(0, number - 1) : number]
             found += [(self._start[span], core) for span in near if self._finish[span] > self._start[at]]
         return found
 
-    def _other_end(self, at: int) -> list[tuple[float, int]]:
-        """When the task at the other end of a channel paused or ended."""
+    def _other_end(self, at: int, end: float) -> list[tuple[float, int]]:
+        """Until when the task at the other end of a channel ran, by then: its spans do not show tokens."""
         schedule = self._schedule
         task = int(schedule.a[self._step[at]])
         channel = self._label[at] - len(schedule.graph.sites)
-        ends = self._ends[int(schedule.graph.gang[task]), channel]
+        ends = self._channel_ends[int(schedule.graph.gang[task]), channel]
         other = ends[Direction.RECV if ends[Direction.SEND] == task else Direction.SEND]
-        runs = np.flatnonzero((schedule.op == StepOp.RUN) & (schedule.a == other))
-        return self._ended(runs.tolist(), self._finish[at])
+        found: list[tuple[float, int]] = []
+        for step in np.flatnonzero((schedule.op == StepOp.RUN) & (schedule.a == other)).tolist():
+            spans = [span for span in self._of_step[step] if self._kind[span] == SpanKind.RUN]
+            number = bisect_left(spans, end, key=lambda span: self._start[span])
+            near = spans[max(0, number - 1) : number]
+            found += [(min(end, self._finish[span]), self._core[span]) for span in near]
+        return found
 
 
 class _Grouped:

@@ -115,7 +115,7 @@ class Budget:
     def __str__(self) -> str:
         share = f"{self.task_bytes / self.cache_bytes:.0%} of " if self.cache_bytes else ""
         text = f"{share}{amount(self.cache_bytes, 'B')} by {self.task!r}"
-        return f"{text}; {self.larger} tasks do not fit" if self.larger else text
+        return f"{text}; tasks that do not fit: {self.larger}" if self.larger else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class MemoryReport:
                 ("arena", _bytes(self.arena_bytes, self.ring_bytes)),
                 ("no plan needs less than", amount(self.bound_bytes, "B")),
                 ("without reuse", amount(self.unshared_bytes, "B")),
-                ("reuse", f"{self.reuse_dependences} dependences, {self.reuse_waits} waits"),
+                ("reuse", f"dependences: {self.reuse_dependences}, waits: {self.reuse_waits}"),
                 *((f"largest task, {budget.kind}", str(budget)) for budget in self.budgets),
             ),
         )

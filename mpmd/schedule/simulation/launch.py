@@ -33,6 +33,9 @@ from mpmd.timeline import SpanKind
 
 _NONE = -1
 
+_ROUNDING = 1e-15
+"""Seconds that are no span, but sums in another order."""
+
 
 @dataclass(slots=True)
 class _Core:
@@ -159,7 +162,7 @@ class Launch:
         core.done = now
 
     def _span(self, core: _Core, kind: SpanKind, what: int, start: float, finish: float) -> None:
-        if finish > start:
+        if finish - start > _ROUNDING:
             self._spans.append((core.number, kind, what, core.step, core.iteration, start, finish))
 
     def _stuck(self, cores: list[_Core]) -> DeadlockError:
