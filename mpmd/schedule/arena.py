@@ -25,20 +25,27 @@ def aligned(size: int) -> int:
 
 def packed(size: IntColumn, order: IntColumn, may_follow: npt.NDArray[np.bool_]) -> IntColumn:
     """Offsets, each into the tightest gap in turn. `may_follow[i, j]`: `j` may take the place of `i`."""
+    if not may_follow.any():
+        return _side_by_side(size, order)
     offset = np.zeros(len(size), np.int64)
-    placed = np.zeros(0, np.int64)
-    for i in order:
+    placed = np.zeros(0, np.int64)  # by offset
+    for i in order.tolist():
         together = placed[~(may_follow[i, placed] | may_follow[placed, i])]
         offset[i] = _best_gap(offset[together], size[together], int(size[i]))
-        placed = np.append(placed, i)
+        placed = np.insert(placed, np.searchsorted(offset[placed], offset[i], side="right"), i)
+    return offset
+
+
+def _side_by_side(size: IntColumn, order: IntColumn) -> IntColumn:
+    """Where nobody shares there are no gaps."""
+    offset = np.zeros(len(size), np.int64)
+    offset[order[1:]] = np.cumsum(size[order])[:-1]
     return offset
 
 
 def _best_gap(lo: IntColumn, size: IntColumn, need: int) -> int:
-    """The start of the smallest gap of at least `need` between the taken ranges, else their end."""
-    by_lo = np.argsort(lo, kind="stable")
-    lo, hi = lo[by_lo], (lo + size)[by_lo]
-    ends = np.maximum.accumulate(np.concatenate([[0], hi]))
+    """The start of the smallest gap of at least `need` between the taken ranges (by `lo`), else their end."""
+    ends = np.maximum.accumulate(np.concatenate([[0], lo + size]))
     gaps = lo - ends[:-1]
     fits = np.flatnonzero(gaps >= need)
     return int(ends[fits[gaps[fits].argmin()]] if len(fits) else ends[-1])

@@ -12,6 +12,7 @@ of the earlier buffer precedes a read of all that it wrote.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,13 @@ from mpmd.partition.graph import DepKind, Deps, IntColumn, TaskGraph, column
 
 Mask = npt.NDArray[np.bool_]
 
+_Rows = tuple[Mask, Mask]
+"""Distinct rows of a matrix, and which rows equal each."""
+
 _FORMS = 1 << 24  # hulls of two buffers are compared one by one up to so many pairs, else all with all
+
+_BLOCK = 256
+"""Buffers that are looked at in one go."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +63,14 @@ def access_tasks(graph: TaskGraph) -> IntColumn:
 def reuse_deps(graph: TaskGraph, buffers: Buffers, offset: IntColumn) -> Deps:
     """What every buffer must wait for, in order of first use."""
     implied = _implied(graph)
+    places, conflicts = _Places(graph, buffers, offset), _Conflicts(graph)
     producers, consumers = _Entries(), _Entries()
     tensor: list[int] = []
     for later in np.lexsort((buffers.tensor, buffers.first)).tolist():
-        for earlier in _predecessors(graph, buffers, offset, later):
+        for earlier in places.predecessors(later):
             shift = int(offset[earlier] - offset[later])
             for a, b in _sides(graph, implied, buffers.closing[earlier], buffers.opening[later]):
-                groups = _conflicts(graph, a, b, shift)
+                groups = conflicts.groups(a, b, shift)
                 producers.add(len(tensor), groups.of_a, a)
                 consumers.add(len(tensor), groups.of_b, b)
                 tensor += [int(buffers.tensor[later])] * groups.count
@@ -102,28 +110,51 @@ class _Entries:
 # -- which buffers ---------------------------------------------------------------------------
 
 
-def _predecessors(graph: TaskGraph, buffers: Buffers, offset: IntColumn, later: int) -> list[int]:
-    """The earlier buffers in the place of `later`, latest first, until the place is accounted for.
+class _Places:
+    """Which buffers lay where a buffer lies, the latest first."""
 
-    Those that end in an earlier phase are: all cores meet before the one in which `later` begins.
-    Behind a buffer that is written all over nothing earlier matters: whoever accessed those bytes
-    before comes before its writes, and they before `later`.
-    """
-    end = offset + buffers.size
-    shares = (offset < end[later]) & (offset[later] < end) & (buffers.last < buffers.first[later])
-    shares &= buffers.last_phase == buffers.first_phase[later]
-    found: list[int] = []
-    open_ranges = [(int(offset[later]), int(end[later]))]
-    candidates = np.flatnonzero(shares)
-    for i in candidates[np.lexsort((candidates, -buffers.last[candidates]))].tolist():
-        lo, hi = int(offset[i]), int(end[i])
-        if all(b <= lo or hi <= a for a, b in open_ranges):
-            continue
-        found.append(i)
-        if _written_all_over(graph, buffers, i):
-            pieces = [piece for a, b in open_ranges for piece in ((a, min(b, lo)), (max(a, hi), b))]
-            open_ranges = [(a, b) for a, b in pieces if a < b]
-    return found
+    def __init__(self, graph: TaskGraph, buffers: Buffers, offset: IntColumn) -> None:
+        self._graph, self._buffers = graph, buffers
+        self._offset, self._end = offset, offset + buffers.size
+        self._latest = np.lexsort((np.arange(len(buffers)), -buffers.last))
+        self._before = -buffers.last[self._latest]
+        self._all_over: dict[int, bool] = {}
+
+    def predecessors(self, later: int) -> list[int]:
+        """The earlier buffers in the place of `later`, latest first, until the place is accounted for.
+
+        Those that end in an earlier phase are: all cores meet before the one in which `later` begins.
+        Behind a buffer that is written all over nothing earlier matters: whoever accessed those bytes
+        before comes before its writes, and they before `later`.
+        """
+        found: list[int] = []
+        open_ranges = [(int(self._offset[later]), int(self._end[later]))]
+        for i in self._sharing(later):
+            lo, hi = int(self._offset[i]), int(self._end[i])
+            if all(b <= lo or hi <= a for a, b in open_ranges):
+                continue
+            found.append(i)
+            if self._written_all_over(i):
+                pieces = [piece for a, b in open_ranges for piece in ((a, min(b, lo)), (max(a, hi), b))]
+                open_ranges = [(a, b) for a, b in pieces if a < b]
+            if not open_ranges:
+                break
+        return found
+
+    def _sharing(self, later: int) -> Iterator[int]:
+        """Buffers that share bytes with `later` and end before it, in the phase in which it begins."""
+        buffers, lo, hi = self._buffers, self._offset[later], self._end[later]
+        begin = int(np.searchsorted(self._before, -buffers.first[later], side="right"))
+        for at in range(begin, len(buffers), _BLOCK):  # the place is mostly accounted for by the first block
+            block = self._latest[at : at + _BLOCK]
+            shares = (self._offset[block] < hi) & (lo < self._end[block])
+            shares &= buffers.last_phase[block] == buffers.first_phase[later]
+            yield from block[shares].tolist()
+
+    def _written_all_over(self, i: int) -> bool:
+        if i not in self._all_over:
+            self._all_over[i] = _written_all_over(self._graph, self._buffers, i)
+        return self._all_over[i]
 
 
 def _written_all_over(graph: TaskGraph, buffers: Buffers, i: int) -> bool:
@@ -221,34 +252,51 @@ class _Groups:
     of_b: Mask
 
 
-def _conflicts(graph: TaskGraph, a: IntColumn, b: IntColumn, shift: int) -> _Groups:
-    """Groups of accesses of `a` whose hulls meet those of the same accesses of `b`.
+class _Conflicts:
+    """Finds groups of accesses. What it found for some hulls it keeps: layers are alike."""
 
-    `shift` takes offsets in the buffer of `a` to offsets in that of `b`. Of the two ways to group
-    (by equal partners in `b`, by equal partners in `a`) the one with fewer members is taken.
-    """
-    forms_a, form_of_a = _forms(graph, a)
-    forms_b, form_of_b = _forms(graph, b)
-    if len(forms_a) * len(forms_b) > _FORMS:
-        return _Groups(1, np.ones((1, len(a)), np.bool_), np.ones((1, len(b)), np.bool_))
-    lo_a, hi_a = forms_a[:, 0:1] + shift, forms_a[:, 1:2] + shift
-    lo_b, hi_b = forms_b[:, 0], forms_b[:, 1]
-    meet = (lo_a < hi_b) & (lo_b < hi_a)
-    by_a = _distinct(meet)
-    by_b = _distinct(meet.T)
-    groups_a = _Groups(len(by_a[0]), by_a[1][:, form_of_a], by_a[0][:, form_of_b])
-    groups_b = _Groups(len(by_b[0]), by_b[0][:, form_of_a], by_b[1][:, form_of_b])
-    return min(groups_a, groups_b, key=lambda g: int(g.of_a.sum() + g.of_b.sum()))
+    def __init__(self, graph: TaskGraph) -> None:
+        self._graph = graph
+        self._known: dict[tuple[bytes, bytes, int], tuple[_Rows, _Rows]] = {}
+
+    def groups(self, a: IntColumn, b: IntColumn, shift: int) -> _Groups:
+        """Groups of accesses of `a` whose hulls meet those of the same accesses of `b`.
+
+        `shift` takes offsets in the buffer of `a` to offsets in that of `b`. Of the two ways to group
+        (by equal partners in `b`, by equal partners in `a`) the one with fewer members is taken.
+        """
+        forms_a, form_of_a = _forms(self._graph, a)
+        forms_b, form_of_b = _forms(self._graph, b)
+        if len(forms_a) * len(forms_b) > _FORMS:
+            return _Groups(1, np.ones((1, len(a)), np.bool_), np.ones((1, len(b)), np.bool_))
+        by_a, by_b = self._rows(forms_a, forms_b, shift)
+        groups_a = _Groups(len(by_a[0]), by_a[1][:, form_of_a], by_a[0][:, form_of_b])
+        groups_b = _Groups(len(by_b[0]), by_b[0][:, form_of_a], by_b[1][:, form_of_b])
+        return min(groups_a, groups_b, key=lambda g: int(g.of_a.sum() + g.of_b.sum()))
+
+    def _rows(self, forms_a: IntColumn, forms_b: IntColumn, shift: int) -> tuple[_Rows, _Rows]:
+        """Which forms of `b` those of `a` meet, and the other way round."""
+        key = forms_a.tobytes(), forms_b.tobytes(), shift
+        if key not in self._known:
+            lo_a, hi_a = forms_a[:, 0:1] + shift, forms_a[:, 1:2] + shift
+            meet = (lo_a < forms_b[:, 1]) & (forms_b[:, 0] < hi_a)
+            self._known[key] = _distinct(meet), _distinct(meet.T)
+        return self._known[key]
 
 
 def _forms(graph: TaskGraph, accesses: IntColumn) -> tuple[IntColumn, IntColumn]:
-    """The distinct hulls, and which one each access has."""
-    hulls = np.stack([graph.access_lo[accesses], graph.access_hi[accesses]], axis=1)
-    forms, form = np.unique(hulls, axis=0, return_inverse=True)
-    return forms, form.reshape(-1)
+    """The distinct hulls, ascending, and which one each access has."""
+    lo, hi = graph.access_lo[accesses], graph.access_hi[accesses]
+    order = np.lexsort((hi, lo))
+    lo, hi = lo[order], hi[order]
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (lo[1:] != lo[:-1]) | (hi[1:] != hi[:-1])
+    form = np.empty(len(order), np.int64)
+    form[order] = np.cumsum(new) - 1
+    return np.stack([lo[new], hi[new]], axis=1), form
 
 
-def _distinct(meet: Mask) -> tuple[Mask, Mask]:
+def _distinct(meet: Mask) -> _Rows:
     """The distinct rows that are not empty, and for each of them which rows equal it."""
     rows: dict[bytes, list[int]] = {}
     for i in np.flatnonzero(meet.any(axis=1)).tolist():
