@@ -22,6 +22,7 @@ from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.interleave import replay
 from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.unfused import unfused
 from tests.generate import Generated, kernels
 from tests.generation.scope import ALL
 from tests.machines import toy
@@ -203,7 +204,9 @@ def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in given.items()}
 
 
-def case_of(kernel: Any, args: list[Any], **how: Any) -> Case:
+def case_of(
+    kernel: Any, args: list[Any], *, scheduled: Callable[..., Schedule] = schedule, **how: Any
+) -> Case:
     given = arguments(kernel, args, {})
     program = trace(kernel.function, specs_of(kernel, given))
     machine = toy(CORES, cache_bytes=how.pop("cache_bytes", 1 << 16))
@@ -211,7 +214,7 @@ def case_of(kernel: Any, args: list[Any], **how: Any) -> Case:
     flat = dict(zip(program.params, _flat(given.values()), strict=True))
     expected = _copies(flat)
     evaluate(program, expected, tile_sizes=dict(graph.tiles))
-    return Case(schedule(graph, machine, **how), flat, expected)
+    return Case(scheduled(graph, machine, **how), flat, expected)
 
 
 def _flat(values: Any) -> Iterator[Any]:
@@ -246,6 +249,13 @@ def test_random_kernels_give_what_the_evaluator_gives(
     cache = 0 if share else 1 << 16
     args = generated.arguments(kernel, generated.arrays)
     assert_replays(case_of(kernel, args, cores=cores, policy=policy, cache_bytes=cache), 4)
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+@pytest.mark.parametrize("name", CASES)
+def test_launch_after_launch_gives_what_the_evaluator_gives(name: str, cores: int) -> None:
+    kernel, args = CASES[name]
+    assert_replays(case_of(kernel, args(), scheduled=unfused, cores=cores), 10)
 
 
 def test_pieces_that_no_launch_has_cost_nothing() -> None:
