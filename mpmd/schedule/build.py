@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from mpmd.schedule.stretches import Stretch, cores_of, stretches, times_of
 
 DRAINS = ("auto", "never")
 
+Keeping = Callable[[TaskGraph, Deps, Stretch], Kept]
+
 
 def schedule(
     graph: TaskGraph,
@@ -32,19 +35,22 @@ def schedule(
     policy: str = "heft",
     cores: int | None = None,
     drain: str = "auto",
+    planning: memory.Planning = memory.plan,
+    keeping: Keeping = keep,
 ) -> Schedule:
     """Who runs what, when, where it lies, and what keeps it in order.
 
     With `drain="auto"` cores take tasks by ticket also where nobody asked for it but it is predicted to pay.
+    `planning` and `keeping` are there to compare with: what others cost tells what these are worth.
     """
     allowed = machine.with_cores(_cores(graph, machine, cores))
     require_places(graph, allowed)
     placed = stretches(graph, allowed, policy, drain_by_cost=_by_cost(graph, drain))
     taking_part = max((s.placement.cores for s in placed), default=1)
     channels, room = rings(graph, placed)
-    plan, reuse = memory.plan(graph, placed, machine, taking_part, room)
+    plan, reuse = planning(graph, placed, machine, taking_part, room)
     deps = Deps.concatenate(graph.deps, reuse)
-    kept = [keep(graph, deps, stretch) for stretch in placed]
+    kept = [keeping(graph, deps, stretch) for stretch in placed]
     _check_counters(graph, machine, kept)
     steps = assemble(placed, kept, taking_part)
     start, finish = times_of(placed)

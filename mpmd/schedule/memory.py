@@ -17,7 +17,7 @@ with a barrier and each makes the tensor anew (`fresh.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -43,12 +43,39 @@ class _Sharing(Enum):
     APART_IN_ORDER = 3
 
 
+Planning = Callable[[TaskGraph, Sequence[Stretch], Machine, int, int], tuple[MemoryPlan, Deps]]
+
+
 def plan(
     graph: TaskGraph, stretches: Sequence[Stretch], machine: Machine, cores: int, reserved: int
 ) -> tuple[MemoryPlan, Deps]:
     """Offsets of all local tensors, before `reserved` bytes, and what must be ordered for them."""
     buffers = _buffers(graph, stretches)
-    offset = _first_fitting(graph, machine, stretches, cores, buffers, reserved)
+    return _planned(
+        graph, buffers, _first_fitting(graph, machine, stretches, cores, buffers, reserved), reserved
+    )
+
+
+def plan_apart(
+    graph: TaskGraph, stretches: Sequence[Stretch], machine: Machine, cores: int, reserved: int
+) -> tuple[MemoryPlan, Deps]:
+    """The same where no two share a place: what sharing is measured against, whether or not it fits."""
+    buffers = _buffers(graph, stretches)
+    return _planned(
+        graph, buffers, _pack(buffers, _may_share(graph, stretches, buffers, _Sharing.NEVER)), reserved
+    )
+
+
+def plan_tightest(
+    graph: TaskGraph, stretches: Sequence[Stretch], machine: Machine, cores: int, reserved: int
+) -> tuple[MemoryPlan, Deps]:
+    """The same where all share a place that the order lets."""
+    buffers = _buffers(graph, stretches)
+    may_share = _may_share(graph, stretches, buffers, _Sharing.APART_IN_ORDER)
+    return _planned(graph, buffers, _pack(buffers, may_share), reserved)
+
+
+def _planned(graph: TaskGraph, buffers: Buffers, offset: IntColumn, reserved: int) -> tuple[MemoryPlan, Deps]:
     memory = MemoryPlan(
         offset=column(offsets_of_tensors(graph.program.tensors, buffers.tensor, offset)),
         arena_bytes=_arena_bytes(buffers, offset) + reserved,

@@ -23,7 +23,7 @@ import numpy as np
 from mpmd.partition.graph import Deps, IntColumn, column
 from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.order import Placement
-from mpmd.schedule.prune import fewest, needed_pairs
+from mpmd.schedule.prune import fewest, needed_pairs, single, told_apart
 from mpmd.schedule.sync import Sync, insert
 
 
@@ -39,32 +39,67 @@ class Periodic:
     waits_before_pruning: int
 
 
-def periodic(within: Deps, across: Deps, placement: Placement) -> Periodic:
-    """The irredundant sync of a body: dependences at distance 0 and at distance 1."""
+def periodic(within: Deps, across: Deps, placement: Placement, *, alone: bool) -> Periodic:
+    """The irredundant sync of a body: dependences at distance 0 and at distance 1.
+
+    With `alone` an event counts the signals of one core only, whatever the cores know of each other.
+    """
+    found = _unroll(within, across, placement)
+    return _of_one(fewest(found.events, found.needed, found.twice, found.ahead.may_join), found)
+
+
+def unpruned(within: Deps, across: Deps, placement: Placement) -> Periodic:
+    """All signals and waits that insertion makes of these, told apart where counters must tell them apart."""
+    found = _unroll(within, across, placement)
+    return _of_one(found.events, found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Unrolled:
+    """Two iterations: the events of the second one, and the pairs of their signals and waits that are needed.
+
+    Reasons count from `first` on.
+    """
+
+    twice: Placement
+    events: Sync
+    needed: IntColumn
+    ahead: _Ahead
+    units: int
+    first: int
+    waits: int
+
+
+def _unroll(within: Deps, across: Deps, placement: Placement) -> _Unrolled:
     units, first = len(placement.core), len(within)
-    twice = _twice(placement)
+    doubled = twice(placement)
     unrolled = Deps.concatenate(
         Deps.concatenate(within, _shifted(within, units, units)), _shifted(across, 0, units)
     )
-    inserted = insert(unrolled, twice)
-    clocks = Clocks(inserted, twice)
+    inserted = insert(unrolled, doubled)
+    clocks = Clocks(inserted, doubled)
     needed = needed_pairs(inserted, clocks)
-    second = needed[needed // len(twice.core) >= units]
     ahead = _Ahead(clocks, units)
-    events = _told_apart(_later(inserted, first), ahead)
-    sync = fewest(events, second, twice, ahead.may_join)
+    may_join = single if alone else ahead.may_join
+    events = told_apart(_later(inserted, first), may_join)
+    waits = int((inserted.wait_reason >= first).sum())
+    return _Unrolled(twice, events, needed[needed // len(doubled.core) >= units], ahead, units, first, waits)
+
+
+def _of_one(sync: Sync, found: _Unrolled) -> Periodic:
+    """The sync of the second of two iterations, as that of each one."""
     one = replace(
         sync,
-        signals=column(sync.signals % units),
-        waits=column(sync.waits % units),
-        signal_reason=column(sync.signal_reason - first),
-        wait_reason=column(sync.wait_reason - first),
+        signals=column(sync.signals % found.units),
+        waits=column(sync.waits % found.units),
+        signal_reason=column(sync.signal_reason - found.first),
+        wait_reason=column(sync.wait_reason - found.first),
     )
-    distance = 1 - sync.signals[sync.signal_ptr[:-1]] // max(1, units)
-    return Periodic(one, column(distance), int((inserted.wait_reason >= first).sum()))
+    distance = 1 - sync.signals[sync.signal_ptr[:-1]] // max(1, found.units)
+    return Periodic(one, column(distance), found.waits)
 
 
-def _twice(placement: Placement) -> Placement:
+def twice(placement: Placement) -> Placement:
     """Two iterations one after the other. Units of the second follow those of the first."""
     units, placed = len(placement.core), len(placement.order)
     per_core = np.diff(placement.core_ptr)
@@ -124,29 +159,3 @@ class _Ahead:
         if later not in self.known:
             self.known[later] = self.clocks.before(later + self.units).tolist()
         return self.known[later][self.core[earlier]] >= self.position[earlier]
-
-
-def _told_apart(sync: Sync, ahead: _Ahead) -> Sync:
-    """Every event whose signals may not be counted together as several, each with all waits."""
-    groups: list[tuple[int, list[int]]] = []  # event, indices of signals
-    for event in range(len(sync)):
-        parts: list[list[int]] = []
-        for at in range(int(sync.signal_ptr[event]), int(sync.signal_ptr[event + 1])):
-            for part in parts:
-                if ahead.may_join(sync.signals[[*part, at]].tolist()):
-                    part.append(at)
-                    break
-            else:
-                parts.append([at])
-        groups += [(event, part) for part in parts]
-    signals = np.array([at for _, part in groups for at in part], np.int64)
-    spans = [np.arange(sync.wait_ptr[event], sync.wait_ptr[event + 1]) for event, _ in groups]
-    waits = np.concatenate([np.zeros(0, np.int64), *spans])
-    return Sync(
-        signal_ptr=column(np.cumsum([0, *(len(part) for _, part in groups)])),
-        signals=sync.signals[signals],
-        signal_reason=sync.signal_reason[signals],
-        wait_ptr=column(np.cumsum([0, *map(len, spans)])),
-        waits=sync.waits[waits],
-        wait_reason=sync.wait_reason[waits],
-    )
