@@ -74,4 +74,5 @@ from mpmd.pipeline import LoadedKernel as LoadedKernel
 from mpmd.pipeline import compile as compile
 from mpmd.pipeline import kernel as kernel
 from mpmd.pipeline import load as load
+from mpmd.search import Choice as Choice
 from mpmd.specs import spec as spec

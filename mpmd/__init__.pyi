@@ -25,6 +25,7 @@ from mpmd.partition.graph import TaskGraph
 from mpmd.runtime.load import Executable
 from mpmd.schedule.check import Certificate
 from mpmd.schedule.steps import Schedule
+from mpmd.search import Choice as Choice
 
 __all__ = ["Accum", "Const", "In", "InOut", "Out", "Recv", "Send"]  # the others are public by definition
 
@@ -189,6 +190,8 @@ class CompiledKernel:
     def certificate(self) -> Certificate: ...
     @property
     def executable(self) -> Executable: ...
+    @property
+    def choice(self) -> Choice: ...
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
@@ -250,6 +253,7 @@ def compile(
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
     fusion: str = "all",
+    choice: Choice | str | None = "search",
     dynamic: Mapping[str, int] | None = None,
     on_stage: Callable[[str, Any], None] | None = None,
 ) -> CompiledKernel:
@@ -258,6 +262,8 @@ def compile(
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
     With `fusion="none"` a call of the kernel makes one launch for each call in its source, on all cores and
     in program order: what the fused kernel is measured against, from the same tasks.
+    `choice` fixes what is decided for the kernel as a whole: which calls become one, which are computed
+    again, which sums are split. Left out it is searched for; None takes the kernel as it is written.
     `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """

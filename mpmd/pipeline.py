@@ -29,7 +29,6 @@ from mpmd.lang.kernel.trace import trace
 from mpmd.lang.program import Program
 from mpmd.lang.surface import ACTIVE, plain_function, resolve_annotations
 from mpmd.lang.types import DType, TensorAnnotation, TensorSpec
-from mpmd.machine import Machine
 from mpmd.partition.build import partition
 from mpmd.partition.graph import TaskGraph
 from mpmd.runtime import loaded
@@ -39,6 +38,7 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
 from mpmd.schedule.unfused import unfused
+from mpmd.search import AS_WRITTEN, SEARCHED, Choice, Decision, decide, under
 from mpmd.specs import ScalarSpec, spec_of
 from mpmd.targets import target as find_target
 from mpmd.targets.protocol import Launchable, Target
@@ -65,6 +65,8 @@ class CompiledKernel:
     executable: Launchable
     bundled: tuple[Parameter, ...] = ()
     """What calls pass, where one of the parameters holds several tensors; else empty."""
+    choice: Choice = AS_WRITTEN
+    """What was decided for the kernel as a whole; `graph.program` is the program under it."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -238,6 +240,7 @@ def compile(
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
     fusion: str = "all",
+    choice: Choice | str | None = SEARCHED,
     dynamic: Bounds | None = None,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
@@ -246,6 +249,8 @@ def compile(
     `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
     With `fusion="none"` a call of the kernel makes one launch for each call in its source, on all cores and
     in program order: what the fused kernel is measured against, from the same tasks.
+    `choice` fixes what is decided for the kernel as a whole: which calls become one, which are computed
+    again, which sums are split. Left out it is searched for; None takes the kernel as it is written.
     `dynamic` bounds the dims that each launch binds, in place of what the kernel's decorator says.
     `on_stage` is called with each stage's name and value as it is done.
     """
@@ -266,6 +271,7 @@ def compile(
         tiles=tiles or {},
         policy=policy,
         fusion=fusion,
+        choice=choice,
         on_stage=on_stage,
     )
 
@@ -279,6 +285,7 @@ def compile_specs(
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
     fusion: str = "all",
+    choice: Choice | str | None = SEARCHED,
     dynamic: Bounds = FIXED,
     on_stage: OnStage | None = None,
 ) -> CompiledKernel:
@@ -299,11 +306,12 @@ def compile_specs(
             label=f"fusion={fusion!r}",
             hints=(f"did you mean {near[0]!r}?" if near else "fusion is 'all' or 'none'",),
         )
-    scheduled = partial(FUSIONS[fusion], policy=policy)
+    given = Choice(tiles=tuple((tiles or {}).items()), policy=policy, cores=cores)
+    decided = decide(choice if fusion == "all" or isinstance(choice, Choice) else None, given, caller_span())
     begin = perf_counter()
     try:
         traced = partial(trace, kernel.function, specs, dynamic)
-        made = _stages(kernel, traced, chosen, cores, tiles or {}, scheduled, _Observers(on_stage))
+        made = _stages(kernel, traced, chosen, decided, FUSIONS[fusion], _Observers(on_stage))
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
@@ -315,19 +323,21 @@ def _stages(
     kernel: Kernel,
     traced: Callable[[], Program],
     target: Target,
-    cores: int | None,
-    tiles: Mapping[str, int],
-    scheduled: Callable[[TaskGraph, Machine], Schedule],
+    decided: Decision,
+    scheduled: Callable[..., Schedule],
     done: _Observers,
 ) -> CompiledKernel:
-    machine = target.machine(cores)
+    machine = target.machine(decided.start.cores)
     program = done("program", traced())
-    graph = done("graph", partition(target.prepare(program, machine), machine, tiles=tiles))
-    planned = done("schedule", scheduled(graph, machine))
+    choice = done("choice", decided.choice(program, machine))
+    chosen = under(program, choice)
+    graph = done("graph", partition(target.prepare(chosen.program, machine), machine, tiles=chosen.tiles))
+    planned = done("schedule", scheduled(graph, machine, policy=choice.policy, drain=choice.drain))
     source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
     executable = done("executable", target.build(source).load())
-    return CompiledKernel(program, graph, planned, source, certificate, executable, _bundled(kernel.params))
+    bundled = _bundled(kernel.params)
+    return CompiledKernel(program, graph, planned, source, certificate, executable, bundled, choice)
 
 
 class _Observers:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from math import ceil, inf
 from typing import Any
 
-from mpmd.errors import CapacityError
+from mpmd.errors import ArgumentError, CapacityError, Span
 from mpmd.lang.program import Call, Node, Program, TileLoop
 from mpmd.machine import Machine
 from mpmd.partition.build import partition
@@ -65,6 +65,9 @@ class Choice:
 
 AS_WRITTEN = Choice()
 
+SEARCHED = "search"
+"""In the place of a choice: it is to be searched for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -84,6 +87,39 @@ def under(program: Program, choice: Choice) -> Chosen:
     fixed_sizes(program, before)
     sized = replace(program, body=with_sizes(program.body, before))
     return Chosen(rewritten(sized, choice.rewrites), {n: s for n, s in tiles.items() if n not in before})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How the choice of a compilation comes about: `start` itself, or the best that is found from there."""
+
+    start: Choice
+    searched: bool
+
+    def choice(self, program: Program, machine: Machine) -> Choice:
+        return search(program, machine, start=self.start) if self.searched else self.start
+
+
+def decide(choice: Choice | str | None, given: Choice, span: Span) -> Decision:
+    """What the caller wants: a choice, the search for one, or None; `given` is what else he has fixed."""
+    if choice is None or choice == SEARCHED:
+        return Decision(given, choice is not None)
+    if not isinstance(choice, Choice):
+        raise ArgumentError(
+            f"a choice is an mpmd.Choice, not {choice!r}",
+            span=span,
+            label=f"choice={choice!r}",
+            hints=("leave it out to have one searched for, or give None for the kernel as it is written",),
+        )
+    cores = given.cores if choice.cores is None else choice.cores
+    if replace(given, cores=None) != AS_WRITTEN or given.cores not in (None, cores):
+        raise ArgumentError(
+            "sizes of tiles, policy and cores are said twice",
+            span=span,
+            label="a choice has them, too",
+            hints=("say them in the choice: mpmd.Choice(tiles=…, policy=…, cores=…)",),
+        )
+    return Decision(replace(choice, cores=cores), searched=False)
 
 
 # -- the search ------------------------------------------------------------------------------------------

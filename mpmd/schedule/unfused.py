@@ -41,17 +41,27 @@ class _Part:
 
 
 def unfused(
-    graph: TaskGraph, machine: Machine, *, policy: str = "heft", cores: int | None = None
+    graph: TaskGraph,
+    machine: Machine,
+    *,
+    policy: str = "heft",
+    cores: int | None = None,
+    drain: str = "auto",
 ) -> Schedule:
     """Launch after launch, each on all cores, in program order."""
     if not len(graph):
-        return schedule(graph, machine, policy=policy, cores=cores)
+        return schedule(graph, machine, policy=policy, cores=cores, drain=drain)
     found = launches(graph)
     graphs = split(
         replace(graph, program=_with_locals_given(graph.program)), [launch.tasks for launch in found]
     )
     parts = [
-        _Part(launch.phase, launch.tasks, schedule(part, machine, policy=policy, cores=cores), deps)
+        _Part(
+            launch.phase,
+            launch.tasks,
+            schedule(part, machine, policy=policy, cores=cores, drain=drain),
+            deps,
+        )
         for launch, (part, deps) in zip(found, graphs, strict=True)
     ]
     taking_part = max(part.planned.cores for part in parts)

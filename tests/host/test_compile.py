@@ -99,7 +99,7 @@ def test_every_stage_is_there_to_look_at():
     stages: list[str] = []
     x, y = np.ones(16, np.float32), np.zeros(16, np.float32)
     compiled = mpmd.compile(scaled, x, y, cores=1, on_stage=lambda stage, value: stages.append(stage))
-    assert stages == ["program", "graph", "schedule", "source", "certificate", "executable"]
+    assert stages == ["program", "choice", "graph", "schedule", "source", "certificate", "executable"]
     assert compiled.program.name == "scaled" and len(compiled.graph) == 2 and compiled.schedule.cores == 1
     assert compiled.source.target == "cpu" and compiled.certificate.steps >= 2
     assert isinstance(compiled.executable, Executable)
