@@ -102,7 +102,9 @@ class _Entries:
 
     def csr(self, tasks: IntColumn, deps: int) -> tuple[IntColumn, IntColumn]:
         dep, task = np.concatenate(self.dep), tasks[np.concatenate(self.access)]
-        key = np.unique(dep * (len(tasks) + 1) + task)  # fewer tasks than accesses + 1
+        # nearly in order already; there are fewer tasks than accesses + 1
+        key = np.sort(dep * (len(tasks) + 1) + task, kind="stable")
+        key = key[np.diff(key, prepend=-1) > 0]
         dep, task = np.divmod(key, len(tasks) + 1)
         return np.concatenate([[0], np.cumsum(np.bincount(dep, minlength=deps))]), task
 
