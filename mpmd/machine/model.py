@@ -26,7 +26,7 @@ class WorkClass(IntEnum):
     DOT16 = 1  # matrix products of 16-bit floats
     DOT8 = 2  # matrix products of 8-bit operands
     VECTOR = 3  # everything else: elementwise operations, casts, reductions
-    OPERAND = 4  # bytes of the operands of matrix products, each loaded or packed once a product
+    OPERAND = 4  # elements of the operands of matrix products, each loaded or packed once a product
     PRODUCT = 5  # matrix products begun
     FOLD = 6  # results of reductions: for each the lanes of a vector are joined
 
@@ -91,7 +91,9 @@ class Machine:
     cores is, one after the other (primitives of scope "group"; 0: there are no groups). `jitter` is the
     share of its predicted time that a phase loses to cores which are slower than predicted at the moment
     (0 until it has been measured); `ticket_seconds` is the time to take a task from a queue that all cores
-    share; `launch_seconds` that of a launch.
+    share; `launch_seconds` that of a launch; `barrier_seconds` is what a barrier takes each core (0: not
+    known, and none is chosen in the place of signals and waits). `prefetch_share` of a core's cache may be
+    asked for before a wait (0: asking does not pay).
     `shared_cache_bytes` and `shared_cache_bandwidth` are of the last cache before memory, which all cores
     share (0: there is none): what all tasks of a kernel touch is found there if it fits.
     """
@@ -107,6 +109,8 @@ class Machine:
     jitter: float = 0.0
     ticket_seconds: float = 5e-8
     launch_seconds: float = 2e-6
+    barrier_seconds: float = 0.0
+    prefetch_share: float = 0.0
     shared_cache_bytes: int = 0
     shared_cache_bandwidth: float = 0.0
     sources: tuple[Source, ...] = ()
@@ -119,6 +123,11 @@ class Machine:
     def counter(self) -> Primitive:
         """The primitive that every event can use."""
         return self.primitives[0]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the primitive that every event can use has one signaller: then so has every event."""
+        return self.counter.kind == "word"
 
     @property
     def latency(self) -> float:

@@ -193,12 +193,11 @@ class _Tally:
         operands = tuple(types[value] for value in stmt.args)
         self._add(_class_of(op, operands), times * _number(op.flops(operands, stmt.type), values))
         if op.kind is OpKind.DOT:
-            loaded = sum((_bytes(t.shape, t.dtype, values) for t in operands), 0.0)
-            self._add(WorkClass.OPERAND, times * loaded)
+            for operand in operands:
+                self._add(WorkClass.OPERAND, times * _elements(operand.shape, values))
             self._add(WorkClass.PRODUCT, times)
         elif op.kind is OpKind.REDUCTION:
-            results = prod((_number(extent, values) for extent in stmt.type.shape), start=1.0)
-            self._add(WorkClass.FOLD, times * results)
+            self._add(WorkClass.FOLD, times * _elements(stmt.type.shape, values))
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
             dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
             size = _bytes(stmt.type.shape, stmt.type.dtype, values)
@@ -246,4 +245,8 @@ def _number(index: Index, values: _Known) -> Amount:
 
 
 def _bytes(shape: tuple[Index, ...], dtype: DType, values: _Known) -> Amount:
-    return prod((_number(extent, values) for extent in shape), start=float(dtype.itemsize))
+    return _elements(shape, values) * dtype.itemsize
+
+
+def _elements(shape: tuple[Index, ...], values: _Known) -> Amount:
+    return prod((_number(extent, values) for extent in shape), start=1.0)

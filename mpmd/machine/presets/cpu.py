@@ -56,7 +56,7 @@ def preset() -> Machine:
         cache_bytes=system.private_cache_bytes(),
         cache_bandwidth=80e9,
         task_seconds=12e-9,
-        overheads=(12e-12, 200e-9, 4e-9),
+        overheads=(40e-12, 200e-9, 4e-9),
     )
     machine = Machine(
         f"cpu-{platform.machine() or 'unknown'}",

@@ -1,0 +1,198 @@
+"""`calibrate`: this CPU as a `Machine`, by micro-benchmarks in our own language run through the compiler.
+
+In:  nothing. Out: a `Machine` that later processes find (`machine/saved.py`), each figure with its spread
+and residual. Not here: the benchmarks (`calibration/`); other machines (`machine/presets/`).
+
+The machine decides schedules, so what is compiled afterwards may differ from what was compiled before: the
+key of a compiled kernel hashes its tables, and so knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mpmd.calibration import fit, together
+from mpmd.calibration.fit import Constant, Sample
+from mpmd.calibration.probes import Core
+from mpmd.calibration.timing import Measure, Progress, Reading, readings
+from mpmd.machine import Machine, WorkClass, saved, system
+from mpmd.machine.presets import preset
+from mpmd.machine.sources import sourced
+from mpmd.machine.text import figures
+
+ROUNDS = 25
+STREAM_BYTES = 128 << 20
+"""More than any cache holds."""
+
+
+def calibrate(progress: Progress | None = None, *, save: bool = True) -> Machine:
+    """Measures this computer, which takes some 30 seconds, and keeps the result unless told not to.
+
+    `progress` is called with what is done at the moment and the share of all that is done.
+    """
+    tell = progress or (lambda stage, share: None)
+    cores = system.available_cores()
+    tell("compiling", 0.0)
+    one = Core()
+    shared = system.shared_cache_bytes()
+    measures = {**one.measures(), **_several(cores, shared)}
+    found = readings(measures, ROUNDS, tell)
+    machine = _machine(one.samples(found), found, cores, shared)
+    if save:
+        saved.write(machine)
+    tell("done", 1.0)
+    return machine
+
+
+def report(machine: Machine) -> str:
+    """Every figure beside that of the preset, and how it was found."""
+    before = figures(preset())
+    how = {source.field: source.source for source in machine.sources}
+    rows = [("figure", "preset", "measured", "how")]
+    rows += [(name, before.get(name, "-"), value, how[name]) for name, value in figures(machine).items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in rows]
+    return "\n".join(lines)
+
+
+def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
+    """The measures beyond one core's cache; those between cores only where there are two."""
+    measures = {
+        "launch": together.launches(cores),
+        "memory, one core": together.passes(STREAM_BYTES, 1),
+        "memory": together.passes(STREAM_BYTES, cores),
+    }
+    for footprint in together.footprints(shared_cache_bytes) if shared_cache_bytes else ():
+        measures[f"pass over {footprint}"] = together.passes(footprint, cores)
+    if shared_cache_bytes:
+        measures["shared cache"] = together.passes(shared_cache_bytes // 4, cores)
+    if cores > 1:
+        measures["handover of a line"] = together.handover(together.LINE)
+        measures["handover of a block"] = together.handover(together.BLOCK)
+        measures["tickets"] = together.tickets(cores)
+        measures["dealt out"] = together.shared_out(cores, drain=False)
+        measures["drained"] = together.shared_out(cores, drain=True)
+    return measures
+
+
+def _machine(
+    groups: Mapping[str, Sequence[Sample]],
+    found: Mapping[str, Reading],
+    cores: int,
+    shared_cache_bytes: int,
+) -> Machine:
+    """The preset with every figure that was measured in place of its own."""
+    core = _core(groups)
+    before = preset()
+    kind = replace(
+        before.leading,
+        cores=cores,
+        rates=tuple(1.0 / core[name].value for name in ("dot32", "dot16", "dot8", "vector")),
+        overheads=tuple(core[name].value for name in ("operand", "product", "fold")),
+        task_seconds=core["task_seconds"].value,
+        cache_bandwidth=1.0 / core["cache_bandwidth"].value,
+        bandwidth=STREAM_BYTES / found["memory, one core"].seconds,
+    )
+    machine = replace(
+        before,
+        kinds=(kind,),
+        bandwidth=STREAM_BYTES / found["memory"].seconds,
+        launch_seconds=found["launch"].seconds,
+    )
+    how = {source.field: source.source for source in before.sources}
+    how |= {f"core.{name}": _said(constant) for name, constant in core.items()}
+    how |= {"core.bandwidth": _seen(found["memory, one core"]), "bandwidth": _seen(found["memory"])}
+    how["launch_seconds"] = f"{_seen(found['launch'])}, the call from Python included"
+    if shared_cache_bytes:
+        machine = _with_shared_cache(machine, found, shared_cache_bytes, how)
+    if cores > 1:
+        machine = _with_several_cores(machine, found, how)
+    shown = figures(machine)
+    return sourced(machine, {name: how[name] for name in shown})
+
+
+def _core(groups: Mapping[str, Sequence[Sample]]) -> dict[str, Constant]:
+    """The constants of one core by figure: seconds per unit."""
+    start = groups["start"]
+    task = fit.per_unit(start, [1.0], [start[0].seconds])
+    dot, operand, product = fit.products(groups["product"], task.value)
+
+    def beyond(group: str, *others: tuple[WorkClass, Constant]) -> list[float]:
+        """The seconds of a group's samples without the task's start and these other shares."""
+        return [
+            sample.seconds - task.value - sum(float(sample.work[c]) * k.value for c, k in others)
+            for sample in groups[group]
+        ]
+
+    def amounts(group: str, which: WorkClass) -> list[float]:
+        return [float(sample.work[which]) for sample in groups[group]]
+
+    packing = (WorkClass.OPERAND, operand), (WorkClass.PRODUCT, product)
+    vector = fit.per_unit(groups["vector"], amounts("vector", WorkClass.VECTOR), beyond("vector"))
+    folds = beyond("fold", (WorkClass.VECTOR, vector))
+    halves = beyond("product of 16 bits", *packing)
+    bytes_ = beyond("product of 8 bits", *packing)
+    return {
+        "task_seconds": task,
+        "dot32": dot,
+        "operand": operand,
+        "product": product,
+        "dot16": fit.per_unit(
+            groups["product of 16 bits"], amounts("product of 16 bits", WorkClass.DOT16), halves
+        ),
+        "dot8": fit.per_unit(
+            groups["product of 8 bits"], amounts("product of 8 bits", WorkClass.DOT8), bytes_
+        ),
+        "vector": vector,
+        "fold": fit.per_unit(groups["fold"], amounts("fold", WorkClass.FOLD), folds),
+        "cache_bandwidth": fit.per_unit(
+            groups["cache"], [sample.bytes for sample in groups["cache"]], beyond("cache")
+        ),
+    }
+
+
+def _with_shared_cache(
+    machine: Machine, found: Mapping[str, Reading], size: int, how: dict[str, str]
+) -> Machine:
+    """How fast it is, and how much of it this computer really has: others may use it, too."""
+    bandwidth = size // 4 / found["shared cache"].seconds
+    passes = together.footprints(size)
+    each = [found[f"pass over {footprint}"] for footprint in passes]
+    seconds = [reading.seconds / footprint for reading, footprint in zip(each, passes, strict=True)]
+    there = fit.cache_bytes(passes, seconds, 1.0 / bandwidth, 1.0 / machine.bandwidth)
+    how["shared_cache_bandwidth"] = _seen(found["shared cache"])
+    how["shared_cache_bytes"] = f"measured by passes over {passes[0] >> 20} to {passes[-1] >> 20} MiB"
+    return replace(machine, shared_cache_bytes=int(there), shared_cache_bandwidth=bandwidth)
+
+
+def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dict[str, str]) -> Machine:
+    """What passes between cores, and what tickets cost and win."""
+    kind, counter = machine.leading, machine.counter
+    line, block = found["handover of a line"], found["handover of a block"]
+    latency = max(line.seconds - kind.task_seconds, 1e-9)
+    signal = latency * counter.signal_seconds / machine.latency
+    size = 4 * together.BLOCK
+    moving = max(block.seconds - line.seconds - size / kind.cache_bandwidth, 1e-9)
+    ticket = found["tickets"].seconds * machine.cores / together.TICKETS - kind.task_seconds
+    jitter = found["dealt out"].median / found["drained"].median - 1.0
+    how["counter.signal_seconds"] = f"{_seen(line)}; its share of a hand-over as in the preset"
+    how["counter.wait_seconds"] = how["counter.signal_seconds"]
+    how["handover_bandwidth"] = _seen(block)
+    how["ticket_seconds"] = _seen(found["tickets"])
+    how["jitter"] = f"{_seen(found['dealt out'])}: equal tasks, dealt out against drained"
+    return replace(
+        machine,
+        primitives=(replace(counter, signal_seconds=signal, wait_seconds=latency - signal),),
+        handover_bandwidth=size / moving,
+        ticket_seconds=max(ticket, 1e-9),
+        jitter=max(jitter, 0.0),
+    )
+
+
+def _said(constant: Constant) -> str:
+    return f"measured, spread {constant.spread:.0%}, residual {constant.residual:.0%}"
+
+
+def _seen(reading: Reading) -> str:
+    return f"measured, spread {reading.spread:.0%}"
