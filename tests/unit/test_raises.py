@@ -14,6 +14,7 @@ LAWS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WITHOUT_A_PLACE = {
     "runtime": "has arrays, bytes and compilers; `place` adds the user's line where a launch or compile ends",
     "schedule/proof": "reads bytes that no line made; `place` adds the kernel's line where a compile ends",
+    "machine": "has tables, and files that no line of the user's names",
     "commands": "has a command line, which is not in a file",
 }
 """Folders whose diagnostics may have no place of their own."""
@@ -26,6 +27,12 @@ OTHER = {
     ("lang/text/parser.py", "error.orig_exc"): "the Diagnostic inside of what the grammar wraps",
     ("lang/kernel/views.py", "AttributeError"): "Python's protocol for names that are asked for",
     ("cli.py", "Exit"): "how a command ends with a status",
+    ("machine/saved.py", "Unfit"): "caught where a calibration is looked for",
+    ("machine/saved.py", "ValueError"): "caught where the file is read",
+    (
+        "machine/sources.py",
+        "ValueError",
+    ): "a table of figures lacks a source: the table is wrong, not the user",
     ("runtime/arrays.py", "AssertionError"): "asked why arguments overlap that do not",
     ("runtime/cache.py", "_Unsafe"): "caught where the cache is opened",
     ("runtime/dlpack.py", "BufferError"): "caught by `arrays.py`, which names the argument",
