@@ -3,7 +3,7 @@
 In:  `Stretch`es and what is `Kept` of each. Out: `Steps`, the columns of a `Schedule`.
 Not here: any decision.
 
-Around a unit stand a barrier before its wave, its waits, the unit itself, its signals. A phase begins
+Around a unit stand the barriers before it, its waits, the unit itself, its signals. A phase begins
 with the barrier that parts it from the one before it, then LOOP; it ends with the barrier that closes
 an iteration, then END. One core meets nobody.
 """
@@ -66,7 +66,7 @@ def assemble(stretches: Sequence[Stretch], kept: Sequence[Kept], cores: int) -> 
             loop=first.loop + (loop is not None),
             event=first.event + len(sync.sync),
             drain=first.drain + len(stretch.placement.drains),
-            barrier=first.barrier + parted + (len(sync.waves) if loop is None else 0),
+            barrier=first.barrier + parted + (len(sync.places) if loop is None else 0),
         )
     core, op, a, b, reason = _joined(parts)
     core_ptr = np.concatenate([[0], np.cumsum(np.bincount(core, minlength=cores))])
@@ -86,10 +86,10 @@ def _phase(stretch: Stretch, kept: Kept, cores: int, first: _First, parted: bool
     """Columns core, op, a, b, reason of a phase, by core, then in order."""
     looped = stretch.phase.loop is not None
     everyone = np.arange(cores)
-    ordinals = (0 if looped else first.barrier + parted) + np.arange(len(kept.waves))
+    ordinals = (0 if looped else first.barrier + parted) + np.arange(len(kept.places))
     groups = [*_units(stretch, first.drain), *_sync(stretch.placement, kept, first.event)]
-    if len(kept.waves) and cores > 1:
-        groups.append(_waves(stretch.placement, kept, ordinals, cores))
+    if len(kept.places) and cores > 1:
+        groups.append(_meetings(stretch.placement, kept, ordinals, cores))
     if parted:
         groups.append((_BARRIER, StepOp.BARRIER, everyone, _BEFORE, first.barrier, 0, -1))
     if kept.closing and cores > 1:
@@ -138,15 +138,15 @@ def _sync(placement: Placement, kept: Kept, first_event: int) -> list[_Group]:
     ]  # fmt: skip
 
 
-def _waves(placement: Placement, kept: Kept, ordinals: IntColumn, cores: int) -> _Group:
+def _meetings(placement: Placement, kept: Kept, ordinals: IntColumn, cores: int) -> _Group:
     """A barrier on every core, at the first of its units that comes after it."""
     by_core = placement.order[np.argsort(placement.core[placement.order], kind="stable")]
-    wave = placement.wave[by_core]
+    place = placement.place[by_core]
     ptr = [*placement.core_ptr.tolist(), *[len(by_core)] * (cores - placement.cores)]
-    positions = [np.searchsorted(wave[a:b], kept.waves, side="left") for a, b in pairwise(ptr)]
+    positions = [np.searchsorted(place[a:b], kept.places, side="left") for a, b in pairwise(ptr)]
     core = np.repeat(np.arange(cores), len(ordinals))
     return (_BARRIER, StepOp.BARRIER, core, np.concatenate(positions), np.tile(ordinals, cores), 0,
-            np.tile(kept.wave_reasons, cores))  # fmt: skip
+            np.tile(kept.place_reasons, cores))  # fmt: skip
 
 
 def _at(placement: Placement, units: IntColumn) -> tuple[IntColumn, IntColumn]:

@@ -19,13 +19,14 @@ from mpmd.schedule import memory
 from mpmd.schedule.assemble import assemble
 from mpmd.schedule.keep import Kept, keep
 from mpmd.schedule.pins import require_places
+from mpmd.schedule.primitives import Primitives, choose
 from mpmd.schedule.rings import rings
 from mpmd.schedule.steps import Drain, Schedule
 from mpmd.schedule.stretches import Stretch, cores_of, stretches, times_of
 
 DRAINS = ("auto", "never")
 
-Keeping = Callable[[TaskGraph, Deps, Stretch], Kept]
+Keeping = Callable[[TaskGraph, Deps, Stretch, Machine], Kept]
 
 
 def schedule(
@@ -50,8 +51,9 @@ def schedule(
     channels, room = rings(graph, placed)
     plan, reuse = planning(graph, placed, machine, taking_part, room)
     deps = Deps.concatenate(graph.deps, reuse)
-    kept = [keeping(graph, deps, stretch) for stretch in placed]
-    _check_counters(graph, machine, kept)
+    kept = [keeping(graph, deps, stretch, machine) for stretch in placed]
+    chosen = choose(placed, kept, machine)
+    _check_counters(graph, machine, kept, chosen)
     steps = assemble(placed, kept, taking_part)
     start, finish = times_of(placed)
     return Schedule(
@@ -73,8 +75,8 @@ def schedule(
         event_loop=column(steps.event_loop, np.int32),
         drains=tuple(drain for stretch in placed for drain in _drains(stretch)),
         rings=tuple(dataclasses.replace(r, offset=plan.arena_bytes - room + r.offset) for r in channels),
-        primitive=column(np.zeros(len(steps.event_loop)), np.int32),
-        flag=column(np.full(len(steps.event_loop), -1), np.int32),
+        primitive=chosen.primitive,
+        flag=chosen.flag,
     )
 
 
@@ -112,14 +114,17 @@ def _cores(graph: TaskGraph, machine: Machine, cores: int | None) -> int:
     return cores
 
 
-def _check_counters(graph: TaskGraph, machine: Machine, kept: list[Kept]) -> None:
-    counter = machine.counter
-    events = sum(len(k.sync) for k in kept)
-    largest = max((int(np.diff(k.sync.signal_ptr).max(initial=0)) for k in kept), default=0)
+def _check_counters(graph: TaskGraph, machine: Machine, kept: list[Kept], chosen: Primitives) -> None:
+    """Raise unless the primitive that every event can use suffices for those that have no other one."""
+    counter, left = machine.counter, chosen.primitive == 0
+    signals = np.concatenate([np.zeros(0, np.int64), *(np.diff(k.sync.signal_ptr) for k in kept)])
+    events, largest = int(left.sum()), int(signals[left].max(initial=0))
     if events > counter.limit:
-        problem = f"{events} events; {machine.name!r} has {counter.limit} counters"
+        problem = f"{events} events; {machine.name!r} has {counter.limit} {counter.name}s"
     elif largest > counter.maximum:
-        problem = f"an event of {largest} signals; counters of {machine.name!r} end at {counter.maximum}"
+        problem = (
+            f"an event of {largest} signals; {counter.name}s of {machine.name!r} end at {counter.maximum}"
+        )
     else:
         return
     raise CapacityError(

@@ -23,7 +23,7 @@ import numpy as np
 from mpmd.partition.graph import Deps, IntColumn, column
 from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.order import Placement
-from mpmd.schedule.prune import fewest, needed_pairs, single, told_apart
+from mpmd.schedule.prune import MayJoin, fewest, needed_pairs, single, told_apart
 from mpmd.schedule.sync import Sync, insert
 
 
@@ -44,13 +44,13 @@ def periodic(within: Deps, across: Deps, placement: Placement, *, alone: bool) -
 
     With `alone` an event counts the signals of one core only, whatever the cores know of each other.
     """
-    found = _unroll(within, across, placement)
-    return _of_one(fewest(found.events, found.needed, found.twice, found.ahead.may_join), found)
+    found = _unroll(within, across, placement, alone)
+    return _of_one(fewest(found.events, found.needed, found.doubled, found.may_join), found)
 
 
-def unpruned(within: Deps, across: Deps, placement: Placement) -> Periodic:
+def unpruned(within: Deps, across: Deps, placement: Placement, *, alone: bool) -> Periodic:
     """All signals and waits that insertion makes of these, told apart where counters must tell them apart."""
-    found = _unroll(within, across, placement)
+    found = _unroll(within, across, placement, alone)
     return _of_one(found.events, found)
 
 
@@ -61,16 +61,16 @@ class _Unrolled:
     Reasons count from `first` on.
     """
 
-    twice: Placement
+    doubled: Placement
     events: Sync
     needed: IntColumn
-    ahead: _Ahead
+    may_join: MayJoin
     units: int
     first: int
     waits: int
 
 
-def _unroll(within: Deps, across: Deps, placement: Placement) -> _Unrolled:
+def _unroll(within: Deps, across: Deps, placement: Placement, alone: bool) -> _Unrolled:
     units, first = len(placement.core), len(within)
     doubled = twice(placement)
     unrolled = Deps.concatenate(
@@ -79,11 +79,11 @@ def _unroll(within: Deps, across: Deps, placement: Placement) -> _Unrolled:
     inserted = insert(unrolled, doubled)
     clocks = Clocks(inserted, doubled)
     needed = needed_pairs(inserted, clocks)
-    ahead = _Ahead(clocks, units)
-    may_join = single if alone else ahead.may_join
+    may_join = single if alone else _Ahead(clocks, units).may_join
     events = told_apart(_later(inserted, first), may_join)
     waits = int((inserted.wait_reason >= first).sum())
-    return _Unrolled(twice, events, needed[needed // len(doubled.core) >= units], ahead, units, first, waits)
+    second = needed[needed // len(doubled.core) >= units]
+    return _Unrolled(doubled, events, second, may_join, units, first, waits)
 
 
 def _of_one(sync: Sync, found: _Unrolled) -> Periodic:

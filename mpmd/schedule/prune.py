@@ -1,6 +1,7 @@
 """The fewest signals and waits that keep what a `Sync` keeps.
 
-In:  a `Sync`, its `Placement`. Out: an irredundant `Sync` that orders the same pairs of tasks.
+In:  a `Sync`, its `Placement`. Out: an irredundant `Sync` that orders the same pairs of tasks: the `fewest`
+events that cover the `needed_pairs`.
 Not here: what must be ordered (`sync.py`), two iterations of a loop (`periodic.py`).
 
 No wait of the result can go (with the signals that only it consumes), and no signal (with the counts
@@ -30,11 +31,6 @@ from mpmd.schedule.sync import Sync
 
 MayJoin = Callable[[Sequence[int]], bool]
 """Whether one event can count the signals of these tasks."""
-
-
-def prune(sync: Sync, placement: Placement) -> Sync:
-    """The same order with no redundant signal, wait or event."""
-    return fewest(sync, needed_pairs(sync, Clocks(sync, placement)), placement, None)
 
 
 def fewest(sync: Sync, needed: IntColumn, placement: Placement, may_join: MayJoin | None) -> Sync:
@@ -179,4 +175,38 @@ def _csr(
         column(np.cumsum([0, *map(len, rows)])),
         column(np.array([task for task, _ in flat], np.int64)),
         column(np.array([reason for _, reason in flat], np.int64)),
+    )
+
+
+# -- events that cannot count several cores -----------------------------------------------------
+
+
+def single(signals: Sequence[int]) -> bool:
+    """Whether an event may count these signals where it has one signaller."""
+    return len(signals) == 1
+
+
+def told_apart(sync: Sync, may_join: MayJoin) -> Sync:
+    """Every event whose signals may not be counted together as several, each with all waits."""
+    groups: list[tuple[int, list[int]]] = []  # event, indices of signals
+    for event in range(len(sync)):
+        parts: list[list[int]] = []
+        for at in range(int(sync.signal_ptr[event]), int(sync.signal_ptr[event + 1])):
+            for part in parts:
+                if may_join(sync.signals[[*part, at]].tolist()):
+                    part.append(at)
+                    break
+            else:
+                parts.append([at])
+        groups += [(event, part) for part in parts]
+    signals = np.array([at for _, part in groups for at in part], np.int64)
+    spans = [np.arange(sync.wait_ptr[event], sync.wait_ptr[event + 1]) for event, _ in groups]
+    waits = np.concatenate([np.zeros(0, np.int64), *spans])
+    return Sync(
+        signal_ptr=column(np.cumsum([0, *(len(part) for _, part in groups)])),
+        signals=sync.signals[signals],
+        signal_reason=sync.signal_reason[signals],
+        wait_ptr=column(np.cumsum([0, *map(len, spans)])),
+        waits=sync.waits[waits],
+        wait_reason=sync.wait_reason[waits],
     )

@@ -40,8 +40,9 @@ def check_primitives(tables: Tables, machine: Machine, places: Places) -> None:
     _suffice(tables, machine)
     kinds = np.array([p.kind for p in machine.primitives])[tables.event_primitive]
     narrow = np.array([p.scope == "group" for p in machine.primitives])[tables.event_primitive]
+    signals_of, waits_of = (_by_event(tables, op) for op in (SIGNAL, WAIT))
     for event in np.flatnonzero((kinds != "counter") | narrow).tolist():
-        signals, waits = _steps_of(tables, event)
+        signals, waits = signals_of[event], waits_of[event]
         what = f"event {event}, a {machine.primitives[int(tables.event_primitive[event])].name}"
         if kinds[event] == "word" and (two := _on_two_cores(tables, signals)):
             raise WordSignallerError(
@@ -121,10 +122,11 @@ def _suffice(tables: Tables, machine: Machine) -> None:
             )
 
 
-def _steps_of(tables: Tables, event: int) -> tuple[Column, Column]:
-    """The signals and the waits of an event."""
-    mine = np.flatnonzero(tables.a == event)
-    return mine[tables.op[mine] == SIGNAL], mine[tables.op[mine] == WAIT]
+def _by_event(tables: Tables, op: int) -> list[Column]:
+    """Per event its steps with this op."""
+    steps = np.flatnonzero(tables.op == op)
+    steps = steps[np.argsort(tables.a[steps], kind="stable")]
+    return np.split(steps, np.searchsorted(tables.a[steps], np.arange(1, tables.events)))
 
 
 def _on_two_cores(tables: Tables, steps: Column) -> tuple[int, int] | None:
