@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
+from mpmd.errors import DirectionError
 from mpmd.lang.index import symbol
 from mpmd.lang.kernel.overlap import provably_disjoint
 from mpmd.lang.program import Call, ChannelArg, Program, View
+from mpmd.lang.task.check import check_task
 from mpmd.lang.tile import Param, TaskDef
 from mpmd.lang.types import Direction
 from mpmd.partition.accesses import root_of
@@ -153,6 +155,8 @@ def _joined(first: Call, second: Call, common: _Common, private: frozenset[int])
     dims = dict((*second.dims, *first.dims))
     if lost := lost_dims(task):
         return Refused(f"no argument is left that says what '{lost[0]}' is", second.span)
+    if unproved := _read_unproved(task):
+        return Refused(f"it is not proved that '{unproved}' is written where it is read", second.span)
     return Call(
         task,
         tuple(args[n] for n in kept),
@@ -160,6 +164,17 @@ def _joined(first: Call, second: Call, common: _Common, private: frozenset[int])
         second.span,
         second.placement,
     )
+
+
+def _read_unproved(task: TaskDef) -> str | None:
+    """A parameter that the second body reads before, for all that is proved, the first one has written it."""
+    for param in task.tensors:
+        if param.direction is Direction.OUT and not is_only_stored(param.name, task.body):
+            try:
+                check_task(task)
+            except DirectionError:
+                return param.name
+    return None
 
 
 def _in_terms_of(first: TaskDef, second: TaskDef, common: _Common) -> TaskDef:

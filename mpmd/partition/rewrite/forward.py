@@ -47,9 +47,7 @@ class _Stored:
 
     def gives(self, load: Load) -> bool:
         """Whether the loaded tile can be made of the value."""
-        if load.region == self.region:
-            return True
-        return self.region == _whole(self.param) and all(axis.keep for axis in load.region)
+        return load.region == self.region or self.region == _whole(self.param)
 
 
 def passed_on(first: Sequence[Stmt], second: Sequence[Stmt], params: Params) -> tuple[Stmt, ...]:
@@ -114,6 +112,8 @@ def _steps(load: Load, stored: _Stored) -> Iterator[tuple[str, Attrs, TileType]]
             type_ = TileType(type_.dtype, (*type_.shape[:number], axis.extent, *type_.shape[number + 1 :]))
             attrs = (("axis", number), ("start", axis.start), ("extent", axis.extent), ("step", axis.step))
             yield "slice", attrs, type_
+    if not all(axis.keep for axis in load.region):
+        yield "reshape", (("shape", load.type.shape),), load.type
 
 
 def _whole(param: Param) -> Region:
