@@ -31,8 +31,13 @@ VOCABULARY = 1000
 
 
 def example_source(name: str, *, cores: int) -> KernelSource:
-    kernel, specs = _examples()[name]
+    kernel, specs = example(name)
     return emit(kernel, specs, cores=cores)
+
+
+def example(name: str) -> tuple[mpmd.Kernel, Iterable[Any]]:
+    """An example's kernel and its signature."""
+    return _examples()[name]
 
 
 def emit(kernel: mpmd.Kernel, specs: Iterable[Any], *, cores: int) -> KernelSource:
