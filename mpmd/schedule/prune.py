@@ -75,6 +75,8 @@ class _Event:
 
 def _cover(sync: Sync, needed: IntColumn, tasks: int) -> list[_Event]:
     """Events that cover every needed pair, each of their signals and waits with a pair of its own."""
+    if not len(needed):
+        return []
     tables = [_pair_table(sync, e, needed, tasks) for e in range(len(sync))]
     sizes = np.array([np.count_nonzero(table >= 0) for table in tables], np.int64)
     covered = np.zeros(len(needed) + 1, np.int64)
