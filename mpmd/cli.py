@@ -38,6 +38,19 @@ def run(context: typer.Context, script: Script, as_json: Json = False) -> None:
     _end(lambda: run(script, context.args, as_json=as_json))
 
 
+@app.command(context_settings=_TAKES_SCRIPT)
+def tune(
+    context: typer.Context,
+    script: Script,
+    trials: Annotated[int, typer.Option(help="How many choices to try for each kernel.", min=1)] = 24,
+    as_json: Json = False,
+) -> None:
+    """Try other choices out for each kernel of a script, and keep the fastest for later runs."""
+    from mpmd.commands.tune import tune
+
+    _end(lambda: tune(script, context.args, trials=trials, as_json=as_json))
+
+
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what is there, what is missing, and the command that mends it."""

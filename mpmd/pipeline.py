@@ -18,6 +18,7 @@ from time import perf_counter
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
+from mpmd import tuned
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, ArtifactError, Diagnostic
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
@@ -38,7 +39,7 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
 from mpmd.schedule.unfused import unfused
-from mpmd.search import AS_WRITTEN, SEARCHED, Choice, Decision, decide, under
+from mpmd.search import AS_WRITTEN, SEARCHED, UNDECIDED, Choice, Decision, decide, under
 from mpmd.specs import ScalarSpec, spec_of
 from mpmd.targets import target as find_target
 from mpmd.targets.protocol import Launchable, Target
@@ -158,6 +159,8 @@ class Compilation:
     dynamic: Bounds
     compiled: CompiledKernel
     seconds: float
+    arguments: tuple[Any, ...]
+    """What it was first called with, or the specs that it was compiled for."""
 
 
 class Kernel:
@@ -203,7 +206,9 @@ class Kernel:
             key = (tuple((part.path, part.value) for part in parts), guards.key)
             compiled = self._compiled.get(key)
             if compiled is None:
-                compiled = self._compiled[key] = compile_specs(self, specs, dynamic=self.dynamic)
+                compiled = self._compiled[key] = compile_specs(
+                    self, specs, dynamic=self.dynamic, values=given
+                )
             self._latest = guards, compiled._try_call if compiled.bundled else compiled.executable.try_call
         compiled(*given.values())
 
@@ -262,9 +267,10 @@ def compile(
             hints=("decorate the function with @mpmd.kernel",),
         )
     bounds = kernel.dynamic if dynamic is None else dynamic
+    given = arguments(kernel, args, {})
     return compile_specs(
         kernel,
-        specs_of(kernel, arguments(kernel, args, {}), bounds),
+        specs_of(kernel, given, bounds),
         dynamic=bounds,
         target=target,
         cores=cores,
@@ -273,6 +279,7 @@ def compile(
         fusion=fusion,
         choice=choice,
         on_stage=on_stage,
+        values=given,
     )
 
 
@@ -288,8 +295,12 @@ def compile_specs(
     choice: Choice | str | None = SEARCHED,
     dynamic: Bounds = FIXED,
     on_stage: OnStage | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> CompiledKernel:
-    """The stages, one after another. The proof of the tables is one of them, on every compile."""
+    """The stages, one after another. The proof of the tables is one of them, on every compile.
+
+    `values` are the arguments that the specs are of, where there are some; whoever watches is told of them.
+    """
     chosen = find_target(target, span=caller_span())
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise ArgumentError(
@@ -315,7 +326,8 @@ def compile_specs(
     except Diagnostic as error:
         place(error, function_span(kernel.function))
         raise
-    announce(Compilation(kernel, specs, dynamic, made, perf_counter() - begin))
+    arguments = tuple((specs if values is None else values).values())
+    announce(Compilation(kernel, specs, dynamic, made, perf_counter() - begin, arguments))
     return made
 
 
@@ -327,9 +339,9 @@ def _stages(
     scheduled: Callable[..., Schedule],
     done: _Observers,
 ) -> CompiledKernel:
-    machine = target.machine(decided.start.cores)
     program = done("program", traced())
-    choice = done("choice", decided.choice(program, machine))
+    choice = done("choice", _choice(decided, program, target))
+    machine = target.machine(choice.cores)
     chosen = under(program, choice)
     graph = done("graph", partition(target.prepare(chosen.program, machine), machine, tiles=chosen.tiles))
     planned = done("schedule", scheduled(graph, machine, policy=choice.policy, drain=choice.drain))
@@ -338,6 +350,13 @@ def _stages(
     executable = done("executable", target.build(source).load())
     bundled = _bundled(kernel.params)
     return CompiledKernel(program, graph, planned, source, certificate, executable, bundled, choice)
+
+
+def _choice(decided: Decision, program: Program, target: Target) -> Choice:
+    """What tuning found, where nothing is fixed; else what is fixed, with what a search adds to it."""
+    machine = target.machine(decided.start.cores)
+    found = tuned.found(program, machine, target.name) if decided == UNDECIDED else None
+    return found or decided.choice(program, machine)
 
 
 class _Observers:

@@ -100,6 +100,10 @@ class Decision:
         return search(program, machine, start=self.start) if self.searched else self.start
 
 
+UNDECIDED = Decision(AS_WRITTEN, searched=True)
+"""Nothing is fixed."""
+
+
 def decide(choice: Choice | str | None, given: Choice, span: Span) -> Decision:
     """What the caller wants: a choice, the search for one, or None; `given` is what else he has fixed."""
     if choice is None or choice == SEARCHED:
