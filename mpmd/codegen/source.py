@@ -75,6 +75,11 @@ class LaunchInfo:
     checks: tuple[StepNote, ...]  # one per run-time check site in the text (its number is in the code)
 
 
+def stamped_entry(entry: str) -> str:
+    """The symbol beside `entry` that runs the same kernel with time stamps."""
+    return f"{entry}_stamped"
+
+
 @dataclass(frozen=True, slots=True)
 class KernelSource:
     """`files` are (name, text) pairs, `entry` the exported symbol, `target` the back end's name."""

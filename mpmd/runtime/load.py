@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mpmd.codegen.source import KernelSource, LaunchInfo
+from mpmd.codegen.source import KernelSource, LaunchInfo, stamped_entry
 from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import NO_SPAN, ArgumentError, CapacityError, MalformedTableError, ToolchainError
 from mpmd.lang.kernel.binding import match_arguments
@@ -55,7 +55,10 @@ def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
     info = source.launch
     try:
         library = ctypes.CDLL(str(path))
-        entry = ctypes.cast(getattr(library, source.entry), ctypes.c_void_p)
+        entry, stamped = (
+            ctypes.cast(getattr(library, name), ctypes.c_void_p)
+            for name in (source.entry, stamped_entry(source.entry))
+        )
         abi = ctypes.c_int.in_dll(library, "mpmd_abi").value
     except (OSError, AttributeError, ValueError) as error:
         raise ToolchainError(f"'{info.kernel}' cannot be loaded: {error}", span=NO_SPAN) from None
@@ -65,7 +68,7 @@ def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
         )
     error = ctypes.create_string_buffer(200)
     handle = pool.native().code.mpmd_open(
-        source.tables, len(source.tables), entry, info.scratch_bytes, error, len(error)
+        source.tables, len(source.tables), entry, stamped, info.scratch_bytes, error, len(error)
     )
     if not handle:
         _raise_unopened(info, error.value.decode())

@@ -72,6 +72,29 @@ class Result(ctypes.Structure):
     )
 
 
+class Moment(ctypes.Structure):
+    """`MpmdMoment`: the counter of core 0 and the monotonic clock."""
+
+    _fields_ = (("ticks", ctypes.c_ulonglong), ("nanoseconds", ctypes.c_longlong))
+
+
+class Record(ctypes.Structure):
+    """`MpmdRecord`: the head of a stamped launch."""
+
+    _fields_ = (
+        ("next", ctypes.c_void_p),
+        ("bytes", ctypes.c_longlong),
+        ("kernel", ctypes.c_longlong),
+        ("launch", ctypes.c_longlong),
+        ("thread", ctypes.c_ulong),
+        ("cores", ctypes.c_longlong),
+        ("begin", ctypes.c_ulonglong),
+        ("end", ctypes.c_ulonglong),
+        ("since", Moment),
+        ("now", Moment),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Native:
     """The loaded library. `code` releases the GIL in its functions; `call` keeps it."""
@@ -174,12 +197,17 @@ def header_text() -> str:
 def _declare(code: ctypes.CDLL, call: ctypes.PyDLL) -> None:
     pointer, word, integer = ctypes.c_void_p, ctypes.c_longlong, ctypes.c_int
     signatures = {
-        "mpmd_open": (pointer, (ctypes.c_char_p, word, pointer, word, ctypes.c_char_p, integer)),
+        "mpmd_open": (pointer, (ctypes.c_char_p, word, pointer, pointer, word, ctypes.c_char_p, integer)),
         "mpmd_close": (None, (pointer,)),
         "mpmd_argument_count": (word, (pointer,)),
         "mpmd_argument_bytes": (word, (pointer, word)),
         "mpmd_configure": (None, (word, word)),
         "mpmd_stop": (None, ()),
+        "mpmd_identity": (word, (pointer,)),
+        "mpmd_record": (word, (word, word)),
+        "mpmd_recorded": (word, ()),
+        "mpmd_take_record": (ctypes.POINTER(Record), ()),
+        "mpmd_forget_record": (None, (ctypes.POINTER(Record),)),
         "mpmd_python": (None, (pointer,)),
         "mpmd_signature": (pointer, (pointer, pointer, integer, pointer, pointer, integer)),
         "mpmd_signature_free": (None, (pointer,)),

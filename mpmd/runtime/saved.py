@@ -24,7 +24,7 @@ from mpmd.runtime import manifest as manifests
 from mpmd.runtime.cpu import Cpu, this_cpu
 from mpmd.runtime.manifest import Manifest
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the members, the manifest, or the pool's functions that `pool.py` declares change."""
 
 KERNEL, POOL, TABLES, MANIFEST = "kernel.so", "libmpmd.so", "tables", "manifest.json"

@@ -45,3 +45,6 @@ static const mpmd::Function functions[] = {linear};
 extern "C" __attribute__((visibility("default"))) void mpmd_kernel(mpmd::Core* core) {
   mpmd::run_core(*core, functions);
 }
+extern "C" __attribute__((visibility("default"))) void mpmd_kernel_stamped(mpmd::Core* core) {
+  mpmd::run_core<mpmd::Stamped>(*core, functions);
+}

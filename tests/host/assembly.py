@@ -181,6 +181,8 @@ def kernel(
         + f"\nstatic const mpmd::Function functions[] = {{{', '.join(names)}}};\n"
         'extern "C" __attribute__((visibility("default"))) void mpmd_kernel(mpmd::Core* core) '
         "{ mpmd::run_core(*core, functions); }\n"
+        'extern "C" __attribute__((visibility("default"))) void mpmd_kernel_stamped(mpmd::Core* core) '
+        "{ mpmd::run_core<mpmd::Stamped>(*core, functions); }\n"
     )
     note = [StepNote(f"step {i} of the plan", Span("kernel.py", 10 + i)) for i in range(steps)]
     launch = LaunchInfo(

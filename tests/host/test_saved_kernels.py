@@ -238,7 +238,7 @@ def test_a_file_of_another_abi_is_not_opened(file: Path, tmp_path: Path):
     with pytest.raises(ArtifactError) as caught:
         mpmd.load(path)
     assert caught.value.message == f"'{path}' was saved by another version of mpmd: target cpu, ABI 99"
-    assert caught.value.label == "this version has target cpu, ABI 2"
+    assert caught.value.label == "this version has target cpu, ABI 3"
 
 
 def test_what_is_not_a_kernel_is_not_read_to_its_end():

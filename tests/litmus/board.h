@@ -264,7 +264,8 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   resolve_loops(kernel);
   resolve_steps(kernel, joined);
   kernel.steps = steps;
-  kernel.core_ptr = bytes.core_ptr;
+  kernel.begins = bytes.core_ptr;
+  kernel.ends = bytes.core_ptr + 1;
   kernel.counters = counters;
   kernel.progress = progress;
   kernel.patched = kernel.incoming = none;
@@ -298,6 +299,7 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
 // One launch without the pool's workers: all cores start together and are joined. Says how it ended.
 inline int play() {
   ++kernel.number;
+  kernel.turn = kernel.epoch;
   for (int c = 1; c < kernel.tables.cores; ++c) {
     litmus::spawn([](void* core) { enter(static_cast<Core*>(core)); }, &cores[c], false,
                   c + 1 == kernel.tables.cores ? patience : 0);

@@ -101,7 +101,7 @@ def test_another_file_is_not_a_kernel(data: bytes):
 
 def test_another_format_is_named():
     assert refusal(archive(members(mark=b"7\n"))) == (
-        "error[artifact]: 'k.mpmd' has format 7, and this version of mpmd reads format 3\n"
+        "error[artifact]: 'k.mpmd' has format 7, and this version of mpmd reads format 4\n"
         "  hint: save it again with this version"
     )
 

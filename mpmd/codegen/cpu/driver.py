@@ -3,22 +3,25 @@
 In:  the `LaunchInfo` of a kernel. Out: the text of `main.cpp`, to be linked with the kernel and the pool.
 Not here: compiling and running it (`mpmd/runtime/standalone.py`).
 
-The program takes a folder and a number of launches. It reads `tables`, `scalars` (one word each) and
-one file per argument; it launches; and it writes the arguments that the kernel writes back. Arguments
-are allocated to the byte, so that AddressSanitizer and valgrind see every access beyond them.
+The program takes a folder, a number of launches, and perhaps the word "stamped". It reads `tables`,
+`scalars` (one word each) and one file per argument; it launches; and it writes the arguments that the kernel
+writes back. Arguments are allocated to the byte, so that AddressSanitizer and valgrind see every access
+beyond them. Stamped launches write into `spans` how many spans the last of them had, and how many were lost.
 """
 
 from __future__ import annotations
 
-from mpmd.codegen.source import KernelSource
+from mpmd.codegen.source import KernelSource, stamped_entry
 
 _TEXT = """\
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pool.h"
 
 extern "C" void {entry}(mpmd::Core* core);
+extern "C" void {stamped}(mpmd::Core* core);
 
 static const char* const names[] = {{{names}}};
 static const bool written[] = {{{written}}};
@@ -53,9 +56,23 @@ static void store(const char* folder, const char* name, const File& file) {{
   fclose(stream);
 }}
 
+static void store_spans(const char* folder, MpmdRecord* record) {{
+  const MpmdStamped* cores = reinterpret_cast<const MpmdStamped*>(record + 1);
+  long long spans = 0, lost = 0;
+  for (int c = 0; c < record->cores; ++c) {{
+    spans += cores[c].spans;
+    lost += cores[c].lost;
+  }}
+  char text[80];
+  const File file{{text, snprintf(text, sizeof text, "%lld %lld", spans, lost)}};
+  store(folder, "spans", file);
+  mpmd_forget_record(record);
+}}
+
 int main(int count, char** words) {{
-  if (count != 3) {{
-    fprintf(stderr, "usage: %s FOLDER LAUNCHES\\n", words[0]);
+  const bool stamped = count == 4 && !strcmp(words[3], "stamped");
+  if (count != 3 && !stamped) {{
+    fprintf(stderr, "usage: %s FOLDER LAUNCHES [stamped]\\n", words[0]);
     return 2;
   }}
   const char* folder = words[1];
@@ -67,15 +84,18 @@ int main(int count, char** words) {{
     address[a] = file[a].data;
   }}
   char error[200];
-  MpmdKernel* kernel = mpmd_open(tables.data, tables.size, {entry}, {scratch}, error, sizeof error);
+  MpmdKernel* kernel = mpmd_open(tables.data, tables.size, {entry}, {stamped}, {scratch}, error,
+                                 sizeof error);
   if (!kernel) {{
     fprintf(stderr, "%s\\n", error);
     return 2;
   }}
+  if (stamped) mpmd_record(1 << 26, 1 << 26);
   int status = 0;
   for (long launch = atol(words[2]); launch > 0 && !status; --launch) {{
     const mpmd::Word* values = reinterpret_cast<const mpmd::Word*>(scalars.data);
     status = mpmd_launch(kernel, address, values, nullptr, nullptr)->status;
+    if (MpmdRecord* record = mpmd_take_record()) store_spans(folder, record);
   }}
   for (int a = 0; a < {count}; ++a) {{
     if (written[a]) store(folder, names[a], file[a]);
@@ -96,6 +116,7 @@ def driver_text(source: KernelSource) -> str:
     arguments = source.launch.arguments
     return _TEXT.format(
         entry=source.entry,
+        stamped=stamped_entry(source.entry),
         names=", ".join([f'"argument-{a.name}"' for a in arguments] or ["nullptr"]),
         written=", ".join([str(a.direction.writes).lower() for a in arguments] or ["false"]),
         count=len(arguments),

@@ -13,7 +13,15 @@ from mpmd.codegen.cpp.names import comment, quoted
 from mpmd.codegen.cpp.storage import DOT_SCRATCH
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.notes import guard_notes, late_guard_notes, step_notes
-from mpmd.codegen.source import ArgumentInfo, FirstExtent, KernelSource, LaunchInfo, ScalarInfo, StepNote
+from mpmd.codegen.source import (
+    ArgumentInfo,
+    FirstExtent,
+    KernelSource,
+    LaunchInfo,
+    ScalarInfo,
+    StepNote,
+    stamped_entry,
+)
 from mpmd.codegen.tables import pack
 from mpmd.lang.program import Program, Tensor
 from mpmd.lang.types import Direction
@@ -84,8 +92,11 @@ def _kernel_text(schedule: Schedule) -> tuple[str, int, tuple[StepNote, ...]]:
     names = ", ".join(function.name for function in schedule.graph.functions)
     lines(f"static const mpmd::Function functions[] = {{{names}}};")
     lines()
-    with lines.block(f'extern "C" __attribute__((visibility("default"))) void {ENTRY}(mpmd::Core* core) {{'):
-        lines("mpmd::run_core(*core, functions);")
+    for entry, driver in ((ENTRY, "run_core"), (stamped_entry(ENTRY), "run_core<mpmd::Stamped>")):
+        with lines.block(
+            f'extern "C" __attribute__((visibility("default"))) void {entry}(mpmd::Core* core) {{'
+        ):
+            lines(f"mpmd::{driver}(*core, functions);")
     return _restored(lines.text(), f"{program.name}.cpp"), scratch_bytes, tuple(checks)
 
 

@@ -9,10 +9,13 @@
 #include "mpmd/abi.h"
 #include "pool.h"
 #include "scalars.h"
+#include "stretches.h"
 #include "tables.h"
 
 struct MpmdKernel : mpmd::Launch {
   MpmdEntry entry;
+  MpmdEntry stamped;   // the same with stamps, or null
+  long long identity;  // one number per kernel of this process
   char* bytes;  // the tables as they came
   mpmd::Tables tables;
   mpmd::Fetch* fetch;  // of the PREFETCHes, in the order of their steps
@@ -20,6 +23,9 @@ struct MpmdKernel : mpmd::Launch {
   mpmd::Word* words;     // with the scalars of the last launch patched in
   mpmd::Word* patched;   // these scalars, the derived ones after the program's own
   mpmd::Word* incoming;  // of the present launch, before its guards are passed
+  mpmd::Stretch* stretch;
+  int* cut;              // the stretches' begins and ends
+  long long stretches;
   mpmd::Word* most;      // per loop: iterations in one launch that its counters can tell apart
   void** base;
   mpmd::Core* core;
@@ -203,7 +209,7 @@ inline bool resolve(MpmdKernel& kernel) {
   for (long long i = 0; i < t.items; ++i) items[i] = late_step(kernel, t.drain_row[i]);
   kernel.steps = kernel.step;
   kernel.items = items;
-  kernel.core_ptr = t.core_ptr;
+  cut(t, kernel.stretches - 1, kernel.stretch, kernel.cut, kernel.cut + kernel.stretches * t.cores);
   kernel.program_ptr = t.program_ptr;
   kernel.ops = t.op;
   kernel.terms = t.term;
@@ -221,7 +227,9 @@ inline bool give(T*& member, long long count) {
 inline bool give_lists(MpmdKernel& kernel) {
   const Tables& t = kernel.tables;
   const long long scalars = t.scalars + t.derived;
-  return give(kernel.step, t.steps + 2 * t.loops + t.items) && give(kernel.words, t.words) &&
+  kernel.stretches = cuts_of(t) + 1;
+  return give(kernel.stretch, kernel.stretches) && give(kernel.cut, 2 * kernel.stretches * t.cores) &&
+         give(kernel.step, t.steps + 2 * t.loops + t.items) && give(kernel.words, t.words) &&
          give(kernel.patched, scalars) && give(kernel.incoming, scalars) && give(kernel.most, t.loops) &&
          give(kernel.base, t.bases) && give(kernel.core, t.cores) && give(kernel.counters, counter_count(t)) &&
          give(kernel.progress, t.cores) && give(kernel.loops, t.loops) && give(kernel.rings, t.rings) && give(kernel.fetch, most_fetches(t));
@@ -260,7 +268,7 @@ inline const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
   for (int c = 0; c < t.cores; ++c) {
     Word* const row = kernel.late + c * late_words;
     const int cores = static_cast<int>(t.cores);
-    kernel.core[c] = Core{kernel.base, kernel.scratch.start + c * scratch, c, cores, &kernel, row, row + row_words};
+    kernel.core[c] = Core{kernel.base, kernel.scratch.start + c * scratch, c, cores, &kernel, row, row + row_words, nullptr};
   }
   return nullptr;
 }
@@ -268,7 +276,7 @@ inline const char* allocate(MpmdKernel& kernel, long long scratch_bytes) {
 inline void release(MpmdKernel& kernel) {
   kernel.arena.unmap();
   kernel.scratch.unmap();
-  void* const lists[] = {kernel.fetch, kernel.late, kernel.rings, kernel.loops,    kernel.progress, kernel.counters,
+  void* const lists[] = {kernel.stretch, kernel.cut, kernel.fetch, kernel.late, kernel.rings, kernel.loops,    kernel.progress, kernel.counters,
                          kernel.core, kernel.base,  kernel.most,     kernel.incoming, kernel.patched,
                          kernel.words, kernel.step, kernel.bytes};
   for (void* list : lists) free(list);

@@ -22,8 +22,11 @@
 
 #include "kernel.h"
 #include "mpmd/channel.h"
+#include "mpmd/flag.h"
 #include "mpmd/sync.h"
+#include "recording.h"
 #include "scalars.h"
+#include "skew.h"
 
 using namespace mpmd;
 
@@ -92,6 +95,8 @@ struct Pool {
 
 Pool pool = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, 0, 0, {}, 0, {}, SPIN, PATIENCE};
 
+Recording recording = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP};
+
 void futex_wait(unsigned* address, unsigned value) {
   syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
@@ -154,6 +159,8 @@ void* work(void* argument) {
 void after_fork() {
   const pthread_mutex_t fresh = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
   pool.mutex = fresh;
+  recording.mutex = fresh;
+  recording.compared = 0;
   pool.count = 0;
   pool.cpus = 0;
   ++pool.fork;
@@ -235,6 +242,7 @@ bool deadlocked(const MpmdKernel& kernel) {
   long long places[MOST_CORES];
   for (int round = 0; round < 2; ++round) {
     for (long long c = 0; c < cores; ++c) {
+      if (kernel.begins[c] == kernel.ends[c]) continue;  // it was not launched
       const bool started = __atomic_load_n(&kernel.progress[c].number, __ATOMIC_ACQUIRE) == kernel.number;
       const long long place = __atomic_load_n(&kernel.progress[c].place, __ATOMIC_ACQUIRE);
       if (!started || place == RUNNING) return false;
@@ -325,19 +333,88 @@ void report_waits(const MpmdKernel& kernel) {
   const long long cores = kernel.tables.cores;
   free(waiting);
   waiting = static_cast<MpmdWaiting*>(zeroed(cores * sizeof(MpmdWaiting)));
-  for (long long c = 0; waiting && c < cores; ++c) waiting[c] = described(kernel, kernel.progress[c]);
+  for (long long c = 0; waiting && c < cores; ++c) {
+    const bool launched = kernel.begins[c] != kernel.ends[c];
+    waiting[c] = launched ? described(kernel, kernel.progress[c]) : MpmdWaiting{DONE, -1, 0, 0, -1};
+  }
   result.waiting = waiting;
 }
 
-void run(MpmdKernel& kernel, bool shared) {
-  const int workers = static_cast<int>(kernel.tables.cores) - 1;
-  const int spins = workers < pool.cpus && !shared ? LOOKS : LOOKS_CROWDED;
-  if (kernel.spins != spins) kernel.spins = spins;
+// Launches the cores that have steps in a stretch, and waits for them.
+void run_stretch(MpmdKernel& kernel, MpmdEntry entry, const Stretch& stretch) {
+  const int cores = static_cast<int>(kernel.tables.cores);
+  if (kernel.begins != stretch.begins) kernel.begins = stretch.begins, kernel.ends = stretch.ends;
   ++kernel.number;
-  for (int w = 0; w < workers; ++w) post(*pool.worker[w], kernel.entry, &kernel.core[w + 1]);
+  for (int c = 1; c < cores; ++c) {
+    if (stretch.begins[c] != stretch.ends[c]) post(*pool.worker[c - 1], entry, &kernel.core[c]);
+  }
+  if (stretch.begins[0] != stretch.ends[0]) entry(&kernel.core[0]);
+  for (int c = 1; c < cores; ++c) await_worker(kernel, *pool.worker[c - 1]);
+}
+
+// What the host does behind a stretch: meetings for all cores, its own loops. The stretch before the next one.
+long long step_over(MpmdKernel& kernel, long long s) {
+  const Stretch& stretch = kernel.stretch[s];
+  if (stretch.op == BARRIER) {
+    kernel.counters[barrier_counter(kernel.tables, stretch.index)].value += static_cast<unsigned>(kernel.tables.cores);
+  } else if (stretch.op == LOOP) {
+    Loop& loop = kernel.loops[stretch.index];
+    loop.ran = 0;
+    if (loop.count == 0) return stretch.other;
+    kernel.iteration = 0;
+    kernel.turn = loop.before;
+  } else if (stretch.op == END) {
+    Loop& loop = kernel.loops[stretch.index];
+    loop.ran = static_cast<unsigned>(++kernel.iteration);
+    ++kernel.turn;
+    const bool last = kernel.iteration == loop.count || (loop.until >= 0 && flag_is_set(kernel.base, loop));
+    if (!last) return stretch.other;
+    kernel.turn = kernel.epoch;
+  }
+  return s;
+}
+
+void run(MpmdKernel& kernel, MpmdEntry entry, bool shared) {
+  const int spins = kernel.tables.cores <= pool.cpus && !shared ? LOOKS : LOOKS_CROWDED;
+  if (kernel.spins != spins) kernel.spins = spins;
+  if (kernel.turn != kernel.epoch) kernel.turn = kernel.epoch;
   DefaultFloats floats;
-  kernel.entry(&kernel.core[0]);
-  for (int w = 0; w < workers; ++w) await_worker(kernel, *pool.worker[w]);
+  for (long long s = 0; s < kernel.stretches && kernel.status == OK; ++s) {
+    run_stretch(kernel, entry, kernel.stretch[s]);
+    s = step_over(kernel, s);
+  }
+}
+
+// Compares the workers' counters with this thread's, once in each session of recording.
+void compare_counters(int workers) {
+  const unsigned session = __atomic_load_n(&recording.session, __ATOMIC_RELAXED);
+  if (recording.compared != session) recording.workers = 0;
+  recording.compared = session;
+  for (; recording.workers < workers; ++recording.workers) {
+    Worker& worker = *pool.worker[recording.workers];
+    Asking asking{};
+    post(worker, answer_asking, &asking);
+    recording.offset[recording.workers + 1] = ask(asking, now);
+    until_equal(worker.done, worker.ticket);
+  }
+}
+
+void run_stamped(MpmdKernel& kernel, bool shared) {
+  compare_counters(static_cast<int>(kernel.tables.cores) - 1);
+  give_stamps(recording, kernel);
+  const Ticks begin = ticks();
+  run(kernel, kernel.stamped, shared);
+  const Ticks end = ticks();
+  for (long long c = 0; c < kernel.tables.cores; ++c) kernel.core[c].stamps = nullptr;
+  if (kernel.status == OK) keep_record(recording, kernel, begin, end, moment(now));
+}
+
+void run_on_seat(MpmdKernel& kernel, bool shared) {
+  if (recorded(recording, kernel)) {
+    run_stamped(kernel, shared);
+  } else {
+    run(kernel, kernel.entry, shared);
+  }
 }
 
 int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
@@ -354,10 +431,10 @@ int launch(MpmdKernel& kernel, void* const* arguments, const Word* scalars) {
   const long long bytes = t.arguments * sizeof(void*);
   if (memcmp(kernel.base, arguments, bytes)) memcpy(kernel.base, arguments, bytes);
   if (t.cores == 1) {
-    run(kernel, false);
+    run_on_seat(kernel, false);
   } else {
     Seat seat(pool.cpu[0]);
-    run(kernel, seat.shared);
+    run_on_seat(kernel, seat.shared);
   }
   if (kernel.status == OK) {
     ++kernel.epoch;
@@ -387,6 +464,7 @@ const char* open(MpmdKernel& kernel, const void* tables, long long size, long lo
   memcpy(kernel.bytes, tables, size);
   if (const char* wrong = decode(kernel.bytes, size, kernel.tables)) return wrong;
   if (const char* wrong = check_sums(kernel.tables)) return wrong;
+  if (const char* wrong = check_cuts(kernel.tables)) return wrong;
   if (const char* wrong = allocate(kernel, scratch_bytes)) return wrong;
   if (!resolve(kernel)) return "there is not enough memory";
   kernel.stall = stall;
@@ -401,12 +479,15 @@ extern "C" {
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT MpmdKernel* mpmd_open(const void* tables, long long size, MpmdEntry entry, long long scratch_bytes, char* error,
-                             int error_size) {
+EXPORT MpmdKernel* mpmd_open(const void* tables, long long size, MpmdEntry entry, MpmdEntry stamped,
+                             long long scratch_bytes, char* error, int error_size) {
   MpmdKernel* kernel = size < 0 ? nullptr : static_cast<MpmdKernel*>(zeroed(sizeof(MpmdKernel)));
   const char* wrong = kernel ? open(*kernel, tables, size, scratch_bytes) : "there is not enough memory";
   if (!wrong) {
+    static long long opened;
     kernel->entry = entry;
+    kernel->stamped = stamped;
+    kernel->identity = __atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED);
     return kernel;
   }
   snprintf(error, error_size, "%s", wrong);
@@ -437,6 +518,16 @@ EXPORT const MpmdResult* mpmd_launch(MpmdKernel* kernel, void* const* arguments,
   return &result;
 }
 
+EXPORT long long mpmd_identity(const MpmdKernel* kernel) { return kernel->identity; }
+
+EXPORT long long mpmd_record(long long bytes, long long stamp_bytes) { return record(recording, bytes, stamp_bytes, now); }
+
+EXPORT long long mpmd_recorded() { return recorded_launches(recording); }
+
+EXPORT MpmdRecord* mpmd_take_record() { return take_record(recording); }
+
+EXPORT void mpmd_forget_record(MpmdRecord* record) { free(record); }
+
 EXPORT const MpmdResult* mpmd_last_result() { return &result; }
 
 EXPORT void mpmd_configure(long long spin_nanoseconds, long long hang_nanoseconds) {
@@ -453,6 +544,7 @@ EXPORT void mpmd_stop() {
   }
   pool.count = 0;
   pool.cpus = 0;
+  recording.compared = 0;
   pthread_mutex_unlock(&pool.mutex);
 }
 

@@ -78,7 +78,7 @@ int open_kernel(mpmd_saved& saved, const char* directory) {
   }
   char reason[200];
   const MpmdEntry function = reinterpret_cast<MpmdEntry>(start);
-  saved.kernel = mpmd_open(tables.data, tables.size, function, scratch, reason, sizeof reason);
+  saved.kernel = mpmd_open(tables.data, tables.size, function, nullptr, scratch, reason, sizeof reason);
   if (!saved.kernel) return fail("%s: %s", tables_path.name, reason);
   saved.arguments = mpmd_argument_count(saved.kernel);
   saved.scalars = reinterpret_cast<const Word*>(tables.data)[SCALARS];

@@ -105,6 +105,7 @@ inline const char* check_step(const Tables& t, int at, Walk& walk) {
       if (t.event_loop[a] != walk.loop) return "a SIGNAL or WAIT step is not in its event's loop";
       return b >= 0 || (op == WAIT && walk.loop >= 0) ? nullptr : "the amount of a SIGNAL or WAIT step is negative";
     case BARRIER:
+      if (b < 0 || b > 1) return "a BARRIER step neither ends a launch nor goes on with it";
       return a == (walk.loop < 0 ? walk.straight : walk.inside)++ ? nullptr : "the barriers of a core are out of order";
     case LOOP:
       if (walk.loop >= 0 || a != walk.loops || a >= t.loops) return "the loops of a core are out of order";

@@ -15,7 +15,10 @@ namespace mpmd {
 
 typedef long long Word;  // one word of a row: 64 bits
 
+typedef unsigned long long Ticks;  // of a CPU's counter
+
 struct Launch;
+struct Stamps;
 
 // What one core has of its own. `base` holds the kernel's arguments in order, then its local tensors.
 struct Core {
@@ -26,6 +29,7 @@ struct Core {
   Launch* launch;
   Word* row;        // room for the row of a late program
   Word* registers;  // room for what its ops compute
+  Stamps* stamps;   // null where the launch is not stamped
 };
 
 typedef void (*Function)(Core& core, const Word* row);
@@ -86,6 +90,27 @@ struct alignas(64) Ring {
   alignas(64) unsigned long long received;  // the consumer's
 };
 
+// The kinds of mpmd/timeline.py.
+enum SpanKind : int { RUN_SPAN = 0, WAIT_SPAN = 1, BARRIER_SPAN = 2, TICKET_SPAN = 3, CHANNEL_SPAN = 4 };
+
+// What a core did from `begin` to `end`, in ticks of its counter.
+struct Stamp {
+  Ticks begin;
+  Ticks end;
+  int step;       // of the launch; of an item of a drain the DRAIN
+  int item;       // of a drain, or -1; CHANNEL_SPAN: 2 * ring, and 1 where it receives
+  int iteration;  // of the loop that was run last
+  int kind;
+};
+
+// The stamps of one core in one launch, written by it alone.
+struct alignas(64) Stamps {
+  Stamp* next;
+  Stamp* end;
+  long long lost;  // there was no room
+  Stamp running;
+};
+
 struct alignas(64) Counter {
   unsigned value;
 };
@@ -138,7 +163,8 @@ struct Failure {
 // Three groups of lines: fixed, written at each launch, and written when a launch is stopped.
 struct alignas(64) Launch {
   const Step* steps;
-  const int* core_ptr;  // steps of core c: [core_ptr[c], core_ptr[c + 1])
+  const int* begins;    // steps of core c: [begins[c], ends[c])
+  const int* ends;
   Counter* counters;    // one per event, one for the barriers of straight code, then loops' and drains'
   Progress* progress;   // one per core
   bool (*stall)(Core& core);  // a wait takes long: false when the launch was stopped
@@ -156,6 +182,8 @@ struct alignas(64) Launch {
 
   alignas(64) unsigned epoch;  // launches completed since the counters were zero
   unsigned number;             // of this launch
+  unsigned turn;               // with which cores begin (sync.h), and the iteration of the host's loop
+  Word iteration;
 
   alignas(64) int status;
   Failure failure;

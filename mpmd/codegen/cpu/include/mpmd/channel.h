@@ -27,6 +27,13 @@ inline long long waiting_in(Word ring, int side, unsigned long long tokens) {
   return waiting_at(IN_RING - static_cast<int>(2 * ring + side), static_cast<unsigned>(tokens));
 }
 
+// Blocks at a ring until `met()`. False when the launch was stopped.
+template <class Met>
+__attribute__((noinline)) inline bool block_in(Core& core, Word ring, int side, unsigned long long tokens,
+                                               const Met& met) {
+  return within_task(core, ring, side, [&] { return block(core, waiting_in(ring, side, tokens), met); });
+}
+
 inline char* slot(const Ring& ring, unsigned long long token) {
   return ring.slots + static_cast<Word>(token % static_cast<unsigned long long>(ring.depth)) * ring.slot_bytes;
 }
@@ -37,7 +44,7 @@ template <class T, class... Extents>
 inline T* sending(Core& core, Word number, Extents... extents) {
   Ring& ring = core.launch->rings[number];
   const unsigned long long sent = __atomic_load_n(&ring.sent, __ATOMIC_RELAXED);
-  if (!has_room(ring, sent) && !block(core, waiting_in(number, 0, sent), [&] { return has_room(ring, sent); })) {
+  if (!has_room(ring, sent) && !block_in(core, number, 0, sent, [&] { return has_room(ring, sent); })) {
     return nullptr;
   }
   char* const place = slot(ring, sent);
@@ -57,7 +64,7 @@ inline const T* receiving(Core& core, Word number, int check, Extents... extents
   Ring& ring = core.launch->rings[number];
   const unsigned long long received = __atomic_load_n(&ring.received, __ATOMIC_RELAXED);
   if (!has_token(ring, received) &&
-      !block(core, waiting_in(number, 1, received), [&] { return has_token(ring, received); })) {
+      !block_in(core, number, 1, received, [&] { return has_token(ring, received); })) {
     return nullptr;
   }
   const char* const place = slot(ring, received);

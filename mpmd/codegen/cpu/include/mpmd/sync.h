@@ -10,7 +10,7 @@
 // of one launch add less than 2^31.
 #pragma once
 
-#include "mpmd/abi.h"
+#include "mpmd/stamp.h"
 
 namespace mpmd {
 
@@ -54,19 +54,25 @@ __attribute__((noinline)) inline bool block(Core& core, long long place, const M
   return true;
 }
 
-// Blocks until the counter of a step has its amount. False when the launch was stopped.
+// Blocks until the counter of a step has its amount. False when the launch was stopped. A wait
+// that is over at the first look has no span: its stamps would take longer.
+template <class Stamping>
 inline bool wait(Core& core, const Step& step) {
   const Launch& launch = *core.launch;
   const unsigned turn = launch.progress[core.core].turn;
   if (have(launch, step, turn) >= step.amount) return true;
   const long long place = waiting_at(static_cast<int>(&step - launch.steps), turn);
-  return block(core, place, [&] { return have(launch, step, turn) >= step.amount; });
+  Stamping::begin(core, step.op == BARRIER ? BARRIER_SPAN : WAIT_SPAN, step, NO_ITEM);
+  const bool met = block(core, place, [&] { return have(launch, step, turn) >= step.amount; });
+  Stamping::end(core);
+  return met;
 }
 
 // All cores meet at a BARRIER. False when the launch was stopped.
+template <class Stamping>
 inline bool meet(Core& core, const Step& step) {
   signal(*core.launch, step, 1);
-  return wait(core, step);
+  return wait<Stamping>(core, step);
 }
 
 }  // namespace mpmd
