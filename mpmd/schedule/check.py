@@ -47,6 +47,7 @@ from mpmd.schedule.proof import (
     turns,
 )
 from mpmd.schedule.proof.decode import PREFETCH, WAIT, Tables, decode
+from mpmd.schedule.proof.happened import happened
 from mpmd.schedule.proof.iterations import iterations
 from mpmd.schedule.proof.late import contents
 from mpmd.schedule.proof.occurrences import Occurrences
@@ -114,10 +115,11 @@ def check(
     watched = capacity.watched(steps, loops, machine)
     promised = clocks.guarantees(steps, order, watched)
     capacity.held_up(steps, promised.signals, machine, places)
+    known = happened(steps, order, promised)
+    races.ordered(steps, known, accesses, prints, pairs, judge, places)
     flags.check_flags(steps, order, promised, loops, machine, places)
-    happened = races.ordered(steps, order, promised, accesses, prints, pairs, judge, places)
-    prefetches.check_prefetches(steps, order, promised, happened, accesses, prints, pairs, judge, places)
-    turns.taken(steps, accesses, prints, written, happened, judge, places)
+    prefetches.check_prefetches(steps, order, promised, known.clock, accesses, prints, pairs, judge, places)
+    turns.taken(steps, accesses, prints, written, known.clock, judge, places)
     return Certificate(
         sha256=hashlib.sha256(tables).hexdigest(),
         machine=machine.name,
