@@ -59,11 +59,13 @@ def plan(
 def plan_apart(
     graph: TaskGraph, stretches: Sequence[Stretch], machine: Machine, cores: int, reserved: int
 ) -> tuple[MemoryPlan, Deps]:
-    """The same where no two share a place: what sharing is measured against, whether or not it fits."""
+    """The same where no two share a place: what sharing is measured against."""
     buffers = _buffers(graph, stretches)
-    return _planned(
-        graph, buffers, _pack(buffers, _may_share(graph, stretches, buffers, _Sharing.NEVER)), reserved
-    )
+    offset = _pack(buffers, _may_share(graph, stretches, buffers, _Sharing.NEVER))
+    needed = _arena_bytes(buffers, offset) + reserved
+    if needed > machine.memory_bytes:
+        raise _too_large(graph, machine, buffers, needed, reserved)
+    return _planned(graph, buffers, offset, reserved)
 
 
 def plan_tightest(
@@ -182,10 +184,16 @@ def _first_fitting(
         needed = _arena_bytes(buffers, offset) + reserved
         if needed <= limit:
             return offset
+    raise _too_large(graph, machine, buffers, needed, reserved)
+
+
+def _too_large(
+    graph: TaskGraph, machine: Machine, buffers: Buffers, needed: int, reserved: int
+) -> CapacityError:
     if reserved > machine.memory_bytes:
-        raise _channels_too_large(graph, machine, reserved)
+        return _channels_too_large(graph, machine, reserved)
     largest = graph.program.tensors[int(buffers.tensor[int(buffers.size.argmax())])]
-    raise CapacityError(
+    return CapacityError(
         f"kernel {graph.program.name!r} needs {needed} bytes for its local tensors; "
         f"{machine.name!r} has {machine.memory_bytes}",
         span=largest.span,

@@ -10,8 +10,9 @@ The cores go through their steps as on a machine. What is modelled:
   memory share its bandwidth with the streams that run at the moment; bytes that are in a cache take their
   time at its rate, near or handed over (`costs.py`). A task that is passed over only starts.
 - A signal takes its core `signal_seconds`; whoever waits goes on `wait_seconds` after the last signal that
-  it wants, of the event's primitive. At a barrier all go on that much after the last one has come. Tokens
-  of channels are seen like signals, and so are their slots when they are free again.
+  it wants, of the event's primitive. From a barrier all go on `barrier_seconds` after the last one has
+  come (a signal and a wait where those are not known). Tokens of channels are seen like signals, and so
+  are their slots when they are free again.
 - A ticket takes `ticket_seconds`; so does the last one, which is for nothing. What a core prefetches
   streams while it does something else, and its next streams come behind it.
 - The cores begin `launch_seconds` after the launch, and so much after a barrier that ends one

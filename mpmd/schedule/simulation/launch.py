@@ -85,7 +85,7 @@ class Launch:
         self._op, self._a, self._b = schedule.op.tolist(), schedule.a.tolist(), schedule.b.tolist()
         self._cores = _cores(schedule, machine)
         self._begin, self._ticket = machine.launch_seconds, machine.ticket_seconds
-        self._meeting_seconds = machine.latency if schedule.cores > 1 else 0.0
+        self._meeting_seconds = (machine.barrier_seconds or machine.latency) if schedule.cores > 1 else 0.0
         self._arrived, self._latest = 0, 0.0
         self._memory = SharedBandwidth(machine.bandwidth, [kind.bandwidth for kind in machine.kinds])
         caches = [machine.kinds[core.kind].cache_bytes for core in self._cores]
