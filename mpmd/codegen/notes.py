@@ -47,6 +47,8 @@ class _Notes:
     def of(self, op: StepOp, a: int, b: int, reason: int) -> StepNote:
         if op is StepOp.RUN:
             return StepNote(f"run {self.schedule.graph.task_name(a)}", self._line(a))
+        if op is StepOp.PREFETCH:
+            return StepNote(f"prefetch {self.schedule.graph.task_name(a)}", self._line(a))
         if op is StepOp.DRAIN:
             return self._drain(a)
         if op in (StepOp.LOOP, StepOp.END):

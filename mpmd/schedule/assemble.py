@@ -1,11 +1,11 @@
 """The steps of every core, from what was placed and what keeps it in order.
 
-In:  `Stretch`es and what is `Kept` of each. Out: `Steps`, the columns of a `Schedule`.
+In:  `Stretch`es, what is `Kept` of each, what is asked for early. Out: `Steps`, the columns of a `Schedule`.
 Not here: any decision.
 
-Around a unit stand the barriers before it, its waits, the unit itself, its signals. A phase begins
-with the barrier that parts it from the one before it, then LOOP; it ends with the barrier that closes
-an iteration, then END. One core meets nobody.
+Around a unit stand its prefetch, the barriers before it, its waits, the unit itself, its signals. A phase
+begins with the barrier that parts it from the one before it, then LOOP; it ends with the barrier that
+closes an iteration, then END. One core meets nobody.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import numpy as np
 from mpmd.partition.graph import IntColumn
 from mpmd.schedule.keep import Kept
 from mpmd.schedule.order import Placement
+from mpmd.schedule.prefetch import Prefetches
 from mpmd.schedule.steps import StepOp
 from mpmd.schedule.stretches import Stretch
 
-_BARRIER, _LOOP, _WAIT, _RUN, _SIGNAL, _END = range(6)  # the order of steps at one position
+_PREFETCH, _BARRIER, _LOOP, _WAIT, _RUN, _SIGNAL, _END = range(7)  # the order of steps at one position
 _BEFORE, _AFTER = -1, int(np.iinfo(np.int64).max)  # positions of what frames a phase
 
 _Group = tuple[Union[IntColumn, int], ...]
@@ -52,14 +53,16 @@ class _First:
     barrier: int = 0
 
 
-def assemble(stretches: Sequence[Stretch], kept: Sequence[Kept], cores: int) -> Steps:
+def assemble(
+    stretches: Sequence[Stretch], kept: Sequence[Kept], asked: Sequence[Prefetches], cores: int
+) -> Steps:
     """All steps, phase by phase."""
     first = _First()
     parts: list[tuple[IntColumn, ...]] = []
     loops: list[IntColumn] = [np.zeros(0, np.int64)]
-    for stretch, sync in zip(stretches, kept, strict=True):
+    for stretch, sync, early in zip(stretches, kept, asked, strict=True):
         parted = bool(parts) and cores > 1
-        parts.append(_phase(stretch, sync, cores, first, parted))
+        parts.append(_phase(stretch, sync, early, cores, first, parted))
         loop = stretch.phase.loop
         loops.append(np.full(len(sync.sync), -1 if loop is None else first.loop))
         first = _First(
@@ -82,12 +85,16 @@ def _joined(parts: list[tuple[IntColumn, ...]]) -> list[IntColumn]:
     return [values[by_core] for values in columns]
 
 
-def _phase(stretch: Stretch, kept: Kept, cores: int, first: _First, parted: bool) -> tuple[IntColumn, ...]:
+def _phase(
+    stretch: Stretch, kept: Kept, asked: Prefetches, cores: int, first: _First, parted: bool
+) -> tuple[IntColumn, ...]:
     """Columns core, op, a, b, reason of a phase, by core, then in order."""
     looped = stretch.phase.loop is not None
     everyone = np.arange(cores)
     ordinals = (0 if looped else first.barrier + parted) + np.arange(len(kept.places))
     groups = [*_units(stretch, first.drain), *_sync(stretch.placement, kept, first.event)]
+    if len(asked.tasks):
+        groups.append(_prefetches(stretch, asked))
     if len(kept.places) and cores > 1:
         groups.append(_meetings(stretch.placement, kept, ordinals, cores))
     if parted:
@@ -124,6 +131,11 @@ def _units(stretch: Stretch, first_drain: int) -> list[_Group]:
         for i, drained in enumerate(placement.drains)
     ]
     return [run, *drains]
+
+
+def _prefetches(stretch: Stretch, asked: Prefetches) -> _Group:
+    at = _at(stretch.placement, asked.tasks)
+    return _PREFETCH, StepOp.PREFETCH, *at, stretch.phase.first + asked.tasks, asked.bytes, -1
 
 
 def _sync(placement: Placement, kept: Kept, first_event: int) -> list[_Group]:

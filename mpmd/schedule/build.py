@@ -19,6 +19,7 @@ from mpmd.schedule import memory
 from mpmd.schedule.assemble import assemble
 from mpmd.schedule.keep import Kept, keep
 from mpmd.schedule.pins import require_places
+from mpmd.schedule.prefetch import prefetches
 from mpmd.schedule.primitives import Primitives, choose
 from mpmd.schedule.rings import rings
 from mpmd.schedule.steps import Drain, Schedule
@@ -54,7 +55,8 @@ def schedule(
     kept = [keeping(graph, deps, stretch, machine) for stretch in placed]
     chosen = choose(placed, kept, machine)
     _check_counters(graph, machine, kept, chosen)
-    steps = assemble(placed, kept, taking_part)
+    asked = [prefetches(graph, stretch, sync, machine) for stretch, sync in zip(placed, kept, strict=True)]
+    steps = assemble(placed, kept, asked, taking_part)
     start, finish = times_of(placed)
     return Schedule(
         graph=graph,

@@ -131,6 +131,10 @@ class _Launch:
     def _run(self, step: Step) -> Progress:
         yield from self._task(step.core, step.a)
 
+    def _prefetch(self, step: Step) -> Progress:
+        """Nothing that anybody sees."""
+        yield True
+
     def _signal(self, step: Step) -> Progress:
         self._counter[step.a] += step.b
         yield True
@@ -218,6 +222,7 @@ _DO = {
     StepOp.LOOP: _Launch._loop,
     StepOp.END: _Launch._end,
     StepOp.DRAIN: _Launch._drain,
+    StepOp.PREFETCH: _Launch._prefetch,
 }
 
 

@@ -24,6 +24,8 @@ def step_text(schedule: Schedule, step: Step) -> str:
         return f"run {schedule.graph.task_name(step.a)}"
     if step.op is StepOp.DRAIN:
         return f"drain d{step.a}  // {_listed(schedule, schedule.drains[step.a].tasks)}"
+    if step.op is StepOp.PREFETCH:
+        return f"prefetch {schedule.graph.task_name(step.a)}, {step.b} bytes of each argument"
     if step.op is StepOp.LOOP:
         return f"loop {_loops(schedule)[step.a].name}"
     if step.op is StepOp.END:
@@ -35,17 +37,29 @@ def step_text(schedule: Schedule, step: Step) -> str:
         return f"barrier {step.a}  // {reason}"
     if step.op is StepOp.SIGNAL:
         amount = f" +{step.b}" if step.b != 1 else ""
-        return f"signal e{step.a}{amount}  // {reason}"
+        return f"signal {event_text(schedule, step.a)}{amount}  // {reason}"
     return f"wait {_needed(schedule, step)}  // {reason}"
 
 
+def event_text(schedule: Schedule, event: int) -> str:
+    """`e4`; `e4 (word)` or `e4 (flag 2)` where it is no counter."""
+    number, flag = int(schedule.primitive[event]), int(schedule.flag[event])
+    if number == 0:
+        return f"e{event}"
+    name = schedule.machine.primitives[number].name
+    return f"e{event} ({name} {flag})" if flag >= 0 else f"e{event} ({name})"
+
+
 def _needed(schedule: Schedule, step: Step) -> str:
-    """In a loop, what an iteration `i` waits for: counters go on growing."""
+    """In a loop, what an iteration `i` waits for: counters go on growing. What is taken from a flag."""
+    name = event_text(schedule, step.a)
+    if schedule.flag[step.a] >= 0:
+        return f"{name}, takes {step.b}"
     if schedule.event_loop[step.a] < 0:
-        return f"e{step.a} ≥ {step.b}"
+        return f"{name} ≥ {step.b}"
     signals = (schedule.op == StepOp.SIGNAL) & (schedule.a == step.a)
     plus = f" + {step.b}" if step.b > 0 else f" − {-step.b}" if step.b < 0 else ""
-    return f"e{step.a} ≥ {int(schedule.b[signals].sum())}·i{plus}"
+    return f"{name} ≥ {int(schedule.b[signals].sum())}·i{plus}"
 
 
 def _loops(schedule: Schedule) -> list[LoopInfo]:
@@ -65,10 +79,18 @@ def _summary(schedule: Schedule) -> list[str]:
     return [
         f"schedule of {program.name}: {len(schedule.graph)} tasks on {schedule.cores} cores of "
         f"{schedule.machine.name}, {_microseconds(schedule.makespan)} predicted",
-        f"sync: {schedule.events} events, {counts[StepOp.SIGNAL]} signals, {counts[StepOp.WAIT]} waits "
+        f"sync: {_events(schedule)}, {counts[StepOp.SIGNAL]} signals, {counts[StepOp.WAIT]} waits "
         f"({schedule.waits_before_pruning} before pruning), {barriers} barriers",
         *(phases if len(phases) > 1 or any(phase.loop for phase in schedule.graph.phases) else ()),
     ]
+
+
+def _events(schedule: Schedule) -> str:
+    """`7 events`; `7 events (4 flags, 3 words)` where some are no counters."""
+    names = [primitive.name for primitive in schedule.machine.primitives]
+    count = [int((schedule.primitive == number).sum()) for number in range(len(names))]
+    listed = ", ".join(f"{n} {name}s" for n, name in zip(count, names, strict=True) if n)
+    return f"{schedule.events} events" + (f" ({listed})" if sum(count[1:]) else "")
 
 
 def _phase(number: int, loop: LoopInfo | None) -> str:
