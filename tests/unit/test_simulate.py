@@ -285,6 +285,34 @@ def test_sync_that_never_comes_is_a_deadlock() -> None:
     )
 
 
+# -- prefetches -----------------------------------------------------------------------------------
+
+
+def fetching(size: int) -> tuple[Schedule, Machine]:
+    """Core 1 needs a result of core 0 and 4000 bytes of an argument, of which it asks for `size` before."""
+    tasks: list[Spec] = [("f", [], [("h", 0, 64)]), ("g", [("h", 0, 64), ("w", 0, 4000)], [])]
+    m = machine(2, **QUIET, handover_bandwidth=1e15)
+    planned = schedule(graph(tasks, {"h": 64}, pin={0: 0, 1: 1}, flops=[1e3, 0.0]), m)
+    at = int(planned.core_ptr[1])
+    values = {"op": StepOp.PREFETCH, "a": 1, "b": size, "reason": -1}
+    steps = {name: np.insert(getattr(planned, name), at, value) for name, value in values.items()}
+    return replace(planned, core_ptr=planned.core_ptr + np.array([0, 0, 1]), **steps), m
+
+
+def test_what_is_fetched_while_a_core_waits_is_there_afterwards() -> None:
+    """The wait takes 1.4 µs, in which 4000 bytes can come, and the whole task is nothing but them."""
+    for size in (1000, 4000, 8000):
+        planned, m = fetching(size)
+        left = max(0, 4000 - size) / m.leading.bandwidth
+        assert simulate(planned).makespan == pytest.approx(1e-6 + m.latency + left)
+
+
+def test_what_is_on_its_way_still_is_waited_for() -> None:
+    planned, m = fetching(4000)
+    slow = replace(m, kinds=(replace(m.leading, bandwidth=1e9),))
+    assert simulate(planned, slow).makespan == pytest.approx(4000 / 1e9)
+
+
 # -- loops ----------------------------------------------------------------------------------------
 
 

@@ -374,7 +374,7 @@ class Launch:
 
     def _prefetch(self, core: _Core, at: int, now: float) -> float:
         task = self._a[at]
-        size = min(float(self._b[at]), self._needs.fetched[task])
+        size = min(float(self._b[at]) * self._needs.reads[task], self._needs.fetched[task])
         if size > 0:
             core.ahead[task] = size
             self._plan(now, lambda core, then: self._stream(core, then, task, size), core)

@@ -23,7 +23,8 @@ MIXED = -2
 class Needs:
     """`compute` [kind][task] and `start` [kind] are seconds; `cached` [kind][task] is what bytes take that
     are in a cache. `fetched` are the bytes that come from memory, `bytes` all that a task moves.
-    It reads the flows `flows[task]`, (dependence, bytes), and is a producer of those in `made[task]`.
+    It reads the flows `flows[task]`, (dependence, bytes), and is a producer of those in `made[task]`. Of the
+    kernel's arguments it only reads `reads[task]`, which may be prefetched.
     """
 
     compute: list[list[float]]
@@ -33,6 +34,7 @@ class Needs:
     flows: list[list[tuple[int, float]]]
     made: list[list[int]]
     bytes: list[float]
+    reads: list[int]
     near: list[float]
     away: float
 
@@ -49,9 +51,18 @@ def needs(graph: TaskGraph, machine: Machine) -> Needs:
         flows=rows(flows, cost.flow_ptr.tolist()),
         made=_made(graph, cost.flow_dep),
         bytes=graph.bytes.tolist(),
+        reads=_reads(graph),
         near=cost.near.tolist(),
         away=cost.away,
     )
+
+
+def _reads(graph: TaskGraph) -> list[int]:
+    """Per task how many accesses read an argument of the kernel."""
+    given = np.array([tensor.is_argument for tensor in graph.program.tensors], np.bool_)
+    task = np.repeat(np.arange(len(graph)), np.diff(graph.access_ptr))
+    chosen = (graph.access_mode == 1) & given[graph.access_tensor]
+    return np.bincount(task[chosen], minlength=len(graph)).tolist()
 
 
 def _made(graph: TaskGraph, flow_dep: np.ndarray) -> list[list[int]]:
