@@ -166,6 +166,8 @@ struct Bytes {
 Bytes bytes;
 MpmdKernel kernel;
 Step steps[STEPS];
+Stretch stretch[1];
+int begins[CORES], ends[CORES];
 Loop loops[1];
 Word most[1];
 Word words[STEPS * 2];
@@ -264,8 +266,9 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
   resolve_loops(kernel);
   resolve_steps(kernel, joined);
   kernel.steps = steps;
-  kernel.begins = bytes.core_ptr;
-  kernel.ends = bytes.core_ptr + 1;
+  kernel.stretch = stretch;
+  kernel.stretches = 1;
+  cut(t, 0, stretch, begins, ends);
   kernel.counters = counters;
   kernel.progress = progress;
   kernel.patched = kernel.incoming = none;
@@ -300,6 +303,8 @@ void lay(unsigned epoch, const Line (&... core)[COUNT]) {
 inline int play() {
   ++kernel.number;
   kernel.turn = kernel.epoch;
+  kernel.begins = begins;
+  kernel.ends = ends;
   for (int c = 1; c < kernel.tables.cores; ++c) {
     litmus::spawn([](void* core) { enter(static_cast<Core*>(core)); }, &cores[c], false,
                   c + 1 == kernel.tables.cores ? patience : 0);
