@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 import numpy as np
-import pytest
 
 from mpmd.errors import (
     DeadlockError,
@@ -44,7 +43,9 @@ def assert_irredundant(tables: bytes, machine: Machine) -> int:
         if not is_refused(mutated, machine, expected):
             accepted.append(what)
     if accepted:
-        pytest.fail(f"{len(accepted)} of {count} pieces of sync are not needed: " + "; ".join(accepted[:10]))
+        raise AssertionError(
+            f"{len(accepted)} of {count} pieces of sync are not needed: " + "; ".join(accepted[:10])
+        )
     return count
 
 

@@ -18,7 +18,7 @@ from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.meetings import Meeting, meetings, parted
 from mpmd.schedule.periodic import Periodic, periodic, unpruned
 from mpmd.schedule.phases import within
-from mpmd.schedule.prune import fewest, needed_pairs, single, told_apart
+from mpmd.schedule.prune import fewest, needed_pairs, prune, single, told_apart
 from mpmd.schedule.shapes import allowed
 from mpmd.schedule.stretches import Stretch
 from mpmd.schedule.sync import Sync, barriers, insert, of_units
@@ -105,13 +105,13 @@ def _fewest(deps: Deps, stretch: Stretch, machine: Machine) -> _Found:
     """Events, and barriers where they are cheaper: not where gangs run, whose members cannot be parted."""
     placement, may_join = stretch.placement, single if machine.alone else None
     before = _all(deps, stretch, machine)
-    needed = needed_pairs(before.sync, Clocks(before.sync, placement))
-    sync = fewest(before.sync, needed, placement, may_join)
+    sync = prune(before.sync, placement, may_join)
     if machine.barrier_seconds <= 0 or not len(sync) or (stretch.graph.gang >= 0).any():
         return _Found(sync, (), before.waits_before_pruning)
     seconds = allowed(sync, column(np.zeros(len(sync))), stretch, machine).min(axis=0)
     met = meetings(sync, seconds, placement, machine)
     if met:
+        needed = needed_pairs(before.sync, Clocks(before.sync, placement))
         sync = fewest(before.sync, parted(needed, met, placement), placement, may_join)
     return _Found(sync, met, before.waits_before_pruning)
 

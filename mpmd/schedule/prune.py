@@ -1,7 +1,6 @@
 """The fewest signals and waits that keep what a `Sync` keeps.
 
-In:  a `Sync`, its `Placement`. Out: an irredundant `Sync` that orders the same pairs of tasks: the `fewest`
-events that cover the `needed_pairs`.
+In:  a `Sync`, its `Placement`. Out: an irredundant `Sync` that orders the same pairs of tasks.
 Not here: what must be ordered (`sync.py`), two iterations of a loop (`periodic.py`).
 
 No wait of the result can go (with the signals that only it consumes), and no signal (with the counts
@@ -31,6 +30,11 @@ from mpmd.schedule.sync import Sync
 
 MayJoin = Callable[[Sequence[int]], bool]
 """Whether one event can count the signals of these tasks."""
+
+
+def prune(sync: Sync, placement: Placement, may_join: MayJoin | None = None) -> Sync:
+    """The same order with no redundant signal, wait or event."""
+    return fewest(sync, needed_pairs(sync, Clocks(sync, placement)), placement, may_join)
 
 
 def fewest(sync: Sync, needed: IntColumn, placement: Placement, may_join: MayJoin | None) -> Sync:

@@ -22,9 +22,8 @@ from schedule_graphs import (
 from mpmd.errors import ArgumentError, CapacityError
 from mpmd.partition.graph import Deps, TaskGraph
 from mpmd.schedule.build import schedule
-from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.order import POLICIES, place
-from mpmd.schedule.prune import fewest, needed_pairs
+from mpmd.schedule.prune import prune
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.schedule.sync import insert
 
@@ -238,7 +237,7 @@ def test_inserted_sync_is_one_wait_per_dependence_and_consuming_core() -> None:
     placement = place(g, machine(4), "round_robin")
     sync = insert(g.deps, placement)
     assert len(sync) == 1 and len(sync.signals) == 4 and len(sync.waits) == 4
-    pruned = fewest(sync, needed_pairs(sync, Clocks(sync, placement)), placement, None)
+    pruned = prune(sync, placement)
     assert pruned.signals.tolist() == sync.signals.tolist()
     assert pruned.waits.tolist() == sync.waits.tolist()
 
