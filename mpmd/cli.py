@@ -28,6 +28,8 @@ _TAKES_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "allo
 
 Script = Annotated[Path, typer.Argument(help="A Python script; what follows it is given to it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; what the script prints goes to stderr.")]
+On = Annotated[str | None, typer.Option("--machine", help="A machine by name: cpu, h100, h200, a2, a3, a5.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Chrome/Perfetto JSON of the timelines.")]
 
 
 @app.command(context_settings=_TAKES_SCRIPT)
@@ -36,6 +38,49 @@ def run(context: typer.Context, script: Script, as_json: Json = False) -> None:
     from mpmd.commands.run import run
 
     _end(lambda: run(script, context.args, as_json=as_json))
+
+
+@app.command(context_settings=_TAKES_SCRIPT)
+def simulate(
+    context: typer.Context, script: Script, machine: On = None, output: Output = None, as_json: Json = False
+) -> None:
+    """Play the launches of a script's kernels against the figures of a machine."""
+    from mpmd.commands.simulate import simulate
+
+    _end(lambda: simulate(script, context.args, machine=machine, output=output, as_json=as_json))
+
+
+@app.command(context_settings=_TAKES_SCRIPT)
+def profile(context: typer.Context, script: Script, output: Output = None, as_json: Json = False) -> None:
+    """Stamp every launch of a script: what each core did and when, beside what was predicted."""
+    from mpmd.commands.profile import profile
+
+    _end(lambda: profile(script, context.args, output=output, as_json=as_json))
+
+
+@app.command(context_settings=_TAKES_SCRIPT)
+def explain(
+    context: typer.Context,
+    script: Script,
+    machine: On = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Run the variants, too, in turns.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what fusion, pruning, placement, reuse and prefetch each won or lost."""
+    from mpmd.commands.explain import explain
+
+    _end(lambda: explain(script, context.args, machine=machine, measure=measure, as_json=as_json))
+
+
+@app.command()
+def calibrate(
+    keep: Annotated[bool, typer.Option(help="Keep the figures for later compilations.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure this CPU by micro-benchmarks, which takes about half a minute."""
+    from mpmd.commands.calibrate import calibrate
+
+    _end(lambda: calibrate(keep=keep, as_json=as_json))
 
 
 @app.command(context_settings=_TAKES_SCRIPT)

@@ -47,8 +47,8 @@ def run_script(script: Path, arguments: Sequence[str], *, quiet: bool = False) -
 
 
 def require_kernels(outcome: Outcome, script: Path) -> tuple[Compilation, ...]:
-    """The kernels, of which there must be one."""
-    if not outcome.compilations:
+    """The kernels, of which there must be one, unless the script failed."""
+    if not outcome.compilations and outcome.status == 0:
         raise ArgumentError(
             f"{str(script)!r} compiled no kernel",
             span=Span(str(script), 1),

@@ -1,0 +1,73 @@
+"""`mpmd simulate SCRIPT`: every kernel that it compiles, as its launch would go.
+
+In:  a script, maybe another machine. Out: a table per kernel, or JSON; Chrome JSON into a file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mpmd.commands.script import require_kernels, run_script
+from mpmd.commands.show import duration, show, write
+from mpmd.machine.presets import by_name
+from mpmd.partition.build import partition
+from mpmd.pipeline import Compilation
+from mpmd.schedule.build import schedule
+from mpmd.schedule.simulate import simulate as simulated
+from mpmd.schedule.steps import Schedule
+from mpmd.timeline import Trace
+from mpmd.visual.chrome import chrome_json
+
+
+def simulate(
+    script: Path, arguments: list[str], *, machine: str | None, output: Path | None, as_json: bool
+) -> int:
+    """The exit status of the script."""
+    outcome = run_script(script, arguments, quiet=as_json)
+    plans = [_planned(done, machine) for done in require_kernels(outcome, script)]
+    traces = [simulated(plan) for plan in plans]
+    facts = [facts_of(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
+    texts = [_text(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
+    show("\n\n".join(texts), facts, as_json=as_json)
+    if output is not None:
+        write(output, chrome_json(traces, plans))
+    return outcome.status
+
+
+def _planned(done: Compilation, machine: str | None) -> Schedule:
+    """The kernel's schedule, or the one that it would have on another machine."""
+    if machine is None:
+        return done.compiled.schedule
+    place = by_name(machine)
+    return schedule(partition(done.compiled.program, place), place)
+
+
+def _text(plan: Schedule, trace: Trace) -> str:
+    bound = plan.bounds.seconds
+    return f"{trace}\n\nlower bound {duration(bound)}: it takes {trace.makespan / bound:.2f} times as long"
+
+
+def facts_of(plan: Schedule, trace: Trace) -> dict[str, Any]:
+    """A trace in numbers."""
+    return {
+        "kernel": trace.kernel,
+        "machine": trace.machine,
+        "source": trace.source,
+        "cores": trace.cores,
+        "tasks": len(plan.graph),
+        "seconds": trace.makespan,
+        "bound_seconds": plan.bounds.seconds,
+        "utilisation": trace.utilisation,
+        "waiting_seconds": trace.waiting.tolist(),
+        "tasks_by_time": [
+            {
+                "task": total.label,
+                "file": total.place.file,
+                "line": total.place.line,
+                "count": total.count,
+                "seconds": total.seconds,
+            }
+            for total in trace.totals
+        ],
+    }
