@@ -74,5 +74,7 @@ from mpmd.pipeline import LoadedKernel as LoadedKernel
 from mpmd.pipeline import compile as compile
 from mpmd.pipeline import kernel as kernel
 from mpmd.pipeline import load as load
+from mpmd.runtime.profile import profiling as profiling
 from mpmd.search import Choice as Choice
 from mpmd.specs import spec as spec
+from mpmd.timeline import Trace as Trace

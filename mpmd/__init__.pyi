@@ -5,6 +5,7 @@ class with everything that tensors, views, tiles and scalars can do. The operati
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
 from types import EllipsisType
@@ -23,9 +24,11 @@ from mpmd.errors import Diagnostic as Diagnostic
 from mpmd.lang.program import Program
 from mpmd.partition.graph import TaskGraph
 from mpmd.runtime.load import Executable
+from mpmd.runtime.profile import Traces
 from mpmd.schedule.check import Certificate
 from mpmd.schedule.steps import Schedule
 from mpmd.search import Choice as Choice
+from mpmd.timeline import Trace as Trace
 
 __all__ = ["Accum", "Const", "In", "InOut", "Out", "Recv", "Send"]  # the others are public by definition
 
@@ -195,6 +198,8 @@ class CompiledKernel:
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
     def bind(self, **consts: Any) -> CompiledKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+    def profile(self, *args: Any, launches: int = 1, **kwargs: Any) -> Trace:
+        """Calls the kernel, so many times, and says what each core did in the launch of median time."""
     def save(self, path: str | PathLike[str]) -> None:
         """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
 
@@ -212,6 +217,9 @@ class LoadedKernel:
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
     def bind(self, **consts: Any) -> LoadedKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
+        ...
+    def profile(self, *args: Any, launches: int = 1, **kwargs: Any) -> Trace:
+        """Calls the kernel, so many times, and says what each core did in the launch of median time."""
         ...
     def unpack(self, directory: str | PathLike[str]) -> Path:
         """Writes what a C program needs to launch this kernel (see `mpmd.h` there) into `directory`."""
@@ -272,6 +280,12 @@ def debug(kernel: Kernel | Callable[..., None], *, tile_size: int = 64) -> Calla
     """`debug(kernel)(*arrays)` runs the kernel's and its tasks' Python functions on NumPy arrays.
 
     `tile_size` is that of the tile loops that leave theirs open.
+    """
+
+def profiling() -> AbstractContextManager[Traces]:
+    """`with mpmd.profiling() as traces:` stamps every launch of this process inside, by any thread.
+
+    Each is a `Trace` in `traces`; beyond 256 MB the oldest go, and `traces.missing` counts them.
     """
 
 def doctor() -> Report:

@@ -35,6 +35,7 @@ from mpmd.partition.graph import TaskGraph
 from mpmd.runtime import loaded
 from mpmd.runtime.build import build
 from mpmd.runtime.loaded import LoadedKernel
+from mpmd.runtime.profile import names_from, profiled
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import Certificate, check
 from mpmd.schedule.steps import Schedule
@@ -43,6 +44,7 @@ from mpmd.search import AS_WRITTEN, SEARCHED, UNDECIDED, Choice, Decision, decid
 from mpmd.specs import ScalarSpec, spec_of
 from mpmd.targets import target as find_target
 from mpmd.targets.protocol import Launchable, Target
+from mpmd.timeline import Trace
 from mpmd.watch import announce
 
 Specs = Mapping[str, Any]
@@ -121,6 +123,11 @@ class CompiledKernel:
             place(error, caller_span())
             raise
         return replace(self, executable=bound, bundled=_bundled(p for p in self.bundled if p not in taken))
+
+    def profile(self, *args: Any, launches: int = 1, **kwargs: Any) -> Trace:
+        """Calls the kernel, so many times, and says what each core did in the launch of median time."""
+        name = self.source.launch.kernel
+        return profiled(name, lambda: self(*args, **kwargs), launches, caller_span())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
@@ -348,6 +355,7 @@ def _stages(
     source = done("source", target.emit(planned))
     certificate = done("certificate", check(source.tables, machine, names=source.launch))
     executable = done("executable", target.build(source).load())
+    names_from(executable, planned)
     bundled = _bundled(kernel.params)
     return CompiledKernel(program, graph, planned, source, certificate, executable, bundled, choice)
 

@@ -49,7 +49,7 @@ _TABLE_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class LabelTotal:
-    """The tasks of one label: how many were run, and their seconds."""
+    """The tasks of one name that one line calls: how many were run, and their seconds."""
 
     label: str
     place: Span
@@ -126,16 +126,17 @@ class Trace:
 
     @property
     def totals(self) -> tuple[LabelTotal, ...]:
-        """The labels of tasks that were run, with the most time first; a task counts once per iteration."""
+        """The tasks by name and line, those with the most time first; a task counts once per iteration."""
         ran = self.kind == SpanKind.RUN
-        label, count = self.label[ran], len(self.labels)
-        seconds = np.bincount(label, weights=(self.finish - self.start)[ran], minlength=count)
+        keys: dict[tuple[str, Span], int] = {}
+        of_label = [keys.setdefault(key, len(keys)) for key in zip(self.labels, self.places, strict=True)]
+        total = np.array(of_label, np.int64)[self.label[ran]]
         pieces = np.stack([self.task[ran], self.iteration[ran]])
         first = np.unique(pieces, axis=1, return_index=True)[1]
-        runs = np.bincount(label[first], minlength=count)
+        seconds = np.bincount(total, weights=(self.finish - self.start)[ran], minlength=len(keys)).tolist()
+        runs = np.bincount(total[first], minlength=len(keys)).tolist()
         found = [
-            LabelTotal(self.labels[i], self.places[i], int(runs[i]), float(seconds[i]))
-            for i in np.flatnonzero(runs).tolist()
+            LabelTotal(label, place, runs[i], seconds[i]) for (label, place), i in keys.items() if runs[i]
         ]
         return tuple(sorted(found, key=lambda total: (-total.seconds, total.label, total.place)))
 

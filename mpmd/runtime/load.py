@@ -36,8 +36,35 @@ class OpenKernel:
         self.source = source
         self.library = library
         self.handle = handle
+        self.number: int = pool.native().code.mpmd_identity(handle)
         closing = weakref.finalize(self, _close, handle, library._handle)
         closing.atexit = False  # another thread may still be launching when the interpreter ends
+
+
+class OpenKernels:
+    """Those of this process, by their numbers in the pool. None is kept open, unless somebody holds them."""
+
+    def __init__(self) -> None:
+        self._all: weakref.WeakValueDictionary[int, OpenKernel] = weakref.WeakValueDictionary()
+        self._held: list[OpenKernel] | None = None
+
+    def add(self, kernel: OpenKernel) -> None:
+        self._all[kernel.number] = kernel
+        if self._held is not None:
+            self._held.append(kernel)
+
+    def hold(self) -> None:
+        """Those that are open, and those that will be, are not closed until `release`."""
+        self._held = list(self._all.values())
+
+    def release(self) -> None:
+        self._held = None
+
+    def by_number(self, number: int) -> OpenKernel:
+        return self._all[number]
+
+
+OPEN = OpenKernels()
 
 
 def _close(handle: int, library: int) -> None:
@@ -74,6 +101,7 @@ def open_kernel(source: KernelSource, path: Path) -> OpenKernel:
         _raise_unopened(info, error.value.decode())
     kernel = OpenKernel(source, library, handle)
     _check_counts(kernel)
+    OPEN.add(kernel)
     return kernel
 
 
@@ -182,6 +210,11 @@ class Executable:
     def bound(self) -> tuple[str, ...]:
         """The parameters that are fixed."""
         return tuple(self._bound)
+
+    @property
+    def kernel(self) -> OpenKernel:
+        """What is launched, whatever is bound."""
+        return self._kernel
 
     # -- what the fast path refused ---------------------------------------------------------
 

@@ -14,13 +14,16 @@ from typing import Any
 
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.errors import NO_SPAN, ArtifactError, Span
+from mpmd.lang.frames import caller_span
 from mpmd.runtime import manifest, pool, saved
 from mpmd.runtime.artifact import Artifact
 from mpmd.runtime.cpu import this_cpu
 from mpmd.runtime.load import ABI, Executable, open_kernel
 from mpmd.runtime.manifest import Manifest
+from mpmd.runtime.profile import profiled
 from mpmd.runtime.saved import Saved
 from mpmd.schedule.check import Certificate
+from mpmd.timeline import Trace
 
 TARGET = "cpu"
 HEADER, LAUNCH = "mpmd.h", "launch"
@@ -54,6 +57,14 @@ class LoadedKernel:
     def bind(self, **consts: Any) -> LoadedKernel:
         """The same kernel with some `Const` arguments fixed; calls then leave them out."""
         return replace(self, executable=self.executable.bind(**consts))
+
+    def profile(self, *args: Any, launches: int = 1, **kwargs: Any) -> Trace:
+        """Calls the kernel, so many times, and says what each core did in the launch of median time.
+
+        The file knows tasks by name and line. Of channels it has numbers alone, and no ordinals of the tasks
+        that cores take by ticket.
+        """
+        return profiled(self.launch.kernel, lambda: self(*args, **kwargs), launches, caller_span())
 
     def unpack(self, directory: str | os.PathLike[str]) -> Path:
         """Writes what a C program needs to launch this kernel (see `mpmd.h` there) into `directory`."""

@@ -115,7 +115,7 @@ def _values(scalars: Mapping[str, int | float]) -> str:
 def _hang(info: LaunchInfo, tables: bytes, result: pool.Result) -> LaunchError:
     places = [(core, result.waiting[core]) for core in range(result.cores)] if result.waiting else []
     waiting = [(core, state) for core, state in places if state.place >= 0]
-    steps = _steps(tables)
+    steps = step_rows(tables)
     notes = tuple(
         Note(_note(info, state.place).span, f"core {core}, {_wait(info, steps, state)}")
         for core, state in waiting
@@ -150,7 +150,7 @@ def _note(info: LaunchInfo, step: int) -> StepNote:
     return info.steps[step] if step < len(info.steps) else StepNote("no note", NO_SPAN)
 
 
-def _steps(tables: bytes) -> np.ndarray:
+def step_rows(tables: bytes) -> np.ndarray:
     """The step rows: op, a, b, reason."""
     header = np.frombuffer(tables, "<i8", HEADER_WORDS)
     cores, steps = int(header[2]), int(header[3])

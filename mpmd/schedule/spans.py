@@ -9,7 +9,8 @@ bears the channel's name; a ticket that of the drained call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,13 @@ class Spans:
     start: Seconds
     finish: Seconds
 
+    def with_channels(self, of_ring: Sequence[int]) -> Spans:
+        """The same, where `what` of a CHANNEL was the number of its ring."""
+        waits = np.flatnonzero(self.kind == SpanKind.CHANNEL)
+        what = self.what.copy()
+        what[waits] = np.asarray(of_ring, np.int64)[what[waits]]
+        return replace(self, what=what)
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -48,6 +56,17 @@ class Labels:
     of_step: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Of each span its label, an index of `names` and `places`; its task's ordinal; its dependence."""
+
+    names: tuple[str, ...]
+    places: tuple[Span, ...]
+    label: IntColumn
+    number: IntColumn
+    dep: IntColumn
+
+
 def named(
     schedule: Schedule,
     spans: Spans,
@@ -59,37 +78,71 @@ def named(
     unseen: int = 0,
 ) -> Trace:
     """The launch that these spans show."""
-    graph = schedule.graph
-    labels = labels_of(schedule)
-    ran, waited = spans.kind == SpanKind.RUN, np.isin(spans.kind, (SpanKind.WAIT, SpanKind.BARRIER))
-    channel = spans.kind == SpanKind.CHANNEL
-    task = np.where(ran, spans.what, -1)
-    label = labels.of_step[spans.step].astype(np.int64)
-    label[ran] = graph.site[spans.what[ran]]
-    label[channel] = len(graph.sites) + spans.what[channel]
-    number = np.full(len(task), -1, np.int64)
-    number[ran] = graph.number[spans.what[ran]]
-    order = np.lexsort((spans.start, spans.core))
-    return Trace(
-        kernel=graph.program.name,
+    return trace_of(
+        spans,
+        names_of(schedule, spans),
+        kernel=schedule.graph.program.name,
         source=source,
         machine=machine,
         cores=schedule.cores,
         makespan=makespan,
         uncertainty=uncertainty,
-        labels=labels.names,
-        places=labels.places,
+        unseen=unseen,
+    )
+
+
+def names_of(schedule: Schedule, spans: Spans) -> Names:
+    """What the spans are called, from the graph."""
+    graph = schedule.graph
+    labels = labels_of(schedule)
+    ran, waited = spans.kind == SpanKind.RUN, np.isin(spans.kind, (SpanKind.WAIT, SpanKind.BARRIER))
+    channel = spans.kind == SpanKind.CHANNEL
+    label = labels.of_step[spans.step].astype(np.int64)
+    label[ran] = graph.site[spans.what[ran]]
+    label[channel] = len(graph.sites) + spans.what[channel]
+    number = np.full(len(label), -1, np.int64)
+    number[ran] = graph.number[spans.what[ran]]
+    dep = np.where(waited, schedule.reason[spans.step], -1)
+    return Names(labels.names, labels.places, label, number, dep)
+
+
+def trace_of(
+    spans: Spans,
+    names: Names,
+    *,
+    kernel: str,
+    source: str,
+    machine: str,
+    cores: int,
+    makespan: float,
+    uncertainty: float,
+    unseen: int = 0,
+    lost: int = 0,
+) -> Trace:
+    """The spans in order, with their names."""
+    order = np.lexsort((spans.start, spans.core))
+    task = np.where(spans.kind == SpanKind.RUN, spans.what, -1)
+    return Trace(
+        kernel=kernel,
+        source=source,
+        machine=machine,
+        cores=cores,
+        makespan=makespan,
+        uncertainty=uncertainty,
+        labels=names.names,
+        places=names.places,
         core=spans.core[order].astype(np.int32),
         kind=spans.kind[order].astype(np.uint8),
         task=task[order].astype(np.int32),
         step=spans.step[order].astype(np.int32),
-        dep=np.where(waited, schedule.reason[spans.step], -1)[order].astype(np.int32),
+        dep=names.dep[order].astype(np.int32),
         iteration=spans.iteration[order].astype(np.int32),
-        label=label[order].astype(np.int32),
-        number=number[order].astype(np.int32),
+        label=names.label[order].astype(np.int32),
+        number=names.number[order].astype(np.int32),
         start=spans.start[order],
         finish=spans.finish[order],
         unseen=unseen,
+        lost=lost,
     )
 
 
