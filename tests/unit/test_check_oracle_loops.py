@@ -30,7 +30,7 @@ from table_builder import (
     wait,
 )
 
-from mpmd.errors import ScheduleError
+from mpmd.errors import RaceError, ScheduleError
 from mpmd.machine import Primitive
 from mpmd.schedule.check import check
 from tests.machines import toy
@@ -164,3 +164,21 @@ def test_verdict_is_that_of_all_iterations(seed: int, crowded: bool) -> None:
         assert found in laws or (found is None and not laws), (small, laws, found)
         seen[found or "proved"] += 1
     assert seen["proved"] > 3 and seen["race"] > 10, seen
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(3, True), (4, False)])
+def test_only_iterations_that_are_run_meet(count: int, accepted: bool) -> None:
+    """Iteration 2 reads byte 2, which each iteration writes before; only a fourth one would write it again."""
+    tables = build(
+        cores=[loop(0, run(0), signal(0, 1)), loop(0, wait(0, 1), run(1))],
+        rows=[[Access(2, 0, 2, (1,))], [Access(1, 0, Sum(0, {register(0): 1}), (1,))]],
+        arguments=[4],
+        loops=[Loop(Sum(count))],
+        late={1: [iteration()]},
+    )
+    assert search(unroll(tables)).verdict == ("proved" if accepted else "race")
+    if accepted:
+        check(tables, MACHINE)
+    else:
+        with pytest.raises(RaceError):
+            check(tables, MACHINE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmd.schedule.proof.decode import Column, Tables
-from mpmd.schedule.proof.iterations import Iterations
+from mpmd.schedule.proof.iterations import Fact, Iterations
 from mpmd.schedule.proof.occurrences import Occurrences
 from mpmd.schedule.proof.programs import LAUNCH, STRAIGHT, Programs, Reading
 from mpmd.schedule.proof.scalars import Bounds, Form
@@ -22,14 +22,15 @@ from mpmd.schedule.proof.straight import FLAG, Straight
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """What may be relied on: `of_context[c]` by a row in context `c` where it is run; `among[loop]` by any
-    two rows of a loop, in launches that do not end early (−1, the last: of straight code, or any two)."""
+    two rows of a loop, in launches that do not end early (−1, the last: of straight code, or any two).
+    `run[loop]` are the contexts of any row of an iteration, and of one of a later iteration."""
 
     of_context: tuple[Bounds, ...]
     among: tuple[Bounds, ...]
+    run: tuple[tuple[int, ...], ...]
 
-    def of_two(self, loop: int, one: int, other: int) -> Bounds:
-        """What two rows may rely on, in contexts `one` and `other`, where both are run."""
-        contexts = sorted({one, other} - {LAUNCH})
+    def of_rows(self, loop: int, contexts: Sequence[int]) -> Bounds:
+        """What rows may rely on, in these contexts, where all are run."""
         return self.among[loop].together(*(self.of_context[c] for c in contexts))
 
 
@@ -74,9 +75,12 @@ def contents(steps: Straight, loops: Sequence[Iterations], launch: Bounds, place
             readings[instance] = finished.readings
         if finished.conditions:
             conditions[instance] = finished.conditions
+    run = tuple(tuple(programs.context(_of_copy(launch, f)) for f in one.facts[:2]) for one in loops)
     of_context = tuple(programs.contexts)
     among = tuple(programs.among(loop) for loop in [*range(len(loops)), STRAIGHT])
-    return Contents(word_ptr, words, patches, context, Knowledge(of_context, among), readings, conditions)
+    return Contents(
+        word_ptr, words, patches, context, Knowledge(of_context, among, run), readings, conditions
+    )
 
 
 def _late(steps: Straight) -> Column:
@@ -113,3 +117,12 @@ def _copied(t: Tables, row: Column) -> tuple[Column, Column, list[tuple[int, int
     word = t.patches[patch, 0] - t.row_ptr[patch_row[patch]] + word_ptr[instance]
     columns = word.tolist(), t.patches[patch, 1].tolist(), t.patches[patch, 2].tolist()
     return word_ptr, words, list(zip(*columns, strict=True))
+
+
+def _of_copy(launch: Bounds, facts: Sequence[Fact]) -> Bounds:
+    """What follows from an iteration being run."""
+    bounds = launch.further()
+    for fact in facts:
+        bounds.learn(*fact)
+    bounds.combine()
+    return bounds

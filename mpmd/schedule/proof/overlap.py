@@ -22,6 +22,7 @@ from mpmd.schedule.proof.cells import Cells
 from mpmd.schedule.proof.decode import Column
 from mpmd.schedule.proof.footprints import Footprints
 from mpmd.schedule.proof.late import Knowledge
+from mpmd.schedule.proof.programs import LAUNCH
 from mpmd.schedule.proof.scalars import Bounds, Form
 from mpmd.schedule.proof.symbolic import Place, apart
 
@@ -64,7 +65,7 @@ class Judge:
     def __init__(self, known: Knowledge) -> None:
         self._known = known
         self._seen: dict[tuple[object, ...], bool] = {}
-        self._of_two: dict[tuple[int, ...], Bounds] = {}
+        self._bounds: dict[tuple[int, tuple[int, ...]], Bounds] = {}
 
     def cells(self, prints: Footprints) -> Cells:
         """The cells that footprints lie in."""
@@ -77,28 +78,36 @@ class Judge:
         loop = np.where(prints.loop[a] == prints.loop[b], prints.loop[a], -1)
         for k in np.flatnonzero(open_[a] | open_[b]).tolist():
             one, other = int(a[k]), int(b[k])
-            contexts = int(prints.context[one]), int(prints.context[other])
+            contexts = tuple(sorted({*self._contexts(prints, one), *self._contexts(prints, other)}))
             result[k] = self._apart(int(loop[k]), contexts, prints.place(one), prints.place(other))
         return result
 
-    def _apart(self, loop: int, contexts: tuple[int, int], a: Place, b: Place) -> bool:
+    def _contexts(self, prints: Footprints, number: int) -> Iterator[int]:
+        """That of the rows that touch a footprint, and that their iteration is run."""
+        if prints.context[number] != LAUNCH:
+            yield int(prints.context[number])
+        if prints.loop[number] >= 0:
+            yield self._known.run[prints.loop[number]][int(prints.far[number])]
+
+    def _apart(self, loop: int, contexts: tuple[int, ...], a: Place, b: Place) -> bool:
         """First by what any two rows may rely on, the same for many pairs, then by what these two may."""
         pair = replace(a, offset=Form(0)), replace(b, offset=b.offset.plus(a.offset, -1))
         key = loop, *pair
         if key not in self._seen:
             self._seen[key] = apart(*pair, self._known.among[loop])
-        if self._seen[key] or not any(contexts):
+        if self._seen[key] or not contexts:
             return self._seen[key]
-        key = loop, *contexts, *pair
+        key = loop, contexts, *pair
         if key not in self._seen:
-            known = self._two(loop, *contexts)
+            known = self._of_rows(loop, contexts)
             self._seen[key] = not known.possible or apart(*pair, known)
         return self._seen[key]
 
-    def _two(self, *key: int) -> Bounds:
-        if key not in self._of_two:
-            self._of_two[key] = self._known.of_two(*key)
-        return self._of_two[key]
+    def _of_rows(self, loop: int, contexts: tuple[int, ...]) -> Bounds:
+        key = loop, contexts
+        if key not in self._bounds:
+            self._bounds[key] = self._known.of_rows(loop, contexts)
+        return self._bounds[key]
 
 
 def _overlapping_boxes(prints: Footprints, written: Mask, wanted: Filter | None) -> Pairs:
