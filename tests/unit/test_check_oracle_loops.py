@@ -168,7 +168,7 @@ def test_verdict_is_that_of_all_iterations(seed: int, crowded: bool) -> None:
 
 @pytest.mark.parametrize(("count", "accepted"), [(3, True), (4, False)])
 def test_only_iterations_that_are_run_meet(count: int, accepted: bool) -> None:
-    """Iteration 2 reads byte 2, which each iteration writes before; only a fourth one would write it again."""
+    """Iteration 2 reads byte 2, which each iteration writes before; only a fourth would do so again."""
     tables = build(
         cores=[loop(0, run(0), signal(0, 1)), loop(0, wait(0, 1), run(1))],
         rows=[[Access(2, 0, 2, (1,))], [Access(1, 0, Sum(0, {register(0): 1}), (1,))]],
