@@ -3,7 +3,7 @@
 In:  a `TaskGraph`, disjoint groups of its tasks. Out: per group its `TaskGraph`, tasks counted from 0.
 Not here: which tasks belong together (`unfused.py`).
 
-Program, functions and sites are shared; a dependence is in a group with those of its tasks that are.
+Program and functions are shared; a dependence is in a group with those of its tasks that are.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ def _part(graph: TaskGraph, tasks: IntColumn, deps: Deps) -> TaskGraph:
     access_ptr, accesses = _rows(graph.access_ptr, tasks)
     gangs, gang = _renumbered(graph.gang[tasks])
     _, drain = _renumbered(graph.drain[tasks])
+    sites, site = np.unique(graph.site[tasks], return_inverse=True)
     new = {int(old): number for number, old in enumerate(gangs)}
     return replace(
         graph,
-        site=column(graph.site[tasks], np.int32),
+        sites=tuple(graph.sites[number] for number in sites.tolist()),
+        site=column(site.reshape(-1), np.int32),
         number=column(graph.number[tasks], np.int32),
         word_ptr=column(word_ptr),
         words=column(graph.words[words]),

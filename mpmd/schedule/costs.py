@@ -7,7 +7,8 @@ Not here: choosing a core (`order.py`), the time of signals and waits (`Machine.
 A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that a task of
 the launch made are in some core's cache: cheap to read there, a handover everywhere else. Other bytes
 come from memory, at an equal share of its bandwidth; or from the cache that all cores share, if they
-are read again, or were left there by the launch before because all that a launch touches fits.
+are read again, or were left there by the launch before because all that a launch touches fits. So do
+those of a local tensor that is too large for all cores' own caches.
 """
 
 from __future__ import annotations
@@ -64,11 +65,13 @@ class Costs:
 def costs(graph: TaskGraph, machine: Machine) -> Costs:
     """The costs of all tasks on each kind of core, when all cores work at once."""
     moved = _access_bytes(graph)
-    flow_task, flow_dep, flow_bytes = _flows(graph, moved)
+    touched = _touched(graph, moved)
+    passing = _passing(graph, touched, machine)
+    flow_task, flow_dep, flow_bytes = _flows(graph, moved, passing)
     carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
     kept = _kept_in_cache(graph, moved, machine)
     needed = np.maximum(graph.bytes - carried - kept, 0.0)
-    fetched = needed * _share_from_memory(graph, moved, machine)
+    fetched = needed * _share_from_memory(graph, moved, touched, passing, machine)
     kinds, cores = machine.kinds, machine.cores
     allowed = _allowed(graph, machine)
     shares = [min(kind.bandwidth, machine.bandwidth / cores) for kind in kinds]
@@ -78,9 +81,11 @@ def costs(graph: TaskGraph, machine: Machine) -> Costs:
         for kind, there in zip(kinds, shared, strict=True)
     ]
     memory = [fetched / share + rest for share, rest in zip(shares, cached, strict=True)]
+    crowding = machine.crowding if cores > 1 else 1.0
+    compute = [crowding * seconds_of_work(graph.work, kind) for kind in kinds]
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
-        compute=np.where(allowed, [seconds_of_work(graph.work, kind) for kind in kinds], np.inf),
+        compute=np.where(allowed, compute, np.inf),
         memory=np.where(allowed, memory, np.inf),
         cached=np.array(cached),
         memory_bytes=fetched,
@@ -117,7 +122,9 @@ def _access_tasks(graph: TaskGraph) -> IntColumn:
     return np.repeat(np.arange(len(graph)), np.diff(graph.access_ptr))
 
 
-def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, FloatColumn]:
+def _flows(
+    graph: TaskGraph, moved: FloatColumn, passing: npt.NDArray[np.bool_]
+) -> tuple[IntColumn, IntColumn, FloatColumn]:
     """Task, dependence and bytes of every read of what a task made, sorted by task.
 
     A task that reads one tensor through several dependences reads an equal part through each, and
@@ -126,7 +133,7 @@ def _flows(graph: TaskGraph, moved: FloatColumn) -> tuple[IntColumn, IntColumn, 
     deps = graph.deps
     tensors = len(graph.program.tensors)
     dep = np.repeat(np.arange(len(deps)), np.diff(deps.consumer_ptr))
-    raw = deps.kind[dep] == DepKind.RAW
+    raw = (deps.kind[dep] == DepKind.RAW) & passing[deps.tensor[dep]]
     dep, task = dep[raw], deps.consumers[raw].astype(np.int64)
     by_task = np.argsort(task, kind="stable")
     dep, task = dep[by_task], task[by_task]
@@ -150,8 +157,31 @@ def _made(graph: TaskGraph, moved: FloatColumn) -> FloatColumn:
     return made.astype(np.float64)
 
 
-def _share_from_memory(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
-    """Per task the share of what no task made that comes from memory, and not from the shared cache.
+def _touched(graph: TaskGraph, moved: FloatColumn) -> FloatColumn:
+    """Per tensor the bytes of it that any task moves, at most all."""
+    size = np.array([tensor.size_bytes for tensor in graph.program.tensors], np.float64)
+    return np.minimum(size, np.bincount(graph.access_tensor, weights=moved, minlength=len(size)))
+
+
+def touched_bytes(graph: TaskGraph) -> float:
+    """The bytes that a launch touches."""
+    return float(_touched(graph, _access_bytes(graph)).sum())
+
+
+def _passing(graph: TaskGraph, touched: FloatColumn, machine: Machine) -> npt.NDArray[np.bool_]:
+    """Per tensor whether what one task writes may still be in its core's cache when another reads it."""
+    caches = sum(kind.cores * kind.cache_bytes for kind in machine.kinds)
+    return touched <= caches if machine.shared_cache_bytes else np.ones(len(touched), np.bool_)
+
+
+def _share_from_memory(
+    graph: TaskGraph,
+    moved: FloatColumn,
+    touched: FloatColumn,
+    passing: npt.NDArray[np.bool_],
+    machine: Machine,
+) -> FloatColumn:
+    """Per task the share of what is in no core's cache that comes from memory, and not from the shared one.
 
     A byte comes from memory once a launch, and is then in the cache, unless its tensor alone is too large
     for that. Launches are taken to follow each other: as long as all that one touches fits, the next one
@@ -160,19 +190,15 @@ def _share_from_memory(graph: TaskGraph, moved: FloatColumn, machine: Machine) -
     """
     if not machine.shared_cache_bytes:
         return np.ones(len(graph))
-    tensors = len(graph.program.tensors)
-    size = np.array([tensor.size_bytes for tensor in graph.program.tensors], np.float64)
-    traffic = np.bincount(graph.access_tensor, weights=moved, minlength=tensors)
-    touched = np.minimum(size, traffic)
+    traffic = np.bincount(graph.access_tensor, weights=moved, minlength=len(touched))
     missing = np.clip(touched.sum() / machine.shared_cache_bytes - 1.0, 0.0, 1.0)
-    first = np.divide(touched, traffic, out=np.ones(tensors), where=traffic > 0)
+    first = np.divide(touched, traffic, out=np.ones(len(touched)), where=traffic > 0)
     by_tensor = missing * np.where(touched > machine.shared_cache_bytes, 1.0, first)
-    argument = np.array([t.is_argument for t in graph.program.tensors], np.float64)[graph.access_tensor]
+    counts = ~passing | np.array([tensor.is_argument for tensor in graph.program.tensors], np.bool_)
+    chosen = moved * counts[graph.access_tensor]
     tasks = _access_tasks(graph)
-    total = np.bincount(tasks, weights=moved * argument, minlength=len(graph))
-    fresh = np.bincount(
-        tasks, weights=moved * argument * by_tensor[graph.access_tensor], minlength=len(graph)
-    )
+    total = np.bincount(tasks, weights=chosen, minlength=len(graph))
+    fresh = np.bincount(tasks, weights=chosen * by_tensor[graph.access_tensor], minlength=len(graph))
     return np.divide(fresh, total, out=np.full(len(graph), missing), where=total > 0)
 
 

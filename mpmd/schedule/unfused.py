@@ -13,8 +13,9 @@ loop, needs both.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mpmd.partition.subset import split
 from mpmd.partition.unfused import launches
 from mpmd.schedule.arena import aligned, most_alive, offsets_of_tensors, packed
 from mpmd.schedule.build import schedule
+from mpmd.schedule.costs import touched_bytes
 from mpmd.schedule.steps import LAUNCH_ENDS, Drain, MemoryPlan, Ring, Schedule, StepOp
 from mpmd.schedule.stretches import iterations
 
@@ -49,21 +51,10 @@ def unfused(
     drain: str = "auto",
 ) -> Schedule:
     """Launch after launch, each on all cores, in program order."""
+    scheduled = partial(schedule, policy=policy, cores=cores, drain=drain)
     if not len(graph):
-        return schedule(graph, machine, policy=policy, cores=cores, drain=drain)
-    found = launches(graph)
-    graphs = split(
-        replace(graph, program=_with_locals_given(graph.program)), [launch.tasks for launch in found]
-    )
-    parts = [
-        _Part(
-            launch.phase,
-            launch.tasks,
-            schedule(part, machine, policy=policy, cores=cores, drain=drain),
-            deps,
-        )
-        for launch, (part, deps) in zip(found, graphs, strict=True)
-    ]
+        return scheduled(graph, machine)
+    parts = _parts(graph, machine, scheduled)
     taking_part = max(part.planned.cores for part in parts)
     steps = _Steps(taking_part)
     for number in range(len(graph.phases)):
@@ -98,6 +89,18 @@ def unfused(
         primitive=column(np.concatenate([part.planned.primitive for part in parts]), np.int32),
         flag=column(np.concatenate([part.planned.flag for part in parts]), np.int32),
     )
+
+
+def _parts(graph: TaskGraph, machine: Machine, scheduled: Callable[..., Schedule]) -> list[_Part]:
+    """The launches, each scheduled by itself. Of the cache that all cores share it has its share, too."""
+    given = replace(graph, program=_with_locals_given(graph.program))
+    found = launches(graph)
+    cached = machine.shared_cache_bytes / max(1.0, touched_bytes(given))
+    parts: list[_Part] = []
+    for launch, (part, deps) in zip(found, split(given, [launch.tasks for launch in found]), strict=True):
+        own = replace(machine, shared_cache_bytes=int(cached * touched_bytes(part)))
+        parts.append(_Part(launch.phase, launch.tasks, scheduled(part, own), deps))
+    return parts
 
 
 def _with_locals_given(program: Program) -> Program:
