@@ -7,15 +7,18 @@ import importlib
 
 from bench.rows import print_rows
 
-NAMES = ("compile", "call", "decode")
+GROUPS = {"schedule": ("scale", "quality", "sync", "soundness")}
+"""Names that stand for several benchmarks, which can be run one by one, too."""
+
+NAMES = ("compile", "call", "decode", "profile", "fusion", "predict", *GROUPS["schedule"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run benchmarks, print rows.")
-    parser.add_argument("names", nargs="+", choices=NAMES, help="which benchmarks")
+    parser.add_argument("names", nargs="+", choices=(*NAMES, *GROUPS), help="which benchmarks")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
-    for name in options.names:
+    for name in (part for given in options.names for part in GROUPS.get(given, (given,))):
         print_rows(importlib.import_module(f"bench.{name}").rows(), as_json=options.json)
 
 
