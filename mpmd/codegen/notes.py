@@ -12,7 +12,7 @@ from mpmd.codegen.source import StepNote
 from mpmd.codegen.tables import event_totals, late_guards
 from mpmd.errors import NO_SPAN, Span
 from mpmd.partition.graph import LoopInfo, TaskGraph
-from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 
 
 def guard_notes(graph: TaskGraph) -> tuple[StepNote, ...]:
@@ -57,6 +57,8 @@ class _Notes:
         why, span = self._reason(reason)
         if op is StepOp.SIGNAL:
             return StepNote(f"signal e{a} += {b}: {why}", span)
+        if op is StepOp.BARRIER and b == LAUNCH_ENDS:
+            return StepNote(f"barrier {a}: the end of a launch", NO_SPAN)
         if op is StepOp.BARRIER:
             return StepNote(f"barrier {a}: {why}", span)
         return StepNote(f"wait e{a} ≥ {self._count(a, b)}: {why}", span)

@@ -7,7 +7,7 @@ Not here: the notes of single steps that reports show at run time (each emitter 
 from __future__ import annotations
 
 from mpmd.partition.graph import LoopInfo
-from mpmd.schedule.steps import Schedule, Step, StepOp
+from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, Step, StepOp
 
 
 def print_schedule(schedule: Schedule) -> str:
@@ -33,6 +33,8 @@ def step_text(schedule: Schedule, step: Step) -> str:
     reason = "all cores meet"
     if step.reason >= 0:
         reason = schedule.graph.dep(step.reason, schedule.deps).reason
+    if step.op is StepOp.BARRIER and step.b == LAUNCH_ENDS:
+        return f"launch ends, barrier {step.a}"
     if step.op is StepOp.BARRIER:
         return f"barrier {step.a}  // {reason}"
     if step.op is StepOp.SIGNAL:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import mpmd
 from examples import cholesky
 from mpmd import Accum, In, InOut, Out, Recv, Send, f32, f64, i32
+from mpmd.codegen.notes import step_notes
 from mpmd.codegen.tables import pack
 from mpmd.errors import ArgumentError, MalformedTableError
 from mpmd.lang.kernel.trace import trace
@@ -23,6 +24,7 @@ from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
+from mpmd.schedule.text import print_schedule
 from mpmd.schedule.unfused import unfused
 from tests.generate import Generated, kernels
 from tests.generation.scope import ALL
@@ -304,3 +306,11 @@ def test_an_unknown_fusion_is_named() -> None:
     assert caught.value.message == "there is no fusion 'non'"
     assert caught.value.label == "fusion='non'"
     assert caught.value.hints == ("did you mean 'none'?",)
+
+
+def test_the_printed_schedule_says_where_launches_end() -> None:
+    planned = unfused(graph_of(chain, [rows(), rows()]), MACHINE, cores=2)
+    text = print_schedule(planned)
+    assert text.count("launch ends, barrier 0\n") == 2
+    notes = [note.text for note in step_notes(planned)]
+    assert notes.count("barrier 0: the end of a launch") == 2
