@@ -20,7 +20,7 @@ Box = tuple[int, int, list[int], list[int]]
 """offset, item, extents, strides in bytes."""
 
 
-NO_SCALARS = Judge(Knowledge((), (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),)))
+NO_SCALARS = Judge(Knowledge((), (Bounds.of_launch(decode(build(cores=[[]], rows=[]))),), ()))
 
 
 def fixed(base: Column, boxes: Boxes) -> Footprints:

@@ -437,13 +437,23 @@ def _distinct(columns: list[Column]) -> tuple[Column, Column]:
 
     Numbers rise with the values of the columns, the first column first.
     """
-    key = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        if len(column) and (column != column[0]).any():
-            values, part = np.unique(column, return_inverse=True)
-            _, key = np.unique(key * len(values) + part, return_inverse=True)
+    key, keys = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns if len(key) else ():
+        least, values = int(column.min()), int(column.max()) - int(column.min()) + 1
+        if keys * values > _INT64.max:  # numbers without gaps take less room
+            key, keys = _numbered(key)
+        if keys * values > _INT64.max:
+            column, values = _numbered(column)
+            least = 0
+        key, keys = key * values + (column - least), keys * values
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     return first, inverse
+
+
+def _numbered(values: Column) -> tuple[Column, int]:
+    """Numbers of the distinct values, ascending, and how many there are."""
+    distinct, number = np.unique(values, return_inverse=True)
+    return number, len(distinct)
 
 
 def _absolute(reach: Column, relative: Boxes, reaches: list[_Reach], size: Column) -> Boxes:
