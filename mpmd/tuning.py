@@ -121,7 +121,7 @@ class _Subject:
         """Seconds, by the cost model."""
         chosen = under(self.program, choice)
         cores = self.machine if choice.cores is None else self.machine.with_cores(choice.cores)
-        return predicted(chosen.program, cores, tiles=chosen.tiles, policy=choice.policy).seconds
+        return predicted(chosen.program, cores, tiles=chosen.tiles, policy=choice.policy)
 
     def neighbours(self, choice: Choice) -> list[tuple[Choice, float]]:
         """The choices next to one, the shortest prediction first."""

@@ -70,7 +70,7 @@ LONG = ((4, 16384), (8, 16384), (4, 8))
 
 def seconds(program: Program, choice: Choice, machine: Machine = MACHINE) -> float:
     chosen = under(program, choice)
-    return predicted(chosen.program, machine, tiles=chosen.tiles, policy=choice.policy).seconds
+    return predicted(chosen.program, machine, tiles=chosen.tiles, policy=choice.policy)
 
 
 def test_a_chain_becomes_one_call() -> None:

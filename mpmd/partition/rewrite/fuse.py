@@ -23,12 +23,12 @@ from mpmd.partition.rewrite.compose import composed
 from mpmd.partition.rewrite.effects import effects, has_channels, independent, pieces_apart
 from mpmd.partition.rewrite.places import Place, Site, body_at, common, with_body, with_size
 from mpmd.partition.rewrite.reason import Refused
-from mpmd.partition.rewrite.uses import Uses, uses_of
+from mpmd.partition.rewrite.uses import Uses, use_of
 
 
 def fused(program: Program, tensor: TensorId) -> Program | Refused:
     """The program in which the first call that writes `tensor` and the next that uses it are one."""
-    uses = uses_of(program)[tensor]
+    uses = use_of(program, tensor)
     pair = next_user(uses)
     if pair is None:
         return Refused(f"no call uses '{program.tensors[tensor].name}' after another", program.span)

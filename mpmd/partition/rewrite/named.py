@@ -68,18 +68,20 @@ def rewritten(program: Program, rewrites: Sequence[str]) -> Program:
     """The program after all rewrites, each of which must be there and right."""
     for text in rewrites:
         rewrite = parse_rewrite(text, program)
-        tensor = labels(program).get(rewrite.tensor)
-        if tensor is None:
-            near = difflib.get_close_matches(rewrite.tensor, labels(program), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"its tensors: {', '.join(labels(program))}"
-            raise _wrong(
-                program, text, f"names '{rewrite.tensor}', which '{program.name}' does not have", hint
-            )
-        result = applied(program, rewrite, tensor)
+        result = applied(program, rewrite, _named(program, rewrite.tensor, text))
         if isinstance(result, Refused):
             raise _wrong(program, text, "is not right", str(result))
         program = result
     return program
+
+
+def _named(program: Program, name: str, text: str) -> TensorId:
+    known = labels(program)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"its tensors: {', '.join(known)}"
+        raise _wrong(program, text, f"names '{name}', which '{program.name}' does not have", hint)
+    return known[name]
 
 
 def _wrong(program: Program, text: str, what: str, hint: str) -> ArgumentError:
@@ -115,7 +117,8 @@ class Candidate:
 def candidates(program: Program, parts: Sequence[int]) -> tuple[tuple[Candidate, ...], ...]:
     """Rewrites in classes: the members of one change calls of the same tasks over the same extents.
 
-    `parts` are the numbers of pieces into which reductions may be split.
+    Those that make two calls one come first, as what they leave may be split. `parts` are the numbers of
+    pieces into which reductions may be split.
     """
     names = {tensor: name for name, tensor in labels(program).items()}
     numbers = TaskNumbers()
@@ -124,7 +127,9 @@ def candidates(program: Program, parts: Sequence[int]) -> tuple[tuple[Candidate,
         for candidate in _of_tensor(program, tensor, names[tensor], uses, parts):
             key = (candidate.rewrite.kind, candidate.rewrite.parts, _form(candidate.sites, numbers))
             classes.setdefault(key, []).append(candidate)
-    return tuple(map(tuple, classes.values()))
+    order = list(Kind)
+    found = sorted(classes.values(), key=lambda members: order.index(members[0].rewrite.kind))
+    return tuple(map(tuple, found))
 
 
 def _of_tensor(

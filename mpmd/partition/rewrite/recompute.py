@@ -21,12 +21,12 @@ from mpmd.partition.rewrite.compose import composed
 from mpmd.partition.rewrite.effects import effects
 from mpmd.partition.rewrite.places import Site, body_at, common, piece_size, replaced
 from mpmd.partition.rewrite.reason import Refused
-from mpmd.partition.rewrite.uses import uses_of
+from mpmd.partition.rewrite.uses import use_of
 
 
 def recomputed(program: Program, tensor: TensorId) -> Program | Refused:
     """The program in which every call that reads `tensor` computes its part of it by itself."""
-    uses, name = uses_of(program)[tensor], program.tensors[tensor].name
+    uses, name = use_of(program, tensor), program.tensors[tensor].name
     if program.tensors[tensor].is_argument or not uses.plain:
         return Refused(f"'{name}' is seen by more than calls of the kernel", program.tensors[tensor].span)
     if len(uses.writers) != 1 or not uses.readers:

@@ -21,7 +21,7 @@ from mpmd.lang.tile import Axis, TaskDef
 from mpmd.partition.rewrite.parts_of_task import SUMS, TaskParts, parts_of_task
 from mpmd.partition.rewrite.places import Site, loop_names, piece_size, replaced, unused
 from mpmd.partition.rewrite.reason import Refused
-from mpmd.partition.rewrite.uses import uses_of
+from mpmd.partition.rewrite.uses import use_of
 from mpmd.partition.sums_layout import narrowed, part_of_sums, sums_tensor
 
 GRANULE = 16
@@ -30,7 +30,7 @@ GRANULE = 16
 
 def split_reduction(program: Program, tensor: TensorId, parts: int) -> Program | Refused:
     """The program in which the call that writes `tensor` is `parts` calls side by side, and one more."""
-    writers = uses_of(program)[tensor].writers
+    writers = use_of(program, tensor).writers
     if len(writers) != 1:
         name = program.tensors[tensor].name
         return Refused(f"not one call makes '{name}', but {len(writers)}", program.tensors[tensor].span)

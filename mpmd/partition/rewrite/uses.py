@@ -40,6 +40,18 @@ def uses_of(program: Program) -> Mapping[TensorId, Uses]:
     return found
 
 
+def use_of(program: Program, tensor: TensorId) -> Uses:
+    """The uses of one tensor, which owns its storage."""
+    found = {tensor: Uses()}
+    views = {t.id for t in program.tensors if root_of(t, program).id == tensor}
+    for site in sites(program.body):
+        for param, arg in zip(site.call.task.params, site.call.args, strict=True):
+            if isinstance(arg, View) and arg.tensor in views and param.direction is not None:
+                _add(found, program, site, arg, param.direction)
+    found[tensor].plain &= all(view.tensor not in views for view in _views_of_loops(program.body))
+    return found[tensor]
+
+
 def _add(
     found: Mapping[TensorId, Uses], program: Program, site: Site, view: View, direction: Direction
 ) -> None:
