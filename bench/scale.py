@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,16 +110,12 @@ def measure(tasks: int, cores: int) -> dict[str, Any]:
         program = _program(max(1, round(tasks / TASKS_PER_LAYER)))
     with clock.stage("partition"):
         graph = partition(program, machine, tiles=_tiles(program))
-    inner = {
-        "placement": (build, "stretches"), "memory": (memory, "plan"), "insertion": (keep, "insert"),
-        "pruning": (keep, "prune"),
-    }  # fmt: skip
+    inner = {"placement": (build, "stretches"), "insertion": (keep, "insert"), "pruning": (keep, "prune")}
     patches = [patch.object(m, f, clock.timed(stage, getattr(m, f))) for stage, (m, f) in inner.items()]
-    with clock.stage("steps"):
-        for one in patches:
-            one.start()
-        scheduled = build.schedule(graph, machine)
-        patch.stopall()
+    with ExitStack() as stack:
+        for one in [clock.stage("steps"), *patches]:
+            stack.enter_context(one)
+        scheduled = build.schedule(graph, machine, planning=clock.timed("memory", memory.plan))
     with clock.stage("tables"):
         tables = pack(scheduled)
     with clock.stage("check"):
