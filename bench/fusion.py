@@ -178,16 +178,18 @@ def _seconds(case: Case, kernel: mpmd.CompiledKernel) -> float:
 
 
 def _row(case: str, metric: str, ours: list[Sample], theirs: list[Sample], probe: Probe, note: str) -> Row:
-    ratios = [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)]
+    quiet = probe.quiet(ours), probe.quiet(theirs)
+    every = list(zip(ours, theirs, strict=True))
+    pairs = [(a, b) for a, b in every if a in quiet[0] and b in quiet[1]] or every
     return Row(
         case,
         metric,
         "ms",
-        median_seconds(ours) * 1e3,
+        median_seconds([a for a, _ in pairs]) * 1e3,
         peer=PEER,
-        peer_value=median_seconds(theirs) * 1e3,
-        ratio=statistics.median(ratios),
-        spread=spread([s.seconds for s in ours]),
+        peer_value=median_seconds([b for _, b in pairs]) * 1e3,
+        ratio=statistics.median(b.seconds / a.seconds for a, b in pairs),
+        spread=spread([a.seconds for a, _ in pairs]),
         noisy=probe.noisy(ours) or probe.noisy(theirs),
         note=note,
     )
