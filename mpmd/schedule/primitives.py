@@ -3,10 +3,10 @@
 In:  what is `Kept` of each phase, the `Machine`. Out: `Primitives`, a column each.
 Not here: which events there are (`prune.py`, `periodic.py`); the proof (`check.py`).
 
-What an event allows is in `shapes.py`. Flags are few: events share one if all waits of the first come
-before all signals of the second, which vector clocks tell; where iterations of a loop overlap, also the
-other way round, from one iteration to the next. Cores meet between phases, so each phase has all flags.
-Events get theirs in the order of their waits, first come, first served, as registers are allocated by
+What an event allows is in `shapes.py`. Flags are few: events of one waiter share one if all waits of the
+first come before all signals of the second, which vector clocks tell; where iterations of a loop overlap,
+also the other way round, from one iteration to the next. Cores meet between phases, so each phase has all
+flags. Events get theirs in the order of their waits, first come, first served, as registers are allocated by
 linear scan (Poletto and Sarkar, TOPLAS 1999).
 """
 
@@ -89,7 +89,8 @@ class _Flags:
     overlapping: bool
     group: list[int]
     holders: dict[tuple[str, int, int], tuple[int, int]] = field(default_factory=dict)
-    """By primitive, group and id: the first event and the last."""
+    """By primitive, group and id: the first event and the last. All have one waiter: a core that stands at a
+    wait for one of them would take what is for another core."""
     known: dict[int, IntColumn] = field(default_factory=dict)
 
     @staticmethod
@@ -116,15 +117,15 @@ class _Flags:
         return -1
 
     def _follows(self, event: int, first: int, last: int) -> bool:
-        if not self._over(last, event, ahead=False):
+        if self._waiter(last) != self._waiter(event) or not self._over(last, event, ahead=False):
             return False
         return not self.overlapping or self._over(event, first, ahead=True)
 
     def _over(self, one: int, other: int, *, ahead: bool) -> bool:
         """Whether the wait of `one` comes before all signals of `other`, perhaps of the next iteration."""
         placement = self.clocks.placement
-        waiter = int(self.sync.waits[self.sync.wait_ptr[one]])
-        core, position = int(placement.core[waiter]), int(placement.position[waiter])
+        core = self._waiter(one)
+        position = int(placement.position[self.sync.waits[self.sync.wait_ptr[one]]])
         signals = slice(self.sync.signal_ptr[other], self.sync.signal_ptr[other + 1])
         for unit in (self.sync.signals[signals] + ahead * self.units).tolist():
             if int(placement.core[unit]) == core and placement.position[unit] == position:
@@ -132,6 +133,10 @@ class _Flags:
             if self._before(unit)[core] < position:
                 return False
         return True
+
+    def _waiter(self, event: int) -> int:
+        """The core that waits."""
+        return int(self.clocks.placement.core[self.sync.waits[self.sync.wait_ptr[event]]])
 
     def _before(self, unit: int) -> IntColumn:
         if unit not in self.known:

@@ -234,10 +234,22 @@ def test_two_events_of_one_flag_do_not_overlap() -> None:
     cores = [[signal(0), signal(1)], [wait(0), wait(1)]]
     error = refused(FlagReuseError, cores=cores, rows=[], primitives={0: (FLAGS, 0), 1: (FLAGS, 0)})
     assert error.message == (
-        "events 0 and 1 are one flag, and signal of event 1 (core 0, step 1) may signal the one before the "
-        "other is over"
+        "events 0 and 1 are one flag, and signal of event 1 (core 0, step 1) may come before the other one "
+        "is over"
     )
     assert error.related[0].text == "wait for event 0 (core 1, step 0) waits for event 0"
+
+
+def test_nobody_waits_for_a_flag_that_still_stands_for_another_event() -> None:
+    """Core 0 would take its own signal: nothing says that core 1 has taken it before."""
+    cores = [[signal(0), wait(1)], [wait(0), signal(1)]]
+    error = refused(FlagReuseError, cores=cores, rows=[], primitives={0: (FLAGS, 0), 1: (FLAGS, 0)})
+    assert error.message == (
+        "events 0 and 1 are one flag, and wait for event 1 (core 0, step 1) may come before the other one "
+        "is over"
+    )
+    later = [[signal(0), wait(2), wait(1)], [wait(0), signal(2), signal(1)]]
+    proved(cores=later, rows=[], primitives={0: (FLAGS, 0), 1: (FLAGS, 0)})
 
 
 def test_flags_of_different_groups_are_different_flags() -> None:
@@ -255,7 +267,7 @@ def test_in_a_loop_a_flag_comes_back_to_its_first_event() -> None:
     error = refused(FlagReuseError, cores=early, **described)
     assert error.message == (
         "events 1 and 0 are one flag, and signal of event 0 (core 0, step 1 of the next iteration) may "
-        "signal the one before the other is over"
+        "come before the other one is over"
     )
 
 

@@ -7,7 +7,8 @@ given (`primitives`); by that all waits are of one core.
 What is pending is greatest, over all executions, when the waiting core stands before one of its waits and
 all signals have come that can come without it: those that do not surely follow the wait. A flag stands for
 several events, or for one in several iterations; it does so rightly if of two that follow each other all
-waits of the first come before all signals of the second.
+waits of the first come before all signals of the second, and before another core stands at a wait for the
+second: it would take what is not for it.
 """
 
 from __future__ import annotations
@@ -89,17 +90,21 @@ def _follow(
     op, a, b = steps.op.tolist(), steps.a.tolist(), steps.b.tolist()
     core_of, copy_of, ptr = steps.step_core.tolist(), steps.step_copy.tolist(), steps.core_ptr.tolist()
     endless = steps.endless.tolist()
+    names = zip(steps.tables.event_primitive.tolist(), steps.tables.event_flag.tolist(), strict=True)
     flag = [
-        (machine.group_of(turns[event, 0].waiter), number) if (event, 0) in turns else None
-        for event, number in enumerate(steps.tables.event_flag.tolist())
+        (*name, machine.group_of(turns[event, 0].waiter)) if (event, 0) in turns else None
+        for event, name in enumerate(names)
     ]
-    holder: dict[tuple[int, int], tuple[int, int]] = {}  # which turn a flag stands for
+    holder: dict[tuple[int, int, int], tuple[int, int]] = {}  # which turn a flag stands for
     former: dict[tuple[int, int], tuple[int, int]] = {}  # and for which one it did before that
     clock = np.zeros((steps.cores, steps.cores), np.int32)
     barrier = -1
     for position, step in enumerate(order):
         core = core_of[step]
         if op[step] == WAIT:
+            mine = a[step], copy_of[step]
+            if (before := former.get(mine, mine))[0] != mine[0] and turns[before].waiter != core:
+                _apart(turns[before], clock[core], mine[0], before[0], step, places)
             np.maximum(clock[core], promised.clock[a[step], b[step]], out=clock[core])
         elif op[step] == BARRIER and a[step] != barrier:
             barrier = a[step]
@@ -118,15 +123,15 @@ def _follow(
                 _apart(turns[before], clock[core], mine[0], before[0], step, places)
 
 
-def _apart(turn: _Turn, clock: Clock, event: int, other: int, signal: int, places: Occurrences) -> None:
-    """Raise unless all waits of a turn have happened."""
+def _apart(turn: _Turn, clock: Clock, event: int, other: int, step: int, places: Occurrences) -> None:
+    """Raise unless all waits of a turn have happened before a step of another event."""
     position, _, wait = turn.waits[-1]
     if clock[turn.waiter] <= position:
         raise FlagReuseError(
-            f"events {other} and {event} are one flag, and {places.step(signal)} may signal the one before "
-            "the other is over",
-            span=places.span(signal),
-            label=f"signals event {event}",
+            f"events {other} and {event} are one flag, and {places.step(step)} may come before the other one "
+            "is over",
+            span=places.span(step),
+            label=f"is of event {event}",
             related=(Note(places.span(wait), f"{places.step(wait)} waits for event {other}"),),
         )
 
