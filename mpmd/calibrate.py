@@ -22,6 +22,9 @@ from mpmd.machine.sources import sourced
 from mpmd.machine.text import figures
 
 ROUNDS = 25
+LEAST = 1e-12
+"""Seconds: no operation is taken to be shorter, where the samples do not tell it from nothing."""
+
 STREAM_BYTES = 128 << 20
 """More than any cache holds."""
 
@@ -60,6 +63,7 @@ def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
     """The measures beyond one core's cache; those between cores only where there are two."""
     measures = {
         "launch": together.launches(cores),
+        "starts": together.starts(),
         "memory, one core": together.passes(STREAM_BYTES, 1),
         "memory": together.passes(STREAM_BYTES, cores),
     }
@@ -70,6 +74,8 @@ def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
     if cores > 1:
         measures["handover of a line"] = together.handover(together.LINE)
         measures["handover of a block"] = together.handover(together.BLOCK)
+        measures["products, one core"] = together.products(1)
+        measures["products"] = together.products(cores)
         measures["tickets"] = together.tickets(cores)
         measures["dealt out"] = together.shared_out(cores, drain=False)
         measures["drained"] = together.shared_out(cores, drain=True)
@@ -83,14 +89,16 @@ def _machine(
     shared_cache_bytes: int,
 ) -> Machine:
     """The preset with every figure that was measured in place of its own."""
-    core = _core(groups)
-    before = preset()
+    before, task_seconds = preset(), found["starts"].seconds / together.STARTS
+    core = _core(groups, task_seconds)
     kind = replace(
         before.leading,
         cores=cores,
-        rates=tuple(1.0 / core[name].value for name in ("dot32", "dot16", "dot8", "vector")),
-        overheads=tuple(core[name].value for name in ("operand", "product", "fold")),
-        task_seconds=core["task_seconds"].value,
+        rates=tuple(
+            1.0 / max(core[name].value, LEAST) for name in ("dot32", "dot16", "dot8", "vector", "function")
+        ),
+        overheads=tuple(core[name].value for name in ("operand", "product", "fold", "pass")),
+        task_seconds=task_seconds,
         cache_bandwidth=1.0 / core["cache_bandwidth"].value,
         bandwidth=STREAM_BYTES / found["memory, one core"].seconds,
     )
@@ -102,6 +110,7 @@ def _machine(
     )
     how = {source.field: source.source for source in before.sources}
     how |= {f"core.{name}": _said(constant) for name, constant in core.items()}
+    how["core.task_seconds"] = f"{_seen(found['starts'])}, a copy of a line included"
     how |= {"core.bandwidth": _seen(found["memory, one core"]), "bandwidth": _seen(found["memory"])}
     how["launch_seconds"] = f"{_seen(found['launch'])}, the call from Python included"
     if shared_cache_bytes:
@@ -112,44 +121,38 @@ def _machine(
     return sourced(machine, {name: how[name] for name in shown})
 
 
-def _core(groups: Mapping[str, Sequence[Sample]]) -> dict[str, Constant]:
-    """The constants of one core by figure: seconds per unit."""
-    start = groups["start"]
-    task = fit.per_unit(start, [1.0], [start[0].seconds])
-    dot, operand, product = fit.products(groups["product"], task.value)
+def _core(groups: Mapping[str, Sequence[Sample]], task_seconds: float) -> dict[str, Constant]:
+    """The constants of one core by figure: seconds per unit.
 
-    def beyond(group: str, *others: tuple[WorkClass, Constant]) -> list[float]:
-        """The seconds of a group's samples without the task's start and these other shares."""
+    Copies tell what a byte takes in the cache; what other tasks take beyond that and their start is work.
+    """
+    copies = groups["cache"]
+    byte = fit.per_unit(copies, [c.bytes for c in copies], [c.seconds - task_seconds for c in copies])
+
+    def work(samples: Sequence[Sample], *known: tuple[WorkClass, Constant]) -> list[float]:
+        """The seconds of samples for work, without that whose constants are known."""
         return [
-            sample.seconds - task.value - sum(float(sample.work[c]) * k.value for c, k in others)
-            for sample in groups[group]
-        ]
+            sample.seconds - task_seconds - sample.bytes * byte.value
+            - sum(float(sample.work[which]) * constant.value for which, constant in known)
+            for sample in samples
+        ]  # fmt: skip
 
-    def amounts(group: str, which: WorkClass) -> list[float]:
-        return [float(sample.work[which]) for sample in groups[group]]
-
-    packing = (WorkClass.OPERAND, operand), (WorkClass.PRODUCT, product)
-    vector = fit.per_unit(groups["vector"], amounts("vector", WorkClass.VECTOR), beyond("vector"))
-    folds = beyond("fold", (WorkClass.VECTOR, vector))
-    halves = beyond("product of 16 bits", *packing)
-    bytes_ = beyond("product of 8 bits", *packing)
-    return {
-        "task_seconds": task,
-        "dot32": dot,
-        "operand": operand,
-        "product": product,
-        "dot16": fit.per_unit(
-            groups["product of 16 bits"], amounts("product of 16 bits", WorkClass.DOT16), halves
-        ),
-        "dot8": fit.per_unit(
-            groups["product of 8 bits"], amounts("product of 8 bits", WorkClass.DOT8), bytes_
-        ),
-        "vector": vector,
-        "fold": fit.per_unit(groups["fold"], amounts("fold", WorkClass.FOLD), folds),
-        "cache_bandwidth": fit.per_unit(
-            groups["cache"], [sample.bytes for sample in groups["cache"]], beyond("cache")
-        ),
-    }
+    maps = [*groups["vector"], *groups["fold"]]
+    classes = (WorkClass.VECTOR, WorkClass.FUNCTION, WorkClass.FOLD, WorkClass.PASS)
+    vector, function, fold, pass_ = fit.together(maps, classes, work(maps))
+    passing = (WorkClass.PASS, pass_)
+    dots = groups["product"]
+    parts = (WorkClass.DOT32, WorkClass.OPERAND, WorkClass.PRODUCT)
+    dot, operand, product = fit.together(dots, parts, work(dots, passing))
+    others = (passing, (WorkClass.OPERAND, operand), (WorkClass.PRODUCT, product))
+    found = {
+        "cache_bandwidth": byte, "vector": vector, "function": function, "fold": fold, "pass": pass_,
+        "dot32": dot, "operand": operand, "product": product,
+    }  # fmt: skip
+    for name, which in (("dot16", WorkClass.DOT16), ("dot8", WorkClass.DOT8)):
+        amounts = [float(sample.work[which]) for sample in groups[name]]
+        found[name] = fit.per_unit(groups[name], amounts, work(groups[name], *others))
+    return found
 
 
 def _with_shared_cache(
@@ -179,6 +182,8 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
     how["counter.signal_seconds"] = f"{_seen(line)}; its share of a hand-over as in the preset"
     how["counter.wait_seconds"] = how["counter.signal_seconds"]
     how["handover_bandwidth"] = _seen(block)
+    crowding = found["products"].seconds / found["products, one core"].seconds
+    how["crowding"] = f"{_seen(found['products'])}: products on all cores against one"
     how["ticket_seconds"] = _seen(found["tickets"])
     how["jitter"] = f"{_seen(found['dealt out'])}: equal tasks, dealt out against drained"
     return replace(
@@ -187,6 +192,7 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
         handover_bandwidth=size / moving,
         ticket_seconds=max(ticket, 1e-9),
         jitter=max(jitter, 0.0),
+        crowding=max(crowding, 1.0),
     )
 
 

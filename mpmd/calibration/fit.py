@@ -39,16 +39,16 @@ class Constant:
     residual: float = 0.0
 
 
-def products(samples: Sequence[Sample], task_seconds: float) -> tuple[Constant, Constant, Constant]:
-    """Seconds of an operation of a product, of a byte of its operands, and of its start."""
-    classes = (WorkClass.DOT32, WorkClass.OPERAND, WorkClass.PRODUCT)
+def together(
+    samples: Sequence[Sample], classes: Sequence[WorkClass], seconds: Sequence[float]
+) -> tuple[Constant, ...]:
+    """Seconds per unit of each of the classes, from `seconds`: what the samples take for these alone."""
+    whole = np.array([sample.seconds for sample in samples])
     work = np.array([sample.work[list(classes)] for sample in samples])
-    seconds = np.array([sample.seconds - task_seconds for sample in samples])
-    solution = non_negative(work / seconds[:, None], np.ones(len(samples)))
-    residual = float(np.median(np.abs(work @ solution / seconds - 1.0)))
+    solution = non_negative(work / whole[:, None], np.array(seconds) / whole)
+    residual = float(np.median(np.abs((work @ solution - seconds) / whole)))
     spread = float(np.median([sample.spread for sample in samples]))
-    first, second, third = (Constant(float(value), spread, residual) for value in solution)
-    return first, second, third
+    return tuple(Constant(float(value), spread, residual) for value in solution)
 
 
 def per_unit(samples: Sequence[Sample], amounts: Sequence[float], seconds: Sequence[float]) -> Constant:

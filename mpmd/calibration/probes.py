@@ -64,19 +64,20 @@ def _map(group: str, task: mpmd.Task, *shape: int) -> Probe:
 
 
 PRODUCTS = (
-    (1, 256, 256), (1, 64, 512), (2, 128, 256), (4, 256, 256), (8, 256, 256), (16, 256, 256), (32, 128, 256),
-    (64, 256, 256), (128, 128, 128), (64, 64, 64), (32, 32, 32), (16, 16, 16), (4, 32, 64), (64, 64, 16),
+    (4, 256, 256), (8, 256, 256), (16, 256, 256), (32, 128, 256), (64, 256, 256), (128, 128, 128),
+    (64, 64, 64), (64, 64, 512), (128, 256, 64), (32, 32, 32), (16, 16, 16), (4, 32, 64), (64, 64, 16),
 )  # fmt: skip
+"""Not with one row alone: those take what their bytes take."""
 
 PROBES: tuple[Probe, ...] = (
-    _map("start", tasks.copy, 1, 16),
     *(_dot(task, *shape) for shape in PRODUCTS for task in (tasks.dot_rows, tasks.dot_columns)),
-    *(_dot(tasks.dot_bf16, m, 256, 256, "product of 16 bits") for m in (1, 8, 64)),
-    *(_dot(tasks.dot_i8, m, 256, 256, "product of 8 bits") for m in (1, 8, 64)),
+    *(_dot(tasks.dot_bf16, m, 256, 256, "dot16") for m in (8, 32, 64)),
+    *(_dot(tasks.dot_i8, m, 256, 256, "dot8") for m in (8, 32, 64)),
     *(_map("vector", task, 64, 256) for task in (tasks.exponential, tasks.silu, tasks.tanh)),
+    *(_map("vector", task, 64, 256) for task in (tasks.centred, tasks.polynomial)),
     *(_map("vector", tasks.softmax, *shape) for shape in ((16, 1024), (1, 4096))),
-    *(_map("cache", task, 64, 512) for task in (tasks.copy, tasks.add)),
-    *(_map("cache", task, 8, 4096) for task in (tasks.copy, tasks.add)),
+    *(_map("cache", tasks.copy, *shape) for shape in ((64, 512), (8, 4096), (96, 1024))),
+    *(_map("vector", tasks.add, *shape) for shape in ((64, 512), (8, 4096))),
     *(
         Probe("fold", task, ((m, n), (m,)))
         for task in (tasks.row_sums, tasks.row_maxima)

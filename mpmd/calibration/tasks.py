@@ -63,6 +63,18 @@ def softmax(x: In[f32, M, N], y: Out[f32, M, N]):
 
 
 @mpmd.task
+def centred(x: In[f32, M, N], y: Out[f32, M, N]):
+    v = x[:]
+    y[:] = v - v.mean(1)[:, None]
+
+
+@mpmd.task
+def polynomial(x: In[f32, M, N], y: Out[f32, M, N]):
+    v = x[:]
+    y[:] = ((v * v + v) * v + v) * v + v
+
+
+@mpmd.task
 def row_sums(x: In[f32, M, N], y: Out[f32, M]):
     y[:] = x[:].sum(1)
 

@@ -29,6 +29,10 @@ TICKETS = 2000
 UNEVEN = 48
 """Tasks for each core where cores may take them from each other."""
 
+PRODUCTS = 8
+STARTS = 4096
+"""Tasks for each core where all compute, and where they do next to nothing."""
+
 
 def passes(footprint: int, cores: int) -> Measure:
     """Seconds of one pass over `footprint` bytes by so many cores."""
@@ -80,6 +84,33 @@ def launches(cores: int) -> Measure:
 
     count = count_for(repeated)
     return lambda: warm_seconds_of(lambda: repeated(count)) / count
+
+
+def starts() -> Measure:
+    """Seconds of a launch of many tasks that do next to nothing, each with a row and data of its own."""
+
+    @mpmd.kernel
+    def many(x: In[f32, STARTS, LINE], y: Out[f32, STARTS, LINE]):
+        for t in mpmd.tiles(STARTS, 1):
+            tasks.passed_on(x[t.start], y[t.start])
+
+    x, y = np.ones((2, STARTS, LINE), np.float32)
+    compiled = mpmd.compile(many, x, y, cores=1)
+    return partial(warm_seconds_of, partial(compiled, x, y))
+
+
+def products(cores: int) -> Measure:
+    """Seconds of a launch in which each core computes products, on data of its own."""
+
+    @mpmd.kernel
+    def crowd(x: In[f32, cores, 64, 256], w: In[f32, cores, 256, 256], y: Out[f32, cores, 64, 256]):
+        for core in range(cores):
+            for _ in range(PRODUCTS):
+                tasks.dot_rows(x[core], w[core], y[core], core=core)
+
+    x, w, y = (np.ones((cores, rows, 256), np.float32) for rows in (64, 256, 64))
+    compiled = mpmd.compile(crowd, x, w, y, cores=cores)
+    return partial(warm_seconds_of, partial(compiled, x, w, y))
 
 
 def tickets(cores: int) -> Measure:

@@ -18,20 +18,22 @@ from mpmd.machine.text import table
 class WorkClass(IntEnum):
     """What a core does at a rate of its own. Columns of `TaskGraph.work`.
 
-    The first ones are operations, at `CoreKind.rates`. Those from `OPERAND` on are what comes with them,
-    whatever the extents: each takes `CoreKind.overheads` seconds.
+    The first ones are operations, at `CoreKind.rates`; one on 64-bit values counts as two. Those from
+    `OPERAND` on are what comes with them, whatever the extents: each takes `CoreKind.overheads` seconds.
     """
 
     DOT32 = 0  # matrix products of 32-bit operands and wider; a multiply-add counts as two
     DOT16 = 1  # matrix products of 16-bit floats
     DOT8 = 2  # matrix products of 8-bit operands
-    VECTOR = 3  # everything else: elementwise operations, casts, reductions
-    OPERAND = 4  # elements of the operands of matrix products, each loaded or packed once a product
-    PRODUCT = 5  # matrix products begun
-    FOLD = 6  # results of reductions: for each the lanes of a vector are joined
+    VECTOR = 3  # elementwise arithmetic, casts, reductions
+    FUNCTION = 4  # exp, tanh and the like, by the operations of a polynomial (`OPS`); extrema along an axis
+    OPERAND = 5  # elements of the operands of matrix products, each loaded or packed once a product
+    PRODUCT = 6  # matrix products begun
+    FOLD = 7  # results of reductions: for each the lanes of a vector are joined
+    PASS = 8  # elements of each pass over a value: it is stored, reduced, or kept because it is used again
 
 
-OPERATIONS = 4
+OPERATIONS = 5
 """How many of the classes are operations."""
 
 
@@ -60,17 +62,19 @@ class CoreKind:
 
     `bandwidth` is what one core alone draws from memory; `cache_bytes` is private to a core and
     `cache_bandwidth` is for data already there; `task_seconds` is what starting a task costs.
-    `overheads` is seconds for each OPERAND, PRODUCT and FOLD, on top of the operations.
+    `overheads` is seconds for each OPERAND, PRODUCT, FOLD and PASS, on top of the operations. `overlap` is
+    the share of computing that goes on while bytes are moved: 1 where others move them (copy engines, warps).
     """
 
     name: str
     cores: int
-    rates: tuple[float, float, float, float]
+    rates: tuple[float, float, float, float, float]
     bandwidth: float
     cache_bytes: int
     cache_bandwidth: float
     task_seconds: float
-    overheads: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    overheads: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    overlap: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ class Machine:
     known, and none is chosen in the place of signals and waits). `prefetch_share` of a core's cache may be
     asked for before a wait (0: asking does not pay).
     `shared_cache_bytes` and `shared_cache_bandwidth` are of the last cache before memory, which all cores
-    share (0: there is none): what all tasks of a kernel touch is found there if it fits.
+    share (0: there is none): what all tasks of a kernel touch is found there if it fits. `crowding` is how
+    many times as long a core computes when all cores do (they may share a pipeline, or a clock).
     """
 
     name: str
@@ -113,6 +118,7 @@ class Machine:
     prefetch_share: float = 0.0
     shared_cache_bytes: int = 0
     shared_cache_bandwidth: float = 0.0
+    crowding: float = 1.0
     sources: tuple[Source, ...] = ()
 
     @property
@@ -182,6 +188,12 @@ def uniform(
 ) -> Machine:
     """A machine whose cores are all alike and do all work at one rate."""
     alike = CoreKind(
-        kind, cores, (flops, flops, flops, flops), core_bandwidth, cache_bytes, cache_bandwidth, task_seconds
+        kind,
+        cores,
+        (flops, flops, flops, flops, flops),
+        core_bandwidth,
+        cache_bytes,
+        cache_bandwidth,
+        task_seconds,
     )
     return Machine(name, (alike,), bandwidth, handover_bandwidth, memory_bytes, vector_bytes, (counter,))

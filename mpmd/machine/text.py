@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mpmd.machine.model import CoreKind, Machine, Primitive
 
-_CLASSES = ("dot32", "dot16", "dot8", "vector")
-_OVERHEADS = ("operand", "product", "fold")
+_CLASSES = ("dot32", "dot16", "dot8", "vector", "function")
+_OVERHEADS = ("operand", "product", "fold", "pass")
 _PREFIXES = (
     (1e12, "T"),
     (1e9, "G"),
@@ -44,6 +44,7 @@ def figures(machine: Machine) -> dict[str, str]:
         found.update((f"{primitive.name}.{name}", text) for name, text in _of_primitive(primitive))
     found["ticket_seconds"] = amount(machine.ticket_seconds, "s")
     found["launch_seconds"] = amount(machine.launch_seconds, "s")
+    found["crowding"] = f"{machine.crowding:.3g}"
     found["jitter"] = f"{machine.jitter:.1%}"
     return found
 
@@ -59,6 +60,7 @@ def _of_kind(kind: CoreKind) -> Iterator[tuple[str, str]]:
     for name, seconds in zip(_OVERHEADS, kind.overheads, strict=True):
         if seconds:
             yield name, amount(seconds, "s")
+    yield "overlap", f"{kind.overlap:.0%}"
 
 
 def _of_primitive(primitive: Primitive) -> Iterator[tuple[str, str]]:

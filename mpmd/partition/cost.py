@@ -10,6 +10,7 @@ one iteration.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -41,6 +42,11 @@ from mpmd.partition.affine import Affine, Column
 from mpmd.partition.guards import Intervals, interval_of
 from mpmd.partition.specialise import TaskNumbers
 
+FUNCTIONS = frozenset(
+    {"exp", "log", "sigmoid", "tanh", "erf", "sin", "cos", "pow", "max", "min", "argmax", "argmin"}
+)
+"""Ops of several instructions: polynomials, and extrema along an axis, which look for NaN."""
+
 Amount = Union[float, npt.NDArray[np.float64]]
 """A quantity per instance; a float where all instances have the same."""
 
@@ -63,9 +69,10 @@ class Work:
 
 
 def seconds(work: Work, machine: Machine) -> Amount:
-    """Time of an instance alone on a core of the leading kind: arithmetic and memory overlap."""
-    columns = np.stack(np.broadcast_arrays(*work.operations), axis=-1)
-    return np.maximum(seconds_of_work(columns, machine.leading), work.bytes / machine.leading.bandwidth)
+    """Time of an instance alone on a core of the leading kind, with its bytes from memory."""
+    kind = machine.leading
+    compute = seconds_of_work(np.stack(np.broadcast_arrays(*work.operations), axis=-1), kind)
+    return np.maximum(compute, work.bytes / kind.bandwidth + (1.0 - kind.overlap) * compute)
 
 
 def seconds_of_work(operations: npt.NDArray[np.float64], kind: CoreKind) -> npt.NDArray[np.float64]:
@@ -138,7 +145,7 @@ def _named_axes(task: TaskDef) -> tuple[tuple[str, int, int], ...]:
 
 def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
     """The work of a task where its dims and integer scalars have these values."""
-    tally = _Tally(dict.fromkeys((p.name for p in task.shaped), 0.0))
+    tally = _Tally(dict.fromkeys((p.name for p in task.shaped), 0.0), _uses(task.body))
     tally.body(task.body, _Known(values), 1, {})
     total: Amount = sum((tally.moved[p.name] for p in task.channels), 0.0)
     for param in task.tensors:
@@ -147,6 +154,21 @@ def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
         region = _bytes(param.shape, param.dtype, _Known(values)) * uses
         total = total + np.minimum(region, tally.moved[param.name])
     return Work(tuple(tally.operations), total, tally.values)
+
+
+def _uses(body: tuple[Stmt, ...]) -> Counter[int]:
+    """How often each value is an operand, or stored."""
+    found: Counter[int] = Counter()
+    for stmt in body:
+        if isinstance(stmt, Apply):
+            found.update(stmt.args)
+        elif isinstance(stmt, (Store, Send)):
+            found[stmt.value] += 1
+        elif isinstance(stmt, Loop):
+            found += _uses(stmt.body)
+        elif isinstance(stmt, Branch):
+            found += _uses(stmt.then) + _uses(stmt.otherwise)
+    return found
 
 
 class _Known(dict[str, Any]):
@@ -159,7 +181,8 @@ class _Known(dict[str, Any]):
 class _Tally:
     """Sums over a body."""
 
-    def __init__(self, moved: dict[str, Amount]) -> None:
+    def __init__(self, moved: dict[str, Amount], uses: Mapping[int, int]) -> None:
+        self.uses = uses
         self.operations: list[Amount] = [0.0] * len(WorkClass)
         self.values: dict[frozenset[str], Amount] = {}
         self.moved = moved
@@ -177,6 +200,7 @@ class _Tally:
             elif isinstance(stmt, Store):
                 dtype = types[stmt.value].dtype
                 self._move(stmt.param, kept_shape(stmt.region), dtype, values, times)
+                self._add(WorkClass.PASS, times * _elements(types[stmt.value].shape, values))
             elif isinstance(stmt, Send):
                 self._move(stmt.param, types[stmt.value].shape, types[stmt.value].dtype, values, times)
             elif isinstance(stmt, Receive):
@@ -191,13 +215,17 @@ class _Tally:
         types[stmt.out] = stmt.type
         op = OPS[stmt.op]
         operands = tuple(types[value] for value in stmt.args)
-        self._add(_class_of(op, operands), times * _number(op.flops(operands, stmt.type), values))
+        amount = _number(op.flops(operands, stmt.type), values)
+        self._add(_class_of(op, operands), times * amount * _words(operands))
         if op.kind is OpKind.DOT:
             for operand in operands:
                 self._add(WorkClass.OPERAND, times * _elements(operand.shape, values))
             self._add(WorkClass.PRODUCT, times)
         elif op.kind is OpKind.REDUCTION:
             self._add(WorkClass.FOLD, times * _elements(stmt.type.shape, values))
+            self._add(WorkClass.PASS, times * _elements(operands[0].shape, values))
+        elif op.kind is OpKind.ELEMENTWISE and stmt.type.rank and self.uses[stmt.out] > 1:
+            self._add(WorkClass.PASS, times * _elements(stmt.type.shape, values))
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
             dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
             size = _bytes(stmt.type.shape, stmt.type.dtype, values)
@@ -236,8 +264,13 @@ class _Tally:
 
 def _class_of(op: OpDef, operands: tuple[TileType, ...]) -> WorkClass:
     if op.kind is not OpKind.DOT:
-        return WorkClass.VECTOR
+        return WorkClass.FUNCTION if op.name in FUNCTIONS else WorkClass.VECTOR
     return {1: WorkClass.DOT8, 2: WorkClass.DOT16}.get(operands[0].dtype.itemsize, WorkClass.DOT32)
+
+
+def _words(operands: tuple[TileType, ...]) -> int:
+    """As how many operations one on such operands counts: vectors hold half as many of 64 bits."""
+    return 2 if any(operand.dtype.itemsize == 8 for operand in operands) else 1
 
 
 def _number(index: Index, values: _Known) -> Amount:

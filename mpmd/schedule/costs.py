@@ -4,7 +4,8 @@ In:  a `TaskGraph`, a `Machine`. Out: `Costs`, per kind of core and task, and pe
      of a task that another task made).
 Not here: choosing a core (`order.py`), the time of signals and waits (`Machine.counter`).
 
-A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`. Bytes that a task of
+A task takes `max(seconds to move its bytes, seconds to compute) + task_seconds`, and more where a core
+does not compute while it waits for bytes. Bytes that a task of
 the launch made are in some core's cache: cheap to read there, a handover everywhere else. Other bytes
 come from memory, at an equal share of its bandwidth; or from the cache that all cores share, if they
 are read again, or were left there by the launch before because all that a launch touches fits. So do
@@ -30,10 +31,11 @@ class Costs:
     cannot do the task, or its call asks for another kind.
 
     `memory` is at an equal share of the bandwidth; `memory_bytes` [tasks] are the bytes that share it, and
-    `cached` [kinds, tasks] the part of `memory` that other bytes take: those of the shared cache, and the
-    `kept_bytes` which stay in the core's own. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`:
-    the dependence, and the bytes read through it. `near` [kinds] and `away` are seconds per byte of a flow
-    on the core that made it, and on another. `task_seconds` [kinds] is what starting a task costs.
+    `cached` [kinds, tasks] the rest of `memory`: other bytes, which are in the shared cache, or stay in the
+    core's own (`kept_bytes`), and what a core computes while it moves nothing. The flows of task `t` are
+    `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through it. `near` [kinds] and `away` are
+    seconds per byte of a flow on the core that made it, and on another. `task_seconds` [kinds] is what
+    starting a task costs.
     """
 
     compute: FloatColumn
@@ -76,13 +78,13 @@ def costs(graph: TaskGraph, machine: Machine) -> Costs:
     allowed = _allowed(graph, machine)
     shares = [min(kind.bandwidth, machine.bandwidth / cores) for kind in kinds]
     shared = [min(kind.cache_bandwidth, machine.shared_cache_bandwidth / cores) or np.inf for kind in kinds]
-    cached = [
-        (needed - fetched) / there + kept / kind.cache_bandwidth
-        for kind, there in zip(kinds, shared, strict=True)
-    ]
-    memory = [fetched / share + rest for share, rest in zip(shares, cached, strict=True)]
     crowding = machine.crowding if cores > 1 else 1.0
     compute = [crowding * seconds_of_work(graph.work, kind) for kind in kinds]
+    cached = [
+        (needed - fetched) / there + kept / kind.cache_bandwidth + (1.0 - kind.overlap) * alone
+        for kind, there, alone in zip(kinds, shared, np.where(np.isinf(compute), 0.0, compute), strict=True)
+    ]
+    memory = [fetched / share + rest for share, rest in zip(shares, cached, strict=True)]
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
         compute=np.where(allowed, compute, np.inf),

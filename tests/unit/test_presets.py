@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mpmd.errors import ArgumentError, Span
-from mpmd.machine import Machine, WorkClass
+from mpmd.machine import OPERATIONS, Machine, WorkClass
 from mpmd.machine.presets import MACHINES, by_name, preset
 from mpmd.machine.sources import sourced
 from mpmd.machine.text import amount, figures
@@ -69,7 +69,7 @@ def test_figures_are_plausible(name: str) -> None:
 
 def test_what_one_kind_cannot_do_another_can() -> None:
     for name in MACHINES:
-        for which in list(WorkClass)[:4]:
+        for which in list(WorkClass)[:OPERATIONS]:
             assert any(kind.rates[which] > 0 for kind in by_name(name).kinds)
 
 

@@ -81,7 +81,7 @@ def spoilt(path: Path, change: Any) -> None:
         (lambda c: c["machine"].update(jitter=float("nan")), "nan is no measurement"),
         (lambda c: c["machine"].update(ticket_seconds=-1), "-1 is no measurement"),
         (lambda c: c["machine"].update(kinds=[]), "it has no cores"),
-        (lambda c: c["machine"]["kinds"][0].update(rates=[1, 2]), "2 rates and 3 overheads"),
+        (lambda c: c["machine"]["kinds"][0].update(rates=[1, 2]), "2 rates and 4 overheads"),
         (lambda c: c["machine"].update(colour="red"), "what it says of the machine makes no sense"),
         (lambda c: c.update(machine="none"), "what it says of the machine makes no sense"),
     ],

@@ -22,7 +22,7 @@ L2_STUDY = "Luo et al., Benchmarking and Dissecting the Nvidia Hopper GPU Archit
 _SM = CoreKind(
     "sm",
     SMS,
-    rates=(67e12 / SMS, 989.4e12 / SMS, 1978.9e12 / SMS, 67e12 / 2 / SMS),
+    rates=(67e12 / SMS, 989.4e12 / SMS, 1978.9e12 / SMS, 67e12 / 2 / SMS, 67e12 / 2 / SMS),
     bandwidth=64 * 1.755e9,
     cache_bytes=227 << 10,
     cache_bandwidth=128 * 1.755e9,
@@ -35,10 +35,12 @@ _SOURCES = {
     "sm.dot16": f"{SHEET}: 989.4 TFLOP/s BF16 without sparsity / {SMS}",
     "sm.dot8": f"{SHEET}: 1978.9 TFLOP/s FP8 and INT8 without sparsity / {SMS}",
     "sm.vector": "half of FP32: elementwise operations are not multiply-adds",
+    "sm.function": "assumed: as VECTOR, by the operations of a polynomial",
     "sm.bandwidth": "assumed: 64 B a cycle between L2 and an SM at 1.755 GHz",
     "sm.cache_bytes": f"{WHITEPAPER}: shared memory of one block",
     "sm.cache_bandwidth": f"{WHITEPAPER}: 32 banks of 4 B a cycle, at 1.755 GHz",
     "sm.task_seconds": "assumed: two dependent loads from L2 and a block barrier",
+    "sm.overlap": "assumed: copies are asynchronous",
     "bandwidth": f"{SHEET}: 3.35 TB/s (decode kernels in public studies read 3.09 TB/s)",
     "handover_bandwidth": "assumed: one SM writes to L2 and another reads, at its share of L2",
     "shared_cache_bytes": f"{WHITEPAPER}: L2",
@@ -52,6 +54,7 @@ _SOURCES = {
     "word": "as the counter; a store in place of the add",
     "ticket_seconds": "assumed: an atomic add at L2 that returns",
     "launch_seconds": "public measurements: 5 to 10 µs for a launch on a stream",
+    "crowding": "cores share no pipeline",
     "jitter": "not measured",
 }
 
