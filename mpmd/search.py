@@ -26,7 +26,7 @@ from mpmd.partition.rewrite.excerpt import excerpt
 from mpmd.partition.rewrite.named import Candidate, Kind, applied, candidates, rewritten
 from mpmd.partition.rewrite.places import sites, with_sizes
 from mpmd.partition.rewrite.reason import Refused
-from mpmd.partition.tile import ELEMENTS, fixed_sizes
+from mpmd.partition.tile import ELEMENTS, OVERHEAD, fixed_sizes
 from mpmd.schedule.order import POLICIES
 from mpmd.schedule.stretches import stretches
 
@@ -179,8 +179,16 @@ class _Search:
         after = applied(before, candidate.rewrite, candidate.tensor)
         if isinstance(after, Refused):
             return False
-        least = (1 - LEAST_GAIN[candidate.rewrite.kind]) * self._seconds(before, chosen.tiles)
-        return self._seconds(after, chosen.tiles) <= least
+        seconds = self._seconds(before, chosen.tiles)
+        least = LEAST_GAIN[candidate.rewrite.kind] * seconds
+        if candidate.rewrite.kind is Kind.SPLIT:
+            least = max(least, self._worth_meeting)
+        return seconds - self._seconds(after, chosen.tiles) >= least
+
+    @property
+    def _worth_meeting(self) -> float:
+        """What must be saved where cores meet that did not: tiles are not made smaller for less, either."""
+        return (self._machine.leading.task_seconds + self._machine.latency) / OVERHEAD
 
     def _seconds(self, program: Program, tiles: Mapping[str, int]) -> float:
         self._left -= 1

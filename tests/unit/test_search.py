@@ -14,6 +14,7 @@ from tests.machines import toy
 from tests.unit.rewrite_kernels import assert_same, gelu, linear, norm, row_sums, scale, tasks_of
 from tests.unit.tracing import traced
 
+T, N, K = mpmd.dims("T N K")
 MACHINE = toy(4, flops=1e11)
 """Memory is what takes time."""
 SLOW = toy(4)
@@ -31,7 +32,7 @@ def chain(x: In[f32, 64, 256], y: Out[f32, 64, 256]):
         scale(b[t], 2.0, y[t])
 
 
-def long_sum(x: In[f32, 4, 16384], w: In[f32, 8, 16384], y: Out[f32, 4, 8]):
+def long_sum(x: In[f32, T, K], w: In[f32, N, K], y: Out[f32, T, N]):
     linear(x, w, y)
 
 
@@ -99,6 +100,13 @@ def test_a_norm_that_all_tiles_would_wait_for_is_computed_in_each() -> None:
     assert search(program, slow).rewrites == ("recompute h",)
     fast = toy(4, flops=1e7, task_seconds=0.0)
     assert search(program, fast) == AS_WRITTEN
+
+
+def test_a_short_sum_is_not_worth_a_meeting_of_cores() -> None:
+    program = traced(long_sum, (4, 512), (8, 512), (4, 8))
+    split = Choice(("split y into 4",))
+    assert seconds(program, split, SLOW) < 0.9 * seconds(program, AS_WRITTEN, SLOW)
+    assert search(program, SLOW) == AS_WRITTEN
 
 
 def test_one_core_has_nothing_to_split() -> None:
