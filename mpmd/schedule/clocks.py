@@ -21,8 +21,29 @@ from mpmd.schedule.sync import Sync
 _HERE = np.iinfo(np.int64).max  # a core's own entry in its clock: program order knows everything
 
 
-def waits_in_order(sync: Sync, placement: Placement) -> Iterator[tuple[int, list[int]]]:
-    """Each waiting task with its events, in the linear order of tasks."""
+def waits_in_order(sync: Sync, placement: Placement) -> Iterator[tuple[list[int], list[int]]]:
+    """All waits in the linear order of tasks: tasks, and the events that each of them waits for.
+
+    Tasks of different cores that stand next to each other and wait for the same are taken together: what
+    one of them learns is of no use to the others.
+    """
+    tasks: list[int] = []
+    cores: set[int] = set()
+    events: list[int] = []
+    for task, awaited in _one_by_one(sync, placement):
+        core = int(placement.core[task])
+        if tasks and (awaited != events or core in cores):
+            yield tasks, events
+            tasks, cores = [], set()
+        tasks.append(task)
+        cores.add(core)
+        events = awaited
+    if tasks:
+        yield tasks, events
+
+
+def _one_by_one(sync: Sync, placement: Placement) -> Iterator[tuple[int, list[int]]]:
+    """Each waiting task with its events."""
     event = np.repeat(np.arange(len(sync)), np.diff(sync.wait_ptr))
     in_order = np.argsort(placement.place[sync.waits], kind="stable")
     waits, events = sync.waits[in_order], event[in_order].tolist()
@@ -34,8 +55,8 @@ def waits_in_order(sync: Sync, placement: Placement) -> Iterator[tuple[int, list
 def replay(sync: Sync, placement: Placement) -> Clocks:
     """The clocks after all waits."""
     clocks = Clocks(sync, placement)
-    for task, events in waits_in_order(sync, placement):
-        clocks.wait(task, events)
+    for tasks, events in waits_in_order(sync, placement):
+        clocks.wait(tasks, events)
     return clocks
 
 
@@ -49,35 +70,40 @@ class Clocks:
         self.signal_position = placement.position[sync.signals]
         self.signal_ptr = sync.signal_ptr.tolist()
         self.core, self.position = placement.core.tolist(), placement.position.tolist()
-        self.now = [np.full(placement.cores, -1, np.int64) for _ in range(placement.cores)]
-        for core, clock in enumerate(self.now):
-            clock[core] = _HERE
+        self.now = np.full((placement.cores, placement.cores), -1, np.int64)
+        np.fill_diagonal(self.now, _HERE)
         self.positions: list[list[int]] = [[] for _ in range(placement.cores)]
         self.rows: list[list[IntColumn]] = [[] for _ in range(placement.cores)]
         self.hearsay: list[IntColumn | None] = [None] * len(sync)
 
-    def wait(self, task: int, events: list[int]) -> IntColumn:
-        """`task` waits for those events; returns the signals that it would not know of otherwise.
-
-        It knows of a signal otherwise by its clock, or by what other signals tell.
+    def wait(self, tasks: list[int], events: list[int]) -> tuple[IntColumn, IntColumn]:
+        """Tasks of different cores wait for those events: pairs of a task and a signal that it would not
+        know of otherwise, that is by its clock, or by what other signals tell.
         """
-        clock = self.now[self.core[task]]
+        waiting = np.array(tasks)
+        own = np.array([self.core[task] for task in tasks])
+        cores, positions = self._signals(events)
+        clocks = self.now[own]
+        late = (positions > clocks[:, cores]).any(axis=1)
+        waiting, own, clocks = waiting[late], own[late], clocks[late]
+        if len(waiting):
+            for event in events:
+                np.maximum(clocks, self._hearsay(event), out=clocks)
+        task, signal = np.nonzero(positions > clocks[:, cores])
+        clocks[task, cores[signal]] = positions[signal]
+        self.now[own] = clocks
+        for learner, core, clock in zip(waiting.tolist(), own.tolist(), clocks, strict=True):
+            self.positions[core].append(self.position[learner])
+            self.rows[core].append(clock)
+        return waiting[task], self.by_core[self.placement.core_ptr[cores[signal]] + positions[signal]]
+
+    def _signals(self, events: list[int]) -> tuple[IntColumn, IntColumn]:
+        """The cores that signal these events, and the position of the last of its signals."""
         parts = [slice(self.signal_ptr[e], self.signal_ptr[e + 1]) for e in events]
         if len(parts) == 1:
-            cores, positions = self.signal_core[parts[0]], self.signal_position[parts[0]]
-        else:
-            cores = np.concatenate([self.signal_core[p] for p in parts])
-            positions = np.concatenate([self.signal_position[p] for p in parts])
-            cores, positions = _latest_per_core(cores, positions)
-        if not (positions > clock[cores]).any():
-            return cores[:0]
-        for event in events:
-            clock = np.maximum(clock, self._hearsay(event))
-        news = positions > clock[cores]
-        cores, positions = cores[news], positions[news]
-        clock[cores] = positions
-        self._learn(task, clock)
-        return self.by_core[self.placement.core_ptr[cores] + positions]
+            return self.signal_core[parts[0]], self.signal_position[parts[0]]
+        cores = np.concatenate([self.signal_core[p] for p in parts])
+        return _latest_per_core(cores, np.concatenate([self.signal_position[p] for p in parts]))
 
     def before(self, task: int) -> IntColumn:
         """How far each core is known to have come when `task` starts: positions, −1 for not at all."""
@@ -91,12 +117,6 @@ class Clocks:
         """The clock of `core` from its latest wait up to `position`; None before the first."""
         at = bisect_right(self.positions[core], position) - 1
         return self.rows[core][at] if at >= 0 else None
-
-    def _learn(self, task: int, clock: IntColumn) -> None:
-        core = self.core[task]
-        self.now[core] = clock
-        self.positions[core].append(self.position[task])
-        self.rows[core].append(clock)
 
     def _hearsay(self, event: int) -> IntColumn:
         """What the signals of an event tell of other cores; what a signal tells of its own is left out.

@@ -57,8 +57,11 @@ def needed_pairs(sync: Sync, clocks: Clocks) -> IntColumn:
     """
     placement = clocks.placement
     tasks = len(placement.core)
-    pairs = [wait * tasks + clocks.wait(wait, events) for wait, events in waits_in_order(sync, placement)]
-    return np.sort(np.concatenate([np.zeros(0, np.int64), *pairs]))
+    pairs = [np.zeros(0, np.int64)]
+    for waiting, events in waits_in_order(sync, placement):
+        waits, signals = clocks.wait(waiting, events)
+        pairs.append(np.sort(waits * tasks + signals))
+    return np.sort(np.concatenate(pairs), kind="stable")  # which is quick where much is in order already
 
 
 # -- which events cover them ----------------------------------------------------------------
@@ -103,10 +106,10 @@ def _pair_table(sync: Sync, e: int, needed: IntColumn, tasks: int) -> IntColumn:
     """Signals × waits of event `e`: the index of the pair among those needed, or −1."""
     signals = sync.signals[sync.signal_ptr[e] : sync.signal_ptr[e + 1]]
     waits = sync.waits[sync.wait_ptr[e] : sync.wait_ptr[e + 1]]
-    keys = waits * tasks + signals[:, None]
+    keys = waits[:, None] * tasks + signals  # by wait, as those needed are: that is quicker to search
     at = needed.searchsorted(keys)
     at[at == len(needed)] = 0
-    return np.where(needed[at] == keys, at, -1)
+    return np.where(needed[at] == keys, at, -1).T
 
 
 def _drop_covered_twice(
