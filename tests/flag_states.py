@@ -156,7 +156,8 @@ class _System:
     def reached(self, enabled: Callable[[State, Step], bool]) -> set[State]:
         """All states."""
         start: State = (0,) * len(self.cores)
-        seen, stack = {start}, [start]
+        seen: set[State] = {start}
+        stack: list[State] = [start]
         while stack:
             for new in self._after(stack.pop(), enabled):
                 if new not in seen:
