@@ -17,6 +17,7 @@ from mpmd.machine import Machine
 from mpmd.partition.graph import Deps, TaskGraph, column
 from mpmd.schedule import memory
 from mpmd.schedule.assemble import assemble
+from mpmd.schedule.bounds import Bounds
 from mpmd.schedule.keep import Kept, keep
 from mpmd.schedule.pins import require_places
 from mpmd.schedule.prefetch import prefetches
@@ -37,17 +38,19 @@ def schedule(
     policy: str = "heft",
     cores: int | None = None,
     drain: str = "auto",
+    effort: float = 1.0,
     planning: memory.Planning = memory.plan,
     keeping: Keeping = keep,
 ) -> Schedule:
     """Who runs what, when, where it lies, and what keeps it in order.
 
+    `effort` is how long the order is improved: 0 for not at all, 1 for what every compilation can spare.
     With `drain="auto"` cores take tasks by ticket also where nobody asked for it but it is predicted to pay.
     `planning` and `keeping` are there to compare with: what others cost tells what these are worth.
     """
     allowed = machine.with_cores(_cores(graph, machine, cores))
     require_places(graph, allowed)
-    placed = stretches(graph, allowed, policy, drain_by_cost=_by_cost(graph, drain))
+    placed = stretches(graph, allowed, policy, drain_by_cost=_by_cost(graph, drain), effort=effort)
     taking_part = max((s.placement.cores for s in placed), default=1)
     channels, room = rings(graph, placed)
     plan, reuse = planning(graph, placed, machine, taking_part, room)
@@ -79,6 +82,7 @@ def schedule(
         rings=tuple(dataclasses.replace(r, offset=plan.arena_bytes - room + r.offset) for r in channels),
         primitive=chosen.primitive,
         flag=chosen.flag,
+        bounds=sum((stretch.bounds for stretch in placed), Bounds()),
     )
 
 

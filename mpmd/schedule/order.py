@@ -1,6 +1,6 @@
 """Which core runs each task of a phase, and in what order.
 
-In:  the `TaskGraph` of one phase, a `Machine`, a policy. Out: a `Placement`.
+In:  the `Problem` of one phase, a policy. Out: a `Placement`.
 Not here: phases with gangs, drains or calls placed by hand (`joint.py`); the signals that keep the
 order (`sync.py`), memory (`memory.py`).
 
@@ -19,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.errors import ArgumentError
-from mpmd.machine import Machine
 from mpmd.partition.graph import FloatColumn, IntColumn, TaskGraph, column
-from mpmd.schedule.costs import costs
 from mpmd.schedule.heft import heft
+from mpmd.schedule.improve import improve
 from mpmd.schedule.links import ranks
 from mpmd.schedule.policies import Choice, Sites, round_robin, wave, zigzag
-from mpmd.schedule.problem import Problem, play, problem
+from mpmd.schedule.problem import Problem, play
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,14 @@ class Placement:
         return column(number)
 
 
-def place(graph: TaskGraph, machine: Machine, policy: str) -> Placement:
-    """Every task on one of the machine's cores, by the named policy."""
-    require_policy(graph, policy)
-    given = problem(graph, machine, costs(graph, machine))
-    choice = POLICIES[policy](given, graph.site)
+def place(given: Problem, site: Sites, policy: str, bound: float, effort: float) -> Placement:
+    """Every task on one of the machine's cores, by the named policy.
+
+    `bound` is a lower bound of the makespan; the more `effort`, the longer `heft`'s placement is improved.
+    """
+    choice = POLICIES[policy](given, site)
+    if policy == "heft":
+        choice = improve(given, choice, bound, effort)
     times = play(given, choice.core, choice.sequence, choice.wave)
     return placement(choice.core, times.start, times.finish, choice.sequence, choice.wave)
 

@@ -58,6 +58,9 @@ class Problem:
     def cores_of(self, kind: int) -> range:
         return range(bisect_left(self.kind, kind), bisect_right(self.kind, kind))
 
+    def cores_of_all(self, kinds: tuple[int, ...]) -> list[int]:
+        return [core for kind in kinds for core in self.cores_of(kind)]
+
     def away_seconds(self, task: int, kind: int) -> float:
         """What a task takes on a core that made none of its inputs."""
         moving = self.memory[kind][task] + self.flow_bytes[task] * self.away

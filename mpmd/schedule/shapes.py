@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from mpmd.machine import Machine, Primitive
 from mpmd.partition.graph import IntColumn
+from mpmd.schedule.bounds import iterations
 from mpmd.schedule.order import Placement
-from mpmd.schedule.stretches import Stretch, iterations
+from mpmd.schedule.stretches import Stretch
 from mpmd.schedule.sync import Sync
 
 Mask = npt.NDArray[np.bool_]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mpmd.machine import Machine
 from mpmd.partition.graph import Deps, FloatColumn, IntColumn, TaskGraph
+from mpmd.schedule.bounds import Bounds
 
 
 class StepOp(IntEnum):
@@ -93,7 +94,8 @@ class Schedule:
     `events` is the number of events; `primitive[event]` indexes `machine.primitives`, and `flag[event]` is
     the id of a flag within its group of cores (−1: the event is no flag). `core`, `start`, `finish` are per
     task (seconds, predicted).
-    `waits_before_pruning` counts the waits that insertion alone would have made.
+    `waits_before_pruning` counts the waits that insertion alone would have made. No schedule of the graph on
+    the cores that it may use takes less than `bounds`.
 
     Every core goes through the phases of the graph in order, with a BARRIER between two of them. A loop's
     steps stand between LOOP and END on every core; loops are numbered in order of their phases. All signals
@@ -122,6 +124,7 @@ class Schedule:
     rings: tuple[Ring, ...]
     primitive: npt.NDArray[np.int32]
     flag: npt.NDArray[np.int32]
+    bounds: Bounds
 
     @property
     def makespan(self) -> float:

@@ -1,6 +1,6 @@
 """The phases of a graph, each placed on its own, one after the other.
 
-In:  a `TaskGraph`, a `Machine`, a policy. Out: `Stretch`es.
+In:  a `TaskGraph`, a `Machine`, a policy, an effort. Out: `Stretch`es.
 Not here: what a placement decides (`order.py`, `joint.py`); memory and sync, which look at all of them.
 """
 
@@ -13,23 +13,27 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.machine import Machine
-from mpmd.partition.graph import FloatColumn, LoopInfo, Phase, TaskGraph, column
+from mpmd.partition.graph import FloatColumn, Phase, TaskGraph, column
 from mpmd.schedule import joint, order
+from mpmd.schedule.bounds import Bounds, iterations, phase_bounds, repeated
 from mpmd.schedule.costs import costs
 from mpmd.schedule.drains import drained
 from mpmd.schedule.order import Placement
 from mpmd.schedule.phases import alone
+from mpmd.schedule.problem import problem
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A phase, its tasks counted from 0. `begin` is its predicted start; an iteration takes `seconds`."""
+    """A phase, its tasks counted from 0. `begin` is its predicted start; an iteration takes `seconds`, and no
+    placement takes less than `bounds`."""
 
     phase: Phase
     graph: TaskGraph
     placement: Placement
     begin: float
     seconds: float
+    bounds: Bounds
 
     @property
     def end(self) -> float:
@@ -42,39 +46,31 @@ class Stretch:
         return loop is not None and (loop.until is not None or bool(self.placement.wave.any()))
 
 
-def iterations(loop: LoopInfo | None) -> int:
-    """How often a phase is predicted to run: once where only the launch will tell."""
-    return 1 if loop is None or loop.count.terms else max(0, loop.count.const)
-
-
-def stretches(graph: TaskGraph, machine: Machine, policy: str, *, drain_by_cost: bool) -> list[Stretch]:
-    """All phases but empty straight ones, placed. The cores meet between them."""
+def stretches(
+    graph: TaskGraph, machine: Machine, policy: str, *, drain_by_cost: bool, effort: float = 1.0
+) -> list[Stretch]:
+    """All phases but empty straight ones, placed; they share the effort. The cores meet between them."""
     order.require_policy(graph, policy)
     latency = machine.latency
+    each = effort / max(1, len(graph.phases))
     found: list[Stretch] = []
     begin = 0.0
     for phase in graph.phases:
         if phase.first == phase.end and phase.loop is None:
             continue
         part = alone(graph, phase)
-        placed = _place(part, machine, policy, drain_by_cost, found)
+        cost = costs(part, machine)
+        given = problem(part, machine, cost)
+        least = phase_bounds(given, cost, machine)
+        drains = drained(part, machine, given, by_cost=drain_by_cost)
+        if drains or joint.needed(part):
+            placed = joint.place(part, machine, policy, given, drains, _makers(part, found))
+        else:
+            placed = order.place(given, part.site, policy, least.seconds, each)
         seconds = float(placed.finish.max(initial=0.0))
-        found.append(Stretch(phase, part, placed, begin, seconds))
+        found.append(Stretch(phase, part, placed, begin, seconds, repeated(least, phase.loop)))
         begin = found[-1].end + latency
     return found
-
-
-def _place(
-    graph: TaskGraph, machine: Machine, policy: str, drain_by_cost: bool, before: Sequence[Stretch]
-) -> Placement:
-    plain = not drain_by_cost or machine.jitter <= 0
-    if plain and not joint.needed(graph):
-        return order.place(graph, machine, policy)
-    cost = costs(graph, machine)
-    drains = drained(graph, machine, cost, by_cost=drain_by_cost)
-    if not drains and not joint.needed(graph):
-        return order.place(graph, machine, policy)
-    return joint.place(graph, machine, policy, cost, drains, _makers(graph, before))
 
 
 def _makers(graph: TaskGraph, before: Sequence[Stretch]) -> dict[int, int]:

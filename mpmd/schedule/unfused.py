@@ -26,10 +26,10 @@ from mpmd.partition.graph import IntColumn, TaskGraph, column
 from mpmd.partition.subset import split
 from mpmd.partition.unfused import launches
 from mpmd.schedule.arena import aligned, most_alive, offsets_of_tensors, packed
+from mpmd.schedule.bounds import Bounds, iterations
 from mpmd.schedule.build import schedule
 from mpmd.schedule.costs import touched_bytes
 from mpmd.schedule.steps import LAUNCH_ENDS, Drain, MemoryPlan, Ring, Schedule, StepOp
-from mpmd.schedule.stretches import iterations
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,16 @@ def unfused(
         rings=tuple(replace(ring, offset=memory.arena_bytes - room + ring.offset) for ring in rings),
         primitive=column(np.concatenate([part.planned.primitive for part in parts]), np.int32),
         flag=column(np.concatenate([part.planned.flag for part in parts]), np.int32),
+        bounds=_bounds(graph, parts),
     )
+
+
+def _bounds(graph: TaskGraph, parts: Sequence[_Part]) -> Bounds:
+    """Each launch is over before the next one begins, also from one iteration to the next."""
+    found = Bounds()
+    for part in parts:
+        found += part.planned.bounds * iterations(graph.phases[part.phase].loop)
+    return found
 
 
 def _parts(graph: TaskGraph, machine: Machine, scheduled: Callable[..., Schedule]) -> list[_Part]:

@@ -22,7 +22,9 @@ from schedule_graphs import (
 from mpmd.errors import ArgumentError, CapacityError
 from mpmd.partition.graph import Deps, TaskGraph
 from mpmd.schedule.build import schedule
+from mpmd.schedule.costs import costs
 from mpmd.schedule.order import POLICIES, place
+from mpmd.schedule.problem import problem
 from mpmd.schedule.prune import prune
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.schedule.sync import insert
@@ -234,7 +236,8 @@ def test_prediction_is_never_below_the_work_of_the_busiest_core() -> None:
 
 def test_inserted_sync_is_one_wait_per_dependence_and_consuming_core() -> None:
     g = all_to_all(4, 2)
-    placement = place(g, machine(4), "round_robin")
+    m = machine(4)
+    placement = place(problem(g, m, costs(g, m)), g.site, "round_robin", bound=0.0, effort=0.0)
     sync = insert(g.deps, placement)
     assert len(sync) == 1 and len(sync.signals) == 4 and len(sync.waits) == 4
     pruned = prune(sync, placement)
