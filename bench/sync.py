@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.rows import Row, print_rows
 from mpmd.codegen.tables import pack
-from mpmd.lang.kernel.trace import trace
-from mpmd.machine import Machine
+from mpmd.machine import Machine, Primitive
 from mpmd.machine.presets import this_cpu
 from mpmd.machine.presets.nvidia import H100
-from mpmd.partition.build import partition
-from mpmd.pipeline import arguments, specs_of
-from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.report import cross_edges
 from mpmd.schedule.steps import Schedule, StepOp
-from tests.host.example_kernels import EXAMPLES, example
+from tests.host.example_kernels import EXAMPLES, example, scheduled
 from tests.mutants import Mutant, is_refused, sync_mutants
 
 MUTANTS = 400
@@ -48,16 +44,25 @@ class Counts:
 
 
 def rows() -> Iterator[Row]:
-    for machine in (this_cpu(2), this_cpu(4), H100.with_cores(8)):
+    for machine in (this_cpu(2), this_cpu(4), H100.with_cores(8), _with_all_primitives()):
         for name in EXAMPLES:
             yield from _rows(name, machine, counts(planned(name, machine), machine))
+
+
+def _with_all_primitives() -> Machine:
+    """Four CPU cores in two groups that also have words and flags: every law of sync at once."""
+    base = this_cpu(4)
+    word = Primitive("word", 1 << 16, 1 << 30, signal_seconds=1e-8, wait_seconds=8e-8, kind="word")
+    flag = Primitive("flag", 4, 15, signal_seconds=5e-9, wait_seconds=5e-9, kind="flag", scope="group")
+    return replace(
+        base, name=f"{base.name} with words and flags", group=2, primitives=(base.counter, word, flag)
+    )
 
 
 def planned(name: str, machine: Machine) -> Schedule:
     """The schedule of an example."""
     kernel, specs = example(name)
-    program = trace(kernel.function, specs_of(kernel, arguments(kernel, tuple(specs), {})))
-    return schedule(partition(program, machine), machine)
+    return scheduled(kernel, specs, machine)
 
 
 def counts(made: Schedule, machine: Machine, most: int = MUTANTS) -> Counts:

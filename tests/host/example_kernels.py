@@ -18,10 +18,12 @@ from mpmd.codegen.cpu.emit import emit as emit_cpu
 from mpmd.codegen.source import KernelSource
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.types import TensorSpec
+from mpmd.machine import Machine
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
+from mpmd.schedule.steps import Schedule
 
 EXAMPLES = (
     "hello", "mlp", "cholesky", "flash_attention", "jacobi", "moe_layer", "pipeline",
@@ -42,9 +44,13 @@ def example(name: str) -> tuple[mpmd.Kernel, Iterable[Any]]:
 
 def emit(kernel: mpmd.Kernel, specs: Iterable[Any], *, cores: int) -> KernelSource:
     """The stages up to code generation."""
-    machine = this_cpu(cores)
+    return emit_cpu(scheduled(kernel, specs, this_cpu(cores)))
+
+
+def scheduled(kernel: mpmd.Kernel, specs: Iterable[Any], machine: Machine) -> Schedule:
+    """The stages up to the schedule."""
     program = trace(kernel.function, specs_of(kernel, arguments(kernel, tuple(specs), {})))
-    return emit_cpu(schedule(partition(program, machine), machine))
+    return schedule(partition(program, machine), machine)
 
 
 def _examples() -> dict[str, tuple[mpmd.Kernel, Iterable[Any]]]:

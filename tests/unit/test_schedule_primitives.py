@@ -21,6 +21,7 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.steps import Schedule, StepOp
 from tests.generate import Generated, kernels
+from tests.host.example_kernels import example, scheduled
 from tests.machines import toy
 from tests.mutants import assert_irredundant, is_refused, primitive_mutants, shared_flags
 
@@ -202,6 +203,16 @@ def test_a_barrier_costs_what_cores_wait_longer() -> None:
     """Nobody waits for all in a chain, so no barrier is tried."""
     result = proved(chain, MEETING, (16,), (16,))
     assert (result.op == StepOp.BARRIER).sum() == 0
+
+
+@pytest.mark.parametrize("m", [THREE, NO_COUNTER, MEETING], ids=["counters", "no counters", "barriers"])
+@pytest.mark.parametrize("name", ["mlp", "jacobi", "moe_layer"])
+def test_examples_need_all_their_sync(name: str, m: Machine) -> None:
+    kernel, specs = example(name)
+    tables = pack(scheduled(kernel, specs, m))
+    assert_irredundant(tables, m)
+    for what, mutated, expected in primitive_mutants(tables, m):
+        assert is_refused(mutated, m, expected), what
 
 
 # -- everything at once -------------------------------------------------------------------------------
