@@ -23,6 +23,7 @@ from mpmd.machine.presets import this_cpu
 from mpmd.measure import in_turns
 from mpmd.pipeline import CompiledKernel, Kernel, arguments, specs_of
 from mpmd.schedule.critical import critical_path
+from mpmd.schedule.least import least
 from mpmd.schedule.report import (
     MemoryReport,
     SyncReport,
@@ -81,8 +82,9 @@ class Explanation:
     """`own` is the kernel as it is compiled, `others` what it is compared with.
 
     `bounds` are seconds that no schedule takes less than, by what they follow from. `shares` are the seconds
-    of the prediction by what they are for: the largest bound, "sync", "launch", and "imbalance", which is the
-    rest: cores with nothing to do, and caches that are not used. The `bottleneck` is the largest of them.
+    of the prediction by what they are for: the largest bound, "launch", and of the rest "sync" on the
+    critical path and "imbalance": cores with nothing to do, caches of no use. The `bottleneck` is the
+    largest of them.
     """
 
     kernel: str
@@ -210,10 +212,12 @@ def _explanation(
     plan: Schedule, seen: Trace, outcomes: Sequence[Outcome], refused: Sequence[Refusal]
 ) -> Explanation:
     own = outcomes[0]
-    bounds = {name: float(getattr(plan.bounds, field)) for name, field in BOUNDS.items()}
-    largest = max(bounds, key=lambda name: bounds[name])
-    shares = {largest: bounds[largest], "sync": own.sync, "launch": own.launch}
-    shares["imbalance"] = max(0.0, own.predicted - sum(shares.values()))
+    limits = least(plan.graph, plan.machine)
+    bounds: dict[str, float] = {name: getattr(limits, field) for name, field in BOUNDS.items()}
+    above = max(0.0, own.predicted - own.launch - max(bounds.values()))
+    sync = min(own.sync, above)
+    shares = {"launch": own.launch, "sync": sync, "imbalance": above - sync}
+    shares[max(bounds, key=lambda name: bounds[name])] = own.predicted - sum(shares.values())
     return Explanation(
         kernel=plan.graph.program.name,
         place=plan.graph.program.span,
