@@ -196,10 +196,13 @@ class _Search:
 
 
 def predicted(program: Program, machine: Machine, *, tiles: Mapping[str, int], policy: str) -> float:
-    """Seconds that the placed tasks of a program take; infinitely many where they do not fit."""
+    """Seconds that the placed tasks of a program take; infinitely many where they do not fit.
+
+    Improving a placement takes longer than all the rest, and hardly tells one program from another.
+    """
     try:
         graph = partition(program, machine, tiles=_present(program, tiles))
-        placed = stretches(graph, machine, policy, drain_by_cost=False)
+        placed = stretches(graph, machine, policy, drain_by_cost=False, effort=0.0)
     except CapacityError:
         return inf
     return placed[-1].end if placed else 0.0
