@@ -7,7 +7,6 @@ overflows, who is recorded, what files know, and what is refused.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from mpmd.runtime import profile
 from mpmd.runtime.places import Places
 from mpmd.runtime.profile import Traces
 from mpmd.schedule.proof.decode import decode
-from mpmd.schedule.steps import Schedule
+from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.timeline import SpanKind, Trace
 from tests.host.assembly import chain, load
 from tests.host.example_kernels import EXAMPLES, arrays_for, example
@@ -178,31 +177,35 @@ def test_a_stamped_launch_computes_the_same(name: str) -> None:
 
 @pytest.mark.parametrize(("cores", "items"), [(1, 5), (3, 40)])
 def test_a_drain_gives_each_item_one_ticket_and_one_run(cores: int, items: int) -> None:
+    """In each turn; and each core one ticket more, which says that there are no items left."""
     case = CASES[f"a drain of {items} items on {cores} cores"]
     run = load(case.source)
     tables = decode(case.source.tables)
+    places = Places(tables)
     with mpmd.profiling() as traces:
         run(*(array.copy() for array in case.arrays.values()), *case.scalars.values())
     trace = traces[0]
-    drained = set(tables.drain_rows.tolist())
-    turns = len(set(trace.iteration[trace.kind == TICKET].tolist()))
-    runs = [int(t) for t in trace.task[trace.kind == RUN] if int(t) in drained]
-    assert sorted(runs) == sorted([*drained] * turns)
-    assert int((trace.kind == TICKET).sum()) == (items + cores) * turns
+    for drain in range(len(tables.drain_ptr) - 1):
+        steps = np.flatnonzero((tables.op == StepOp.DRAIN) & (tables.a == drain))
+        turns = int(trace.iteration[places.in_loop[trace.step]].max()) + 1 if places.in_loop[steps[0]] else 1
+        rows = tables.drain_rows[tables.drain_ptr[drain] : tables.drain_ptr[drain + 1]].tolist()
+        here = np.isin(trace.step, steps)
+        assert sorted(trace.task[here & (trace.kind == RUN)].tolist()) == sorted(rows * turns)
+        assert int((here & (trace.kind == TICKET)).sum()) == (len(rows) + len(steps)) * turns
 
 
 # -- skew -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def hand_overs() -> Iterator[Traces]:
+def hand_overs() -> Traces:
     """Launches of a chain that goes from core to core at every step."""
     run = load(chain(2, 20))
     x, y = np.ones(1, np.float32), np.zeros(1, np.float32)
     with mpmd.profiling() as traces:
         for _ in range(20):
             run(x, y)
-        yield traces
+    return traces
 
 
 def test_no_wait_ends_before_its_signal_beyond_the_uncertainty(hand_overs: Traces) -> None:
