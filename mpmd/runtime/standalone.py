@@ -66,6 +66,7 @@ def run_standalone(
     values: Mapping[str, Any],
     *,
     launches: int = 1,
+    stamped: bool = False,
     wrapper: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     timeout: float = 300,
@@ -77,7 +78,7 @@ def run_standalone(
     (folder / "scalars").write_bytes(b"".join(words))
     for argument in source.launch.arguments:
         (folder / f"argument-{argument.name}").write_bytes(_storage(values[argument.name]).tobytes())
-    command = [*wrapper, str(program), str(folder), str(launches)]
+    command = [*wrapper, str(program), str(folder), str(launches), *(("stamped",) if stamped else ())]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
     arrays = {
         argument.name: _loaded(folder / f"argument-{argument.name}", values[argument.name])
