@@ -18,7 +18,7 @@ from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.meetings import Meeting, meetings, parted
 from mpmd.schedule.periodic import Periodic, periodic, unpruned
 from mpmd.schedule.phases import within
-from mpmd.schedule.prune import fewest, needed_pairs, prune, single, told_apart
+from mpmd.schedule.prune import each_alone, fewest, needed_pairs, prune, single
 from mpmd.schedule.shapes import allowed
 from mpmd.schedule.stretches import Stretch
 from mpmd.schedule.sync import Sync, barriers, insert, of_units
@@ -98,7 +98,7 @@ def _kept(
 
 def _all(deps: Deps, stretch: Stretch, machine: Machine) -> _Found:
     inserted = insert(deps, stretch.placement)
-    return _Found(told_apart(inserted, single) if machine.alone else inserted, (), len(inserted.waits))
+    return _Found(each_alone(inserted) if machine.alone else inserted, (), len(inserted.waits))
 
 
 def _fewest(deps: Deps, stretch: Stretch, machine: Machine) -> _Found:

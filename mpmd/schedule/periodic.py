@@ -23,7 +23,7 @@ import numpy as np
 from mpmd.partition.graph import Deps, IntColumn, column
 from mpmd.schedule.clocks import Clocks
 from mpmd.schedule.order import Placement
-from mpmd.schedule.prune import MayJoin, fewest, needed_pairs, single, told_apart
+from mpmd.schedule.prune import MayJoin, each_alone, fewest, needed_pairs, single, told_apart
 from mpmd.schedule.sync import Sync, insert
 
 
@@ -80,7 +80,8 @@ def _unroll(within: Deps, across: Deps, placement: Placement, alone: bool) -> _U
     clocks = Clocks(inserted, doubled)
     needed = needed_pairs(inserted, clocks)
     may_join = single if alone else _Ahead(clocks, units).may_join
-    events = told_apart(_later(inserted, first), may_join)
+    later = _later(inserted, first)
+    events = each_alone(later) if alone else told_apart(later, may_join)
     waits = int((inserted.wait_reason >= first).sum())
     second = needed[needed // len(doubled.core) >= units]
     return _Unrolled(doubled, events, second, may_join, units, first, waits)

@@ -195,6 +195,22 @@ def single(signals: Sequence[int]) -> bool:
     return len(signals) == 1
 
 
+def each_alone(sync: Sync) -> Sync:
+    """An event for every signal, with all waits of the one that it was of."""
+    event = np.repeat(np.arange(len(sync)), np.diff(sync.signal_ptr))
+    count = np.diff(sync.wait_ptr)[event]
+    ends = np.cumsum(count)
+    waits = np.arange(int(count.sum())) + np.repeat(sync.wait_ptr[event] - (ends - count), count)
+    return Sync(
+        signal_ptr=column(np.arange(len(sync.signals) + 1)),
+        signals=sync.signals,
+        signal_reason=sync.signal_reason,
+        wait_ptr=column(np.concatenate([[0], ends])),
+        waits=sync.waits[waits],
+        wait_reason=sync.wait_reason[waits],
+    )
+
+
 def told_apart(sync: Sync, may_join: MayJoin) -> Sync:
     """Every event whose signals may not be counted together as several, each with all waits."""
     groups: list[tuple[int, list[int]]] = []  # event, indices of signals

@@ -20,6 +20,7 @@ from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.check import check
 from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.text import print_schedule
 from tests.generate import Generated, kernels
 from tests.host.example_kernels import example, scheduled
 from tests.machines import toy
@@ -109,6 +110,17 @@ def test_neighbours_have_flags_and_others_words() -> None:
     result = proved(chain, THREE, (16,), (16,))
     assert kinds(result) == ["flag", "word"] * 4
     assert result.flag.tolist() == [0, -1, 0, -1] * 2
+
+
+def test_schedules_say_what_an_event_is() -> None:
+    text = print_schedule(schedule(graph_of(chain, THREE, (16,), (16,)), THREE))
+    assert "sync: 8 events (4 words, 4 flags), 8 signals, 8 waits (8 before pruning), 0 barriers\n" in text
+    reason = "step#0 → step#1 via "
+    signal, wait = (line for line in text.splitlines() if reason in line)
+    assert signal.startswith("  signal e0 (flag 0)  // step#0") and wait.startswith(
+        "  wait e0 (flag 0), takes 1  //"
+    )
+    assert "  signal e1 (word)  // step#1 → step#2" in text and "  wait e1 (word) ≥ 1  // step#1" in text
 
 
 def test_events_of_several_signallers_are_counters() -> None:
