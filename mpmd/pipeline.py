@@ -18,7 +18,6 @@ from time import perf_counter
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from mpmd import tuned
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import ArgumentError, ArtifactError, Diagnostic
 from mpmd.lang.frames import caller_span, function_span, place, user_frame
@@ -45,6 +44,7 @@ from mpmd.specs import ScalarSpec, spec_of
 from mpmd.targets import target as find_target
 from mpmd.targets.protocol import Launchable, Target
 from mpmd.timeline import Trace
+from mpmd.tuned import found as tuned
 from mpmd.watch import announce
 
 Specs = Mapping[str, Any]
@@ -363,7 +363,7 @@ def _stages(
 def _choice(decided: Decision, program: Program, target: Target) -> Choice:
     """What tuning found, where nothing is fixed; else what is fixed, with what a search adds to it."""
     machine = target.machine(decided.start.cores)
-    found = tuned.found(program, machine, target.name) if decided == UNDECIDED else None
+    found = tuned(program, machine, target.name) if decided == UNDECIDED else None
     return found or decided.choice(program, machine)
 
 

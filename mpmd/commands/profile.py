@@ -19,7 +19,7 @@ from mpmd.runtime.profile import profiling
 from mpmd.schedule.simulate import simulate
 from mpmd.schedule.steps import Schedule
 from mpmd.timeline import Trace
-from mpmd.visual.chrome import chrome_json
+from mpmd.visual.chrome import chrome_json  # pyright: ignore[reportMissingImports] (visual/ is installed so)
 
 
 def profile(script: Path, arguments: list[str], *, output: Path | None, as_json: bool) -> int:

@@ -17,7 +17,7 @@ from mpmd.schedule.build import schedule
 from mpmd.schedule.simulate import simulate as simulated
 from mpmd.schedule.steps import Schedule
 from mpmd.timeline import Trace
-from mpmd.visual.chrome import chrome_json
+from mpmd.visual.chrome import chrome_json  # pyright: ignore[reportMissingImports] (visual/ is installed so)
 
 
 def simulate(

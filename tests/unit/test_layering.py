@@ -6,9 +6,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LAYERS = ("errors", "machine archive timeline", "lang", "partition", "schedule", "codegen", "runtime")
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
-RANK |= {"specs": 7, "dump": 7, "targets": 7, "tuned": 8, "tuning": 9, "pipeline": 8, "debug": 8, "search": 8, "doctor": 8, "calibration": 8, "calibrate": 8, "watch": 0}
-RANK |= {"": 9, "calibration": 9, "calibrate": 9, "commands": 10, "cli": 10, "__main__": 10}
-RANK |= {"ablation": 8, "measure": 8, "explain": 8, "explain_text": 8}
+ABOVE = (
+    "specs dump targets",
+    "pipeline search tuned debug doctor",
+    "visual calibration calibrate explain ablation explain_text measure tuning",  # and `import mpmd`
+    "commands cli __main__",
+)
+RANK |= {name: len(LAYERS) + rank for rank, names in enumerate(ABOVE) for name in names.split()}
+RANK |= {"watch": RANK["errors"], "": RANK["visual"]}
 LIMITS = {"lib": RANK["lang"], "visual": RANK["runtime"]}  # what these may stand on
 
 
