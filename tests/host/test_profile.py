@@ -78,7 +78,7 @@ def every_task_is_run_once(trace: Trace, plan: Schedule) -> dict[tuple[int, int]
 def pieces_are_parted_by_channels(trace: Trace) -> None:
     """A task has one span more than waits in channels."""
     ran, waits = trace.kind == RUN, int((trace.kind == CHANNEL).sum())
-    tasks = np.unique(np.stack([trace.task[ran], trace.iteration[ran]]), axis=1).shape[1]
+    tasks = np.unique(np.stack([trace.step[ran], trace.task[ran], trace.iteration[ran]]), axis=1).shape[1]
     assert int(ran.sum()) == tasks + waits
 
 
