@@ -5,6 +5,7 @@ In:  nothing. Out: the names that users import. Not here: any definition, or typ
 
 from mpmd.doctor import doctor as doctor
 from mpmd.errors import Diagnostic as Diagnostic
+from mpmd.explain import explain as explain
 from mpmd.lang.debug import debug as debug
 from mpmd.lang.functions import abs as abs
 from mpmd.lang.functions import all as all

@@ -21,7 +21,9 @@ from typing import Any, ClassVar, SupportsIndex, TypeAlias, TypeVar, overload
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.doctor import Report
 from mpmd.errors import Diagnostic as Diagnostic
+from mpmd.explain import Explanation
 from mpmd.lang.program import Program
+from mpmd.machine import Machine
 from mpmd.partition.graph import TaskGraph
 from mpmd.runtime.load import Executable
 from mpmd.runtime.profile import Traces
@@ -286,6 +288,19 @@ def profiling() -> AbstractContextManager[Traces]:
     """`with mpmd.profiling() as traces:` stamps every launch of this process inside, by any thread.
 
     Each is a `Trace` in `traces`; beyond 256 MB the oldest go, and `traces.missing` counts them.
+    """
+
+def explain(
+    kernel: Kernel | CompiledKernel | Program,
+    *args: Any,
+    machine: Machine | None = None,
+    choice: Choice | str | None = "search",
+    measure: bool = False,
+) -> Explanation:
+    """What each decision for a kernel won or lost by prediction, and what holds it up; `print` shows it.
+
+    `args` are its arguments, or their specs; `machine` is another one than this CPU. With `measure=True`,
+    which takes arrays, all variants also run here, in turns, on a copy of them.
     """
 
 def doctor() -> Report:

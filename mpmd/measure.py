@@ -5,6 +5,8 @@ Not here: which schedules (`ablation.py`); what the figures say (`explain.py`); 
 (`runtime/profile.py`).
 
 In turns, because a shared machine is slower at some times than at others: what disturbs one disturbs all.
+Each turn is several launches, of which the fastest counts: those before it wake workers that the schedule
+before left asleep, and find the caches as that left them. Who begins changes from round to round.
 """
 
 from __future__ import annotations
@@ -26,22 +28,30 @@ from mpmd.search import Choice
 from mpmd.specs import ScalarSpec
 from mpmd.targets import target
 
-ROUNDS = 15
-"""Launches of each schedule; the median counts. One more comes first, which wakes the workers."""
+ROUNDS = 9
+"""Turns of each schedule, whose median is its time."""
+
+LAUNCHES = 8
+"""Launches in a turn."""
 
 
 def in_turns(kernel: Any, args: Sequence[Any], choice: Choice, schedules: Sequence[Schedule]) -> list[float]:
-    """Median seconds of each schedule, launched on one copy of `args`."""
+    """Seconds of each schedule, launched on one copy of `args`."""
     compiled = _compiled(kernel, args, choice)
     calls = [_with_schedule(compiled, schedule) for schedule in schedules]
     given = deepcopy(tuple(args))
     times: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS + 1):
-        for call, own in zip(calls, times, strict=True):
-            begin = perf_counter()
-            call(*given)
-            own.append(perf_counter() - begin)
-    return [median(own[1:]) for own in times]
+    for turn in range(ROUNDS):
+        for place in range(len(calls)):
+            number = (turn + place) % len(calls)
+            times[number].append(min(_seconds(calls[number], given) for _ in range(LAUNCHES)))
+    return [median(own) for own in times]
+
+
+def _seconds(call: CompiledKernel, given: Sequence[Any]) -> float:
+    begin = perf_counter()
+    call(*given)
+    return perf_counter() - begin
 
 
 def _compiled(kernel: Any, args: Sequence[Any], choice: Choice) -> CompiledKernel:
