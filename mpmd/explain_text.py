@@ -43,11 +43,12 @@ def sentences(found: Explanation) -> Iterator[str]:
     yield _held_up(found)
     for other in found.about("fusion"):
         yield _fusion(own, other)
-    for other in found.others:
-        gain = own.predicted - other.predicted
-        if other.about != "fusion" and gain > WORTH_SAYING * own.predicted:
+    for about in dict.fromkeys(other.about for other in found.others if other.about != "fusion"):
+        best = min(found.about(about), key=lambda other: other.predicted)
+        gain = own.predicted - best.predicted
+        if gain > WORTH_SAYING * own.predicted:
             won = f"{_seconds(gain)} ({_percent(gain, own.predicted)})"
-            yield f"With {other.about}: {other.name}, it is predicted to win {won}."
+            yield f"With {about}: {best.name}, it is predicted to win {won}."
 
 
 def _held_up(found: Explanation) -> str:

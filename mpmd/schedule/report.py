@@ -209,28 +209,22 @@ class Waited:
 
 
 def worst_waits(schedule: Schedule, trace: Trace, most: int = 5) -> tuple[Waited, ...]:
-    """Where the cores waited longest, by who waited and what for."""
+    """Where the cores waited longest, by the lines that waited and what for."""
+    calls = [(site.call.task.name, site.call.span) for site in schedule.graph.sites]
+    waiters = [*calls, ("the end", schedule.graph.program.span)]  # which is site −1
+    awaited = list(zip(trace.labels, trace.places, strict=True))
     waits = np.flatnonzero(np.isin(trace.kind, WAITING))
-    sites = schedule.graph.sites
-    waiter = _next_sites(schedule)[trace.step[waits]]
-    pairs, group = np.unique(np.stack([waiter, trace.label[waits]]), axis=1, return_inverse=True)
-    seconds = np.bincount(group.reshape(-1), weights=(trace.finish - trace.start)[waits])
-    count = np.bincount(group.reshape(-1))
-    found: list[Waited] = []
-    for at in np.argsort(-seconds, kind="stable")[:most].tolist():
-        site, label = pairs[:, at].tolist()
-        call = sites[site].call if site >= 0 else None
-        found.append(
-            Waited(
-                waits=call.task.name if call else "the end",
-                place=call.span if call else schedule.graph.program.span,
-                awaited=trace.labels[label],
-                awaited_place=trace.places[label],
-                count=int(count[at]),
-                seconds=float(seconds[at]),
-            )
-        )
-    return tuple(found)
+    sites, labels = _next_sites(schedule)[trace.step[waits]], trace.label[waits]
+    found: dict[tuple[_Line, _Line], list[float]] = {}
+    seconds = trace.finish[waits] - trace.start[waits]
+    for site, label, length in zip(sites.tolist(), labels.tolist(), seconds.tolist(), strict=True):
+        found.setdefault((waiters[site], awaited[label]), []).append(length)
+    worst = sorted(found.items(), key=lambda item: -sum(item[1]))[:most]
+    return tuple(Waited(*waiter, *other, len(each), sum(each)) for (waiter, other), each in worst)
+
+
+_Line = tuple[str, Span]
+"""What is called, and where."""
 
 
 def _next_sites(schedule: Schedule) -> IntColumn:
