@@ -19,6 +19,7 @@ import numpy as np
 import mpmd
 from mpmd import i32
 from mpmd.calibration import tasks
+from mpmd.calibration.compiling import as_written
 from mpmd.calibration.fit import Sample
 from mpmd.calibration.timing import Measure, Reading, count_for, seconds_of
 from mpmd.lang import surface
@@ -74,7 +75,9 @@ PROBES: tuple[Probe, ...] = (
     *(_dot(tasks.dot_bf16, m, 256, 256, "dot16") for m in (8, 32, 64)),
     *(_dot(tasks.dot_i8, m, 256, 256, "dot8") for m in (8, 32, 64)),
     *(_map("vector", task, 64, 256) for task in (tasks.exponential, tasks.silu, tasks.tanh)),
-    *(_map("vector", task, 64, 256) for task in (tasks.centred, tasks.polynomial)),
+    *(_map("vector", tasks.centred, *shape) for shape in ((64, 256), (16, 2048))),
+    *(_map("vector", tasks.shares, *shape) for shape in ((64, 256), (16, 2048))),
+    *(_map("vector", tasks.polynomial, *shape) for shape in ((64, 256), (16, 1024))),
     *(_map("vector", tasks.softmax, *shape) for shape in ((16, 1024), (1, 4096))),
     *(_map("cache", tasks.copy, *shape) for shape in ((64, 512), (8, 4096), (96, 1024))),
     *(_map("vector", tasks.add, *shape) for shape in ((64, 512), (8, 4096))),
@@ -99,7 +102,7 @@ class Core:
             )
             for probe, dtypes in zip(PROBES, types, strict=True)
         )
-        compiled = mpmd.compile(_repeated(PROBES), self._data, tuple(1 for _ in PROBES), cores=1)
+        compiled = as_written(_repeated(PROBES), self._data, tuple(1 for _ in PROBES), cores=1)
         self._executable = compiled.executable
         self._tensors = [tensor for tensors in self._data for tensor in tensors]
         self._counts: dict[str, int] = {}

@@ -69,9 +69,16 @@ def centred(x: In[f32, M, N], y: Out[f32, M, N]):
 
 
 @mpmd.task
+def shares(x: In[f32, M, N], y: Out[f32, M, N]):
+    v = x[:] * 0.5
+    y[:] = v * (1.0 / v.sum(1))[:, None]
+
+
+@mpmd.task
 def polynomial(x: In[f32, M, N], y: Out[f32, M, N]):
     v = x[:]
-    y[:] = ((v * v + v) * v + v) * v + v
+    low = (((v * 0.1 + 0.2) * v + 0.3) * v + 0.4) * v + 0.5
+    y[:] = ((((low * v + 0.6) * v + 0.7) * v + 0.8) * v + 0.9) * v
 
 
 @mpmd.task

@@ -14,6 +14,7 @@ import numpy as np
 import mpmd
 from mpmd import In, InOut, Out, f32
 from mpmd.calibration import tasks
+from mpmd.calibration.compiling import as_written
 from mpmd.calibration.timing import Measure, count_for, warm_seconds_of
 
 PIECE = 1 << 14
@@ -45,7 +46,7 @@ def passes(footprint: int, cores: int) -> Measure:
             tasks.total(x[t.start], y[t])
 
     data, sums = np.ones((pieces, PIECE), np.float32), np.zeros(pieces, np.float32)
-    compiled = mpmd.compile(stream, data, sums, cores=cores)
+    compiled = as_written(stream, data, sums, cores=cores)
     return partial(warm_seconds_of, partial(compiled, data, sums))
 
 
@@ -63,7 +64,7 @@ def handover(elements: int) -> Measure:
             tasks.passed_on(y, x, core=1)
 
     x, y = np.ones((2, elements), np.float32)
-    compiled = mpmd.compile(back_and_forth, x, y, cores=2)
+    compiled = as_written(back_and_forth, x, y, cores=2)
     return lambda: warm_seconds_of(lambda: compiled(x, y)) / (2 * HANDOVERS)
 
 
@@ -76,7 +77,7 @@ def launches(cores: int) -> Measure:
             tasks.passed_on(x[core], y[core], core=core)
 
     x, y = np.ones((2, cores, LINE), np.float32)
-    compiled = mpmd.compile(tiny, x, y, cores=cores)
+    compiled = as_written(tiny, x, y, cores=cores)
 
     def repeated(count: int) -> None:
         for _ in range(count):
@@ -95,7 +96,7 @@ def starts() -> Measure:
             tasks.passed_on(x[t.start], y[t.start])
 
     x, y = np.ones((2, STARTS, LINE), np.float32)
-    compiled = mpmd.compile(many, x, y, cores=1)
+    compiled = as_written(many, x, y, cores=1)
     return partial(warm_seconds_of, partial(compiled, x, y))
 
 
@@ -109,7 +110,7 @@ def products(cores: int) -> Measure:
                 tasks.dot_rows(x[core], w[core], y[core], core=core)
 
     x, w, y = (np.ones((cores, rows, 256), np.float32) for rows in (64, 256, 64))
-    compiled = mpmd.compile(crowd, x, w, y, cores=cores)
+    compiled = as_written(crowd, x, w, y, cores=cores)
     return partial(warm_seconds_of, partial(compiled, x, w, y))
 
 
@@ -122,7 +123,7 @@ def tickets(cores: int) -> Measure:
             tasks.passed_on(x, y[t.start])
 
     x, y = np.ones(LINE, np.float32), np.zeros((TICKETS, LINE), np.float32)
-    compiled = mpmd.compile(drained, x, y, cores=cores)
+    compiled = as_written(drained, x, y, cores=cores)
     return partial(warm_seconds_of, partial(compiled, x, y))
 
 
@@ -136,7 +137,7 @@ def shared_out(cores: int, *, drain: bool) -> Measure:
             tasks.tanh(x, y[t.start])
 
     x, y = np.ones((64, 64), np.float32), np.zeros((count, 64, 64), np.float32)
-    compiled = mpmd.compile(even, x, y, cores=cores)
+    compiled = as_written(even, x, y, cores=cores)
     return partial(warm_seconds_of, partial(compiled, x, y))
 
 

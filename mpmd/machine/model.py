@@ -30,7 +30,7 @@ class WorkClass(IntEnum):
     OPERAND = 5  # elements of the operands of matrix products, each loaded or packed once a product
     PRODUCT = 6  # matrix products begun
     FOLD = 7  # results of reductions: for each the lanes of a vector are joined
-    PASS = 8  # elements of each pass over a value: it is stored, reduced, or kept because it is used again
+    PASS = 8  # elements that are written or read again because several statements take them
 
 
 OPERATIONS = 5

@@ -10,7 +10,6 @@ one iteration.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -40,6 +39,7 @@ from mpmd.machine import OPERATIONS, CoreKind, Machine, WorkClass
 from mpmd.partition.accesses import Facts, SiteArguments
 from mpmd.partition.affine import Affine, Column
 from mpmd.partition.guards import Intervals, interval_of
+from mpmd.partition.passes import extra_passes
 from mpmd.partition.specialise import TaskNumbers
 
 FUNCTIONS = frozenset(
@@ -145,7 +145,7 @@ def _named_axes(task: TaskDef) -> tuple[tuple[str, int, int], ...]:
 
 def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
     """The work of a task where its dims and integer scalars have these values."""
-    tally = _Tally(dict.fromkeys((p.name for p in task.shaped), 0.0), _uses(task.body))
+    tally = _Tally(dict.fromkeys((p.name for p in task.shaped), 0.0), extra_passes(task.body))
     tally.body(task.body, _Known(values), 1, {})
     total: Amount = sum((tally.moved[p.name] for p in task.channels), 0.0)
     for param in task.tensors:
@@ -154,21 +154,6 @@ def work_of(task: TaskDef, values: Mapping[str, Column]) -> Work:
         region = _bytes(param.shape, param.dtype, _Known(values)) * uses
         total = total + np.minimum(region, tally.moved[param.name])
     return Work(tuple(tally.operations), total, tally.values)
-
-
-def _uses(body: tuple[Stmt, ...]) -> Counter[int]:
-    """How often each value is an operand, or stored."""
-    found: Counter[int] = Counter()
-    for stmt in body:
-        if isinstance(stmt, Apply):
-            found.update(stmt.args)
-        elif isinstance(stmt, (Store, Send)):
-            found[stmt.value] += 1
-        elif isinstance(stmt, Loop):
-            found += _uses(stmt.body)
-        elif isinstance(stmt, Branch):
-            found += _uses(stmt.then) + _uses(stmt.otherwise)
-    return found
 
 
 class _Known(dict[str, Any]):
@@ -181,8 +166,8 @@ class _Known(dict[str, Any]):
 class _Tally:
     """Sums over a body."""
 
-    def __init__(self, moved: dict[str, Amount], uses: Mapping[int, int]) -> None:
-        self.uses = uses
+    def __init__(self, moved: dict[str, Amount], passes: Mapping[int, int]) -> None:
+        self.passes = passes
         self.operations: list[Amount] = [0.0] * len(WorkClass)
         self.values: dict[frozenset[str], Amount] = {}
         self.moved = moved
@@ -193,14 +178,15 @@ class _Tally:
                 self._apply(stmt, values, times, types)
             elif isinstance(stmt, Load):
                 types[stmt.out] = stmt.type
+                self._pass(stmt.out, stmt.type, values, times)
                 self._move(stmt.param, kept_shape(stmt.region), stmt.type.dtype, values, times)
             elif isinstance(stmt, Gather):
                 types[stmt.out] = stmt.type
+                self._pass(stmt.out, stmt.type, values, times)
                 self._move(stmt.param, stmt.type.shape, stmt.type.dtype, values, times)
             elif isinstance(stmt, Store):
                 dtype = types[stmt.value].dtype
                 self._move(stmt.param, kept_shape(stmt.region), dtype, values, times)
-                self._add(WorkClass.PASS, times * _elements(types[stmt.value].shape, values))
             elif isinstance(stmt, Send):
                 self._move(stmt.param, types[stmt.value].shape, types[stmt.value].dtype, values, times)
             elif isinstance(stmt, Receive):
@@ -223,13 +209,15 @@ class _Tally:
             self._add(WorkClass.PRODUCT, times)
         elif op.kind is OpKind.REDUCTION:
             self._add(WorkClass.FOLD, times * _elements(stmt.type.shape, values))
-            self._add(WorkClass.PASS, times * _elements(operands[0].shape, values))
-        elif op.kind is OpKind.ELEMENTWISE and stmt.type.rank and self.uses[stmt.out] > 1:
-            self._add(WorkClass.PASS, times * _elements(stmt.type.shape, values))
+        self._pass(stmt.out, stmt.type, values, times)
         if stmt.type.rank and op.kind not in (OpKind.SHAPE, OpKind.LEAF):
             dims = frozenset[str]().union(*(extent.symbols() for extent in stmt.type.shape))
             size = _bytes(stmt.type.shape, stmt.type.dtype, values)
             self.values[dims] = np.maximum(self.values.get(dims, 0.0), size)
+
+    def _pass(self, value: int, type_: TileType, values: _Known, times: Amount) -> None:
+        if passes := self.passes.get(value, 0):
+            self._add(WorkClass.PASS, times * passes * _elements(type_.shape, values))
 
     def _add(self, which: WorkClass, amount: Amount) -> None:
         self.operations[which] = self.operations[which] + amount
