@@ -31,43 +31,18 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sanitize", ["thread", "address"])
 def test_one_launch_is_clean_and_right(tmp_path, sanitize, name):
+    """Without stamps, and with them: those of all cores, the comparison of their counters, the record."""
     skip_without(sanitize)
     case = CASES[name]
     program = build_standalone(case.source, tmp_path, sanitize=sanitize)
     values = {**case.arrays, **case.scalars}
-    ended = run_standalone(program, case.source, values, environment=os.environ | TSAN)
-    assert ended.status == 0, ended.stderr
-    for key, expected in case.after.items():
-        np.testing.assert_array_equal(ended.arrays[key], expected, err_msg=key)
-
-
-STAMPED = (
-    "a loop of n = 3 iterations",
-    "until 3 of 10",
-    "segments",
-    "a drain of 40 items on 3 cores",
-    "a ring of 1 slots",
-)
-
-
-@pytest.mark.parametrize("name", STAMPED)
-@pytest.mark.parametrize("sanitize", ["thread", "address"])
-def test_stamped_launches_are_clean_and_lose_nothing(tmp_path, sanitize, name):
-    """Stamps of all cores, the comparison of their counters, and the record of the launch."""
-    skip_without(sanitize)
-    case = CASES[name]
-    program = build_standalone(case.source, tmp_path, sanitize=sanitize)
-    values = {**case.arrays, **case.scalars}
-    ended = run_standalone(program, case.source, values, stamped=True, environment=os.environ | TSAN)
-    assert ended.status == 0, ended.stderr
-    for key, expected in case.after.items():
-        np.testing.assert_array_equal(ended.arrays[key], expected, err_msg=key)
+    for stamped in (False, True):
+        ended = run_standalone(program, case.source, values, stamped=stamped, environment=os.environ | TSAN)
+        assert ended.status == 0, ended.stderr
+        for key, expected in case.after.items():
+            np.testing.assert_array_equal(ended.arrays[key], expected, err_msg=key)
     spans, lost = map(int, (tmp_path / "spans").read_text().split())
     assert spans > 0 and lost == 0
-    again = run_standalone(
-        program, case.source, values, stamped=True, launches=20, environment=os.environ | TSAN
-    )
-    assert again.status == 0, again.stderr
 
 
 @pytest.mark.parametrize("name", ["a loop of n = 3 iterations", "until 3 of 10", "a ring of 2 slots"])
@@ -77,8 +52,11 @@ def test_many_launches_in_a_row_are_free_of_races(tmp_path, name):
     case = CASES[name]
     program = build_standalone(case.source, tmp_path, sanitize="thread")
     values = {**case.arrays, **case.scalars}
-    ended = run_standalone(program, case.source, values, launches=100, environment=os.environ | TSAN)
-    assert ended.status == 0, ended.stderr
+    for stamped in (False, True):
+        ended = run_standalone(
+            program, case.source, values, launches=100, stamped=stamped, environment=os.environ | TSAN
+        )
+        assert ended.status == 0, ended.stderr
 
 
 def test_thread_sanitizer_sees_a_token_that_is_handed_over_too_early(tmp_path):
