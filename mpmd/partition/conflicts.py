@@ -8,7 +8,7 @@ Tensors that no task of a phase writes (weights) are left out: nothing can confl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,15 +16,15 @@ import numpy as np
 
 from mpmd.partition.accesses import Access, SiteArguments
 from mpmd.partition.affine import Column, LaunchScalars, lowest, side_by_side
-from mpmd.partition.dependences import Accesses, DepsBuilder
+from mpmd.partition.dependences import Accesses, Regions, repeated, straight
 from mpmd.partition.frame import Frame, Shape, frame_of
 from mpmd.partition.graph import Deps, IntColumn, Phase
 from mpmd.partition.guards import Intervals
 from mpmd.partition.parts import Parts
 from mpmd.partition.regions import Mask, RegionTable, region_table
 
-TASK, PLACE, MODE, REGION = range(4)
-"""Of an access: its task, the parameter's number, 1 reads 2 writes 3 both, its region."""
+TASK, PLACE, MODE = range(3)
+"""Of an access: its task, the parameter's number, 1 reads 2 writes 3 both."""
 
 Use = tuple[SiteArguments, int, int]
 """A call, the number of one of its tensor parameters, and what turns its ids into places of the pass."""
@@ -40,29 +40,23 @@ class Body:
 
 def conflicts(bodies: Sequence[Body], launch: LaunchScalars, intervals: Intervals) -> Deps:
     """The dependences within all phases."""
-    builder = DepsBuilder()
+    found: list[Deps] = []
     for body in bodies:
         first, tasks = body.phase.first, body.phase.end - body.phase.first
-        for copies in body.cases:
-            uses = _written_tensors(copies, first, tasks)
-            accesses = _accesses(uses, tasks * len(copies), launch, intervals)
-            if body.phase.loop is None:
-                builder.straight(accesses, first)
-            else:
-                builder.repeated(accesses, first)
-    return builder.finish()
+        cases = (_accesses(_written_tensors(c, first, tasks), launch, intervals) for c in body.cases)
+        if body.phase.loop is None:
+            found += [straight(accesses, first) for accesses in cases]
+        else:
+            found.append(repeated(cases, first, tasks))
+    return Deps.concatenate(*found)
 
 
 def _accesses(
-    written: Mapping[int, list[Use]], tasks: int, launch: LaunchScalars, intervals: Intervals
-) -> Accesses:
-    """What a pass goes over: `tasks` in their order, with all that they do to tensors that are written."""
+    written: Mapping[int, list[Use]], launch: LaunchScalars, intervals: Intervals
+) -> Iterator[Accesses]:
+    """What a pass goes over: all that is done to tensors that are written, tensor by tensor."""
     parts = Parts(launch, intervals)
-    accesses: list[IntColumn] = []
-    tensor_of_region: list[int] = []
-    overlaps: list[list[int]] = []
-    covers: list[list[int]] = []
-    tables: dict[tuple[bytes, bytes, Shape], RegionTable] = {}
+    known: dict[tuple[bytes, bytes, Shape], tuple[RegionTable, Regions]] = {}
     for root, uses in written.items():
         frame = frame_of(arguments.touched[number].tensor.shape for arguments, number, _ in uses)
         blocks = [_block(use, frame, parts, intervals) for use in uses]
@@ -72,24 +66,13 @@ def _accesses(
         boxes = np.concatenate([box for _, box in blocks])
         writes = heads[:, MODE] >= 2
         used_alike = (boxes.tobytes(), writes.tobytes(), frame.shape)  # as the buffers of another layer
-        table = tables.get(used_alike)
-        if table is None:
+        if used_alike not in known:
             table = region_table(boxes, writes, frame.shape, parts)
-            tables[used_alike] = table
-        heads[:, REGION] = table.of_access + len(overlaps)
-        accesses.append(heads)
-        tensor_of_region += [root] * table.count
-        _extend(overlaps, covers, table)
-    every = np.concatenate(accesses) if accesses else np.zeros((0, 4), np.int64)
-    every = every[np.lexsort((every[:, PLACE], every[:, TASK]))]
-    return Accesses(
-        ptr=np.searchsorted(every[:, TASK], np.arange(tasks + 1)),
-        region=every[:, REGION],
-        mode=every[:, MODE],
-        tensor_of_region=tensor_of_region,
-        overlaps=overlaps,
-        covers=covers,
-    )
+            known[used_alike] = table, _regions(table, len(known))
+        table, regions = known[used_alike]
+        in_order = np.lexsort((heads[:, PLACE], heads[:, TASK]))
+        task, place, mode = (heads[in_order, column] for column in (TASK, PLACE, MODE))
+        yield Accesses(root, task, place, mode, table.of_access[in_order], regions)
 
 
 def _written_tensors(
@@ -108,7 +91,7 @@ def _written_tensors(
 
 
 def _block(use: Use, frame: Frame, parts: Parts, intervals: Intervals) -> tuple[IntColumn, IntColumn]:
-    """Of one parameter of one call: what each access is (region left open), and its box."""
+    """Of one parameter of one call: what each access is, and its box."""
     arguments, number, shift = use
     access = arguments.touched[number]
     tasks = arguments.site.ids + shift
@@ -118,7 +101,7 @@ def _block(use: Use, frame: Frame, parts: Parts, intervals: Intervals) -> tuple[
         first, last = run.first, run.last
         ends += [first.const, parts.number(first.terms), last.const, parts.number(last.terms), run.step]
     boxes = side_by_side(ends, len(tasks))
-    heads = side_by_side([tasks, number, access.mode, 0], len(tasks))
+    heads = side_by_side([tasks, number, access.mode], len(tasks))
     filled = _filled(access, len(tasks))
     return (heads, boxes) if filled is None else (heads[filled], boxes[filled])
 
@@ -134,12 +117,10 @@ def _filled(access: Access, count: int) -> Mask | None:
     return filled
 
 
-def _extend(overlaps: list[list[int]], covers: list[list[int]], table: RegionTable) -> None:
-    """Append a tensor's lists, in the numbering of all tensors."""
-    offset = len(overlaps)
+def _regions(table: RegionTable, number: int) -> Regions:
+    """A table as plain lists."""
     pointer = table.overlap_ptr.tolist()
-    pairs = (table.overlaps + offset).tolist()
-    held = table.covers.tolist()
-    for begin, end in pairwise(pointer):
-        overlaps.append(pairs[begin:end])
-        covers.append([pairs[i] for i in range(begin, end) if held[i]])
+    pairs, held = table.overlaps.tolist(), table.covers.tolist()
+    overlaps = [pairs[begin:end] for begin, end in pairwise(pointer)]
+    covers = [[pairs[i] for i in range(begin, end) if held[i]] for begin, end in pairwise(pointer)]
+    return Regions(number, overlaps, covers)

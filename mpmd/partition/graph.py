@@ -237,17 +237,26 @@ class Deps:
         return self.consumers[self.consumer_ptr[dep] : self.consumer_ptr[dep + 1]]
 
     @staticmethod
-    def concatenate(a: Deps, b: Deps) -> Deps:
-        """All of `a`, then all of `b`, with their numbers shifted."""
+    def concatenate(*parts: Deps) -> Deps:
+        """All of the first, then all of the next, with their numbers shifted."""
         return Deps(
-            kind=column(np.concatenate([a.kind, b.kind]), np.uint8),
-            distance=column(np.concatenate([a.distance, b.distance]), np.uint8),
-            tensor=column(np.concatenate([a.tensor, b.tensor]), np.int32),
-            producer_ptr=column(np.concatenate([a.producer_ptr, b.producer_ptr[1:] + a.producer_ptr[-1]])),
-            producers=column(np.concatenate([a.producers, b.producers]), np.int32),
-            consumer_ptr=column(np.concatenate([a.consumer_ptr, b.consumer_ptr[1:] + a.consumer_ptr[-1]])),
-            consumers=column(np.concatenate([a.consumers, b.consumers]), np.int32),
+            kind=column(np.concatenate([_NOTHING, *(part.kind for part in parts)]), np.uint8),
+            distance=column(np.concatenate([_NOTHING, *(part.distance for part in parts)]), np.uint8),
+            tensor=column(np.concatenate([_NOTHING, *(part.tensor for part in parts)]), np.int32),
+            producer_ptr=_pointers([part.producer_ptr for part in parts]),
+            producers=column(np.concatenate([_NOTHING, *(part.producers for part in parts)]), np.int32),
+            consumer_ptr=_pointers([part.consumer_ptr for part in parts]),
+            consumers=column(np.concatenate([_NOTHING, *(part.consumers for part in parts)]), np.int32),
         )
+
+
+_NOTHING: IntColumn = column(np.zeros(0, np.int64))
+
+
+def _pointers(parts: list[IntColumn]) -> IntColumn:
+    """CSR pointers one behind the other."""
+    counts = np.concatenate([_NOTHING, *(np.diff(part) for part in parts)])
+    return column(np.concatenate([[0], np.cumsum(counts)]))
 
 
 @dataclass(frozen=True, slots=True)
