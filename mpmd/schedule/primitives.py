@@ -62,8 +62,7 @@ def _of_phase(stretch: Stretch, kept: Kept, machine: Machine, left: list[int]) -
             if not finite[event][number]:
                 break
             if machine.primitives[number].kind == "flag":
-                assert flags is not None
-                ids[event] = flags.take(event, machine.primitives[number])
+                ids[event] = -1 if flags is None else flags.take(event, machine.primitives[number])
                 if ids[event] < 0:
                     continue
             elif number and left[number] == 0:

@@ -403,7 +403,7 @@ def test_redundant_sync_is_found() -> None:
         rows=[[writes(0, 0, 8)], [reads(0, 0, 8)]],
         arguments=[8],
     )
-    with pytest.raises(pytest.fail.Exception, match="4 of 4 pieces of sync are not needed"):
+    with pytest.raises(AssertionError, match="4 of 4 pieces of sync are not needed"):
         assert_irredundant(tables, MACHINE)
 
 

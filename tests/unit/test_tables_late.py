@@ -211,4 +211,4 @@ def test_bytes_are_stable_and_read_alike() -> None:
         tables = pack(planned(kernel, *given))
         assert tables == pack(planned(kernel, *given))
         assert Sections.load(tables).store() == tables
-    assert np.frombuffer(tables, "<i8", 2).tolist()[1] == 3
+    assert np.frombuffer(tables, "<i8", 2).tolist()[1] == 4
