@@ -60,6 +60,11 @@ ASSERTS = {
     "partition/expand.py": "loops that the walk before has told apart",
     "partition/late.py": "scalars that only proofs have",
     "partition/regions.py": "frames that expansion has made",
+    "partition/rewrite/excerpt.py": "places of calls that the walk before has found",
+    "partition/rewrite/places.py": "places of calls that the walk before has found",
+    "partition/rewrite/recompute.py": "calls that the proof before has matched",
+    "partition/rewrite/split.py": "directions of a traced program",
+    "schedule/simulation/launch.py": "steps that only cores with those pieces have",
 }
 """Files with `assert` statements, and what those say: never something of the user's that is unchecked."""
 
