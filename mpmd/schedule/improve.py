@@ -55,10 +55,12 @@ BESIDE = 0.4
 
 def improve(problem: Problem, choice: Choice, bound: float, effort: float) -> Choice:
     """The best of what is found. `bound` is a lower bound of every makespan; an effort of 0 does nothing."""
-    judge = Judge(problem)
     tasks = len(problem)
-    evaluations = int(effort * min(MOST, LOOKS // max(1, judge.size), PER_PAIR * tasks * tasks))
-    if evaluations < LEAST_PER_TASK * tasks or problem.cores < 2:
+    if _evaluations(tasks, tasks, effort) < LEAST_PER_TASK * tasks or problem.cores < 2:
+        return choice  # without a judge, who looks at each input of each task
+    judge = Judge(problem)
+    evaluations = _evaluations(tasks, judge.size, effort)
+    if evaluations < LEAST_PER_TASK * tasks:
         return choice
     enough = bound * ENOUGH
     first = _found(judge, choice)
@@ -70,6 +72,11 @@ def improve(problem: Problem, choice: Choice, bound: float, effort: float) -> Ch
         if best.seconds > enough:
             best = min(best, _anneal(judge, start, evaluations // 2, enough), key=_seconds)
     return choice if best.seconds >= first.seconds else Choice(best.core, best.sequence)
+
+
+def _evaluations(tasks: int, size: int, effort: float) -> int:
+    """How many placements are looked at, each of which takes as long as `size` says."""
+    return int(effort * min(MOST, LOOKS // max(1, size), PER_PAIR * tasks * tasks))
 
 
 @dataclass(frozen=True, slots=True)
