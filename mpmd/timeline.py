@@ -131,8 +131,8 @@ class Trace:
         keys: dict[tuple[str, Span], int] = {}
         of_label = [keys.setdefault(key, len(keys)) for key in zip(self.labels, self.places, strict=True)]
         total = np.array(of_label, np.int64)[self.label[ran]]
-        pieces = np.stack([self.task[ran], self.iteration[ran]])
-        first = np.unique(pieces, axis=1, return_index=True)[1]
+        turns = int(self.iteration.max(initial=0)) + 1
+        first = np.unique(self.task[ran].astype(np.int64) * turns + self.iteration[ran], return_index=True)[1]
         seconds = np.bincount(total, weights=(self.finish - self.start)[ran], minlength=len(keys)).tolist()
         runs = np.bincount(total[first], minlength=len(keys)).tolist()
         found = [

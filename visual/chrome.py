@@ -19,6 +19,8 @@ from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.timeline import SpanKind, Trace
 
@@ -33,6 +35,7 @@ _LANES = {SpanKind.TICKET: ("tickets", 1), SpanKind.CHANNEL: ("channels", 2)}
 """Kinds with tracks of their own: what these are called, and their place below the core's."""
 _SAYS = {SpanKind.WAIT: "wait for ", SpanKind.TICKET: "ticket of ", SpanKind.CHANNEL: "wait in "}
 _TRACKS = 3  # of a core
+_CATEGORY = {kind: kind.name.lower() for kind in SpanKind}
 
 
 def chrome_json(traces: Sequence[Trace], schedules: Sequence[Schedule | None] = ()) -> str:
@@ -109,30 +112,34 @@ class _Process:
     def _meta(self, name: str, track: int, args: Event) -> Event:
         return {"ph": "M", "pid": self.number, "tid": track, "name": name, "args": args}
 
-    def _track(self, span: int) -> int:
-        _, at = _LANES.get(SpanKind(int(self.trace.kind[span])), ("", 0))
-        return int(self.trace.core[span]) * _TRACKS + at
+    @cached_property
+    def _track(self) -> list[int]:
+        """Of each span."""
+        below = np.array([_LANES.get(kind, ("", 0))[1] for kind in SpanKind])
+        return (self.trace.core * _TRACKS + below[self.trace.kind]).tolist()
 
     def _spans(self) -> Iterator[Event]:
         trace = self.trace
-        for span in range(len(trace)):
-            kind = SpanKind(int(trace.kind[span]))
-            place = trace.places[trace.label[span]]
-            args: Event = {"step": int(trace.step[span]), "iteration": int(trace.iteration[span])}
-            if place.line:
-                args["at"] = f"{Path(place.file).name}:{place.line}"
-            if trace.task[span] >= 0:
-                args["task"] = int(trace.task[span])
-            if int(trace.dep[span]) in self._reasons:
-                args["for"] = self._reasons[int(trace.dep[span])]
+        lines = [f"{Path(place.file).name}:{place.line}" if place.line else "" for place in trace.places]
+        columns = (trace.kind, trace.task, trace.step, trace.dep, trace.iteration, trace.label, trace.start)
+        lists = (*(column.tolist() for column in columns), (trace.finish - trace.start).tolist())
+        for span, row in enumerate(zip(*lists, strict=True)):
+            kind, task, step, dep, iteration, label, start, seconds = row
+            args: Event = {"step": step, "iteration": iteration}
+            if lines[label]:
+                args["at"] = lines[label]
+            if task >= 0:
+                args["task"] = task
+            if dep in self._reasons:
+                args["for"] = self._reasons[dep]
             yield {
                 "ph": "X",
                 "pid": self.number,
-                "tid": self._track(span),
-                "ts": _microseconds(trace.start[span]),
-                "dur": _microseconds(trace.finish[span] - trace.start[span]),
+                "tid": self._track[span],
+                "ts": _microseconds(start),
+                "dur": _microseconds(seconds),
                 "name": _SAYS.get(kind, "") + trace.name(span),
-                "cat": kind.name.lower(),
+                "cat": _CATEGORY[kind],
                 "args": args,
             }
 
@@ -140,19 +147,20 @@ class _Process:
         for source, target, dep in self.edges[:MOST_ARROWS]:
             same = {"pid": self.number, "cat": "sync", "name": self._reasons[dep], "id": next(arrows)}
             begin = _microseconds(self.trace.finish[source])
-            yield {"ph": "s", "tid": self._track(source), "ts": begin, **same}
+            yield {"ph": "s", "tid": self._track[source], "ts": begin, **same}
             end = max(begin, _microseconds(self.trace.start[target]))
-            yield {"ph": "f", "bp": "e", "tid": self._track(target), "ts": end, **same}
+            yield {"ph": "f", "bp": "e", "tid": self._track[target], "ts": end, **same}
 
 
 def _edges(trace: Trace, schedule: Schedule) -> Iterator[Edge]:
     """Per WAIT and iteration: of its producers the one that ended last, and the first span behind it."""
-    runs = [span for span, kind in enumerate(trace.kind.tolist()) if kind == SpanKind.RUN]
     begins: dict[tuple[int, int, int], int] = {}
     ends: dict[tuple[int, int], int] = {}
-    for span in runs:
-        begins.setdefault((int(trace.core[span]), int(trace.step[span]), int(trace.iteration[span])), span)
-        ends[int(trace.task[span]), int(trace.iteration[span])] = span
+    runs = np.flatnonzero(trace.kind == SpanKind.RUN)
+    columns = (runs, *(column[runs] for column in (trace.core, trace.step, trace.task, trace.iteration)))
+    for span, core, step, task, iteration in zip(*(c.tolist() for c in columns), strict=True):
+        begins.setdefault((core, step, iteration), span)
+        ends[task, iteration] = span
     iterations = _iterations(trace)
     for core, dep, behind in _waits(schedule):
         distance = int(schedule.deps.distance[dep])

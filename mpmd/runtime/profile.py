@@ -41,6 +41,7 @@ _CALIBRATION_SECONDS = 2e-3
 _LOCK = threading.RLock()
 _RECORDING: list[Traces] = []
 _PLANS: weakref.WeakKeyDictionary[OpenKernel, Schedule] = weakref.WeakKeyDictionary()
+_PLACES: weakref.WeakKeyDictionary[OpenKernel, Places] = weakref.WeakKeyDictionary()
 
 
 def names_from(executable: Any, schedule: Schedule) -> None:
@@ -201,7 +202,7 @@ def trace(launched: Launched, kernel: OpenKernel) -> Trace:
     Where a wait seems to end before its signal, the counters are further apart than their comparison said.
     """
     source, plan = kernel.source, _PLANS.get(kernel)
-    places = Places(decode(source.tables))
+    places = _places(kernel)
     spans = places.spans(launched)
     early = places.early(spans)
     if plan is not None:
@@ -220,3 +221,11 @@ def trace(launched: Launched, kernel: OpenKernel) -> Trace:
         uncertainty=max(launched.uncertainty, early),
         lost=launched.lost,
     )
+
+
+def _places(kernel: OpenKernel) -> Places:
+    """Decoded once, however many launches are looked at."""
+    found = _PLACES.get(kernel)
+    if found is None:
+        found = _PLACES[kernel] = Places(decode(kernel.source.tables))
+    return found
