@@ -34,6 +34,7 @@ from mpmd.partition.regions import Mask
 from mpmd.partition.specialise import specialise
 from mpmd.partition.tile import choose_sizes, fixed_sizes
 from mpmd.partition.versions import versioned
+from mpmd.uncollected import uncollected
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ class _Expansion:
         return self.phases[-1].end
 
 
+@uncollected
 def partition(program: Program, machine: Machine, *, tiles: Mapping[str, int] | None = None) -> TaskGraph:
     """The task graph of a program. `tiles` fixes sizes by loop name, over those in the source."""
     check_drains(program)

@@ -25,12 +25,14 @@ from mpmd.schedule.primitives import Primitives, choose
 from mpmd.schedule.rings import rings
 from mpmd.schedule.steps import Drain, Schedule
 from mpmd.schedule.stretches import Stretch, cores_of, stretches, times_of
+from mpmd.uncollected import uncollected
 
 DRAINS = ("auto", "never")
 
 Keeping = Callable[[TaskGraph, Deps, Stretch, Machine], Kept]
 
 
+@uncollected
 def schedule(
     graph: TaskGraph,
     machine: Machine,

@@ -4,7 +4,9 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ("errors", "machine archive timeline", "lang", "partition", "schedule", "codegen", "runtime")
+LAYERS = (
+    "errors uncollected", "machine archive timeline", "lang", "partition", "schedule", "codegen", "runtime"
+)  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 ABOVE = (
     "specs dump targets",
