@@ -5,9 +5,9 @@ Not here: the first choice (`heft.py`, `beam.py`), what a placement costs (`judg
 
 Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing" (Science 220, 1983): a move that costs
 time is taken with a probability that falls as the search goes on. Moves put a task elsewhere in the
-order, on another core, or a task on a core together with what it depends on or what depends on it: where
-handing over is dear, groups have to move as one. Half of the search begins with all tasks on one core,
-which no sequence of small moves would find.
+order, on another core, or a task on a core together with what it depends on or what depends on it, or
+exchange all tasks of two cores: where handing over is dear, groups have to move as one. Half of the search
+begins with all tasks on one core, which no sequence of small moves would find.
 
 The effort is a number of evaluations, never of seconds, and chance comes from a fixed seed: one input has one
 answer. Where the budget is too small for the number of tasks, or a lower bound is met, nothing is done.
@@ -40,11 +40,17 @@ LEAST_PER_TASK = 8
 ENOUGH = 1.001
 """A makespan of so many times a lower bound is as good as the best."""
 
+WALKS = 2
+"""Walks from each beginning: two that fail to find a good placement are fewer than twice one."""
+
 HOT, COLD = 0.1, 0.01
 """Temperatures at the beginning and the end, in makespans."""
 
 GROUPS = 0.3
 """Share of moves that concern a task and its neighbours."""
+
+EXCHANGES = 0.05
+"""Share of those that exchange the tasks of two cores instead."""
 
 STAY = 0.2
 """Share of moves that keep a task's core."""
@@ -68,9 +74,12 @@ def improve(problem: Problem, choice: Choice, bound: float, effort: float) -> Ch
         return choice
     starts = [first, *(_found(judge, other) for other in _others(problem, judge))]
     best = min(starts, key=_seconds)
+    moves = _Moves(judge)
     for start in (min(starts[:-1], key=_seconds), starts[-1]):
-        if best.seconds > enough:
-            best = min(best, _anneal(judge, start, evaluations // 2, enough), key=_seconds)
+        for _ in range(WALKS):
+            if best.seconds > enough:
+                steps = evaluations // (2 * WALKS)
+                best = min(best, _anneal(judge, moves, start, steps, enough), key=_seconds)
     return choice if best.seconds >= first.seconds else Choice(best.core, best.sequence)
 
 
@@ -110,9 +119,8 @@ def _first_core(problem: Problem, task: int, kind: int) -> int:
     return problem.cores_of(kind if kind in able else able[0])[0]
 
 
-def _anneal(judge: Judge, start: _Found, evaluations: int, enough: float) -> _Found:
+def _anneal(judge: Judge, moves: _Moves, start: _Found, evaluations: int, enough: float) -> _Found:
     """The best placement met on a walk of so many steps."""
-    moves = _Moves(judge)
     chance = moves.chance
     best = now = start
     for step in range(evaluations):
@@ -150,7 +158,7 @@ class _Moves:
         draw = self.chance.random
         task = self._one(range(len(core)))
         if draw() < GROUPS and self.near[task]:
-            moved = self._gather(task, core)
+            moved = self._exchange(task, core) if draw() < EXCHANGES else self._gather(task, core)
             return None if moved == core else (moved, sequence)
         moved = core if draw() < STAY else self._to(task, core)
         order = self._beside(task, core, moved[task], sequence)
@@ -169,6 +177,15 @@ class _Moves:
             if target in self.cores[member]:
                 moved[member] = target
         return moved
+
+    def _exchange(self, task: int, core: list[int]) -> list[int]:
+        """All tasks of the task's core on another one, and the other way round, as far as they can."""
+        one, other = core[task], self._one(self.cores[task])
+        there = {one: other, other: one}
+        return [
+            there[c] if c in there and there[c] in cores else c
+            for c, cores in zip(core, self.cores, strict=True)
+        ]
 
     def _to(self, task: int, core: list[int]) -> list[int]:
         """The task on another core, or by chance on its own."""

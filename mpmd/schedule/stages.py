@@ -53,31 +53,46 @@ def work_seconds(problem: Problem) -> float:
 
 
 def stages(problem: Problem) -> float:
-    """The sum over all stages."""
-    seconds = least_seconds(problem)
-    best = seconds.min(axis=0, initial=np.inf)
-    cuts = _cuts(problem)
-    stage = _stage_of(problem, cuts)
-    way = np.array(_ways(problem, best.tolist(), stage.tolist()), np.float64)
+    """The sum over all stages.
+
+    The producers of a cut may all be on one core, one after the other; else all that is read through
+    it is handed over. Of all such choices, cut by cut, that of the least sum is found.
+    """
+    cuts, stage = _cuts(problem)
     order = np.argsort(stage, kind="stable")
     ends = np.searchsorted(stage[order], np.arange(len(cuts) + 2))
+    parts = [order[ends[number] : ends[number + 1]] for number in range(len(cuts) + 1)]
     counts = _counts(problem)
-    total = 0.0
-    for number in range(len(cuts) + 1):
-        tasks = order[ends[number] : ends[number + 1]]
+    near = least_seconds(problem)
+    entry = np.array([-1, *cuts, -1])[stage]
+    far = least_seconds(problem, entry.tolist())
+    ways = [_best_and_way(problem, seconds, stage) for seconds in (near, far)]
+    producers = _producers(problem)
+    gathered, spread = 0.0, 0.0  # the least sums up to a cut whose producers are on one core, or are not
+    for number, tasks in enumerate(parts):
         late = problem.latency if number else 0.0
-        total += _stage(seconds[:, tasks], best[tasks], way[tasks], counts, late)
-    return total
+        leaving = tasks[np.isin(tasks, producers[cuts[number]])] if number < len(cuts) else tasks[:0]
+        serial = float(near[counts > 0][:, leaving].sum(axis=1).min(initial=np.inf))
+        one, many = (
+            _stage(seconds[:, tasks], best[tasks], way[tasks], counts, late)
+            for seconds, (best, way) in zip((near, far), ways, strict=True)
+        )
+        spread, gathered = (
+            min(gathered + one, spread + many),
+            min(gathered + max(one, serial), spread + max(many, serial)),
+        )
+    return spread
 
 
-def least_seconds(problem: Problem) -> FloatColumn:
-    """[kinds, tasks]: seconds with all inputs near, but those that no core of the kind can have made."""
+def least_seconds(problem: Problem, handed: Sequence[int] = ()) -> FloatColumn:
+    """[kinds, tasks]: seconds with all inputs near, but those that no core of the kind can have made.
+
+    `handed` is a dependence per task, whose data is handed over (−1: none).
+    """
     kinds = range(len(problem.near))
-    near = [np.array(problem.flow_bytes)] * len(kinds)
-    if len(set(problem.able)) > 1:
-        near = _near_bytes(problem)
     total = np.array(problem.flow_bytes)
     able = np.array([[k in row for row in problem.able] for k in kinds], np.bool_).reshape(len(kinds), -1)
+    near = _near_bytes(problem, handed) if handed or len(set(problem.able)) > 1 else [total] * len(kinds)
     rows = []
     for k in kinds:
         per_byte = min(problem.near[k], problem.away)
@@ -86,14 +101,23 @@ def least_seconds(problem: Problem) -> FloatColumn:
     return np.where(able, np.array(rows), np.inf)
 
 
-def _near_bytes(problem: Problem) -> list[FloatColumn]:
-    """Per kind and task: bytes of the flows whose producers can all run on that kind of core."""
+def _near_bytes(problem: Problem, handed: Sequence[int]) -> list[FloatColumn]:
+    """Per kind and task: bytes of the flows whose producers can all run on that kind of core, less those
+    that are handed over all the same."""
     common = [(1 << len(problem.near)) - 1] * len(problem.links.producers)
     for able, deps in zip(problem.able, problem.links.produced, strict=True):
+        mine = sum(1 << kind for kind in able)
         for dep in deps:
-            common[dep] &= sum(1 << kind for kind in able)
+            common[dep] &= mine
+    without = handed or [-1] * len(problem)
     return [
-        np.array([sum(size for dep, size in row if common[dep] >> kind & 1) for row in problem.flows])
+        np.array(
+            [
+                sum(size for dep, size in row if common[dep] >> kind & 1 and dep != other)
+                for row, other in zip(problem.flows, without, strict=True)
+            ],
+            np.float64,
+        )
         for kind in range(len(problem.near))
     ]
 
@@ -124,6 +148,14 @@ def _ranks(problem: Problem, seconds: list[float]) -> list[float]:
     return rank
 
 
+def _best_and_way(
+    problem: Problem, seconds: FloatColumn, stage: IntColumn
+) -> tuple[FloatColumn, FloatColumn]:
+    """Of each task its seconds on the best kind of core, and the longest way to the end of its stage."""
+    best = seconds.min(axis=0, initial=np.inf)
+    return best, np.array(_ways(problem, best.tolist(), stage.tolist()), np.float64)
+
+
 def _ways(problem: Problem, seconds: Sequence[float], stage: Sequence[int]) -> list[float]:
     """Of each task the longest way from its start to the end of its stage."""
     links = problem.links
@@ -141,22 +173,66 @@ def _ways(problem: Problem, seconds: Sequence[float], stage: Sequence[int]) -> l
 # -- cuts -----------------------------------------------------------------------------------------
 
 
-def _cuts(problem: Problem) -> list[tuple[int, int]]:
-    """Pairs of a task and a dependence, of which that task is the first consumer, in order.
+def _cuts(problem: Problem) -> tuple[list[int], IntColumn]:
+    """The dependences that are cuts, in order; and the stage of each task, one more than there are for none.
 
-    At such a task, all those before it that are still to be used are producers of the dependence, and all
-    those from there on that use something earlier are consumers of it.
+    A stage ends only where something that comes of its beginning is used: else it and the one before it
+    need not follow one another.
+    """
+    links, tasks = problem.links, len(problem)
+    places, producers = _places(problem), _producers(problem)
+    apart = -(-tasks // MOST_STAGES)
+    cuts: list[int] = []
+    between, comes = [0] * tasks, [True] * tasks
+    reached = [0] * len(links.producers)  # the latest stage that a producer is in
+    since = 0
+    for task in range(tasks):
+        dep = places.get(task, -1)
+        if (
+            dep >= 0
+            and task - since >= apart
+            and any(comes[p] and between[p] == len(cuts) for p in producers[dep])
+        ):
+            cuts.append(dep)
+            since = task
+        mine = between[task] = len(cuts)
+        consumed = links.consumed[task]
+        comes[task] = mine == 0 or any(d == cuts[-1] or reached[d] == mine for d in consumed)
+        if comes[task]:
+            for dep in links.produced[task]:
+                reached[dep] = mine
+    leads = _leading(problem, cuts, between)
+    stage = np.where(np.array(comes, np.bool_) & np.array(leads, np.bool_), between, len(cuts) + 1)
+    return cuts, stage.astype(np.int64)
+
+
+def _leading(problem: Problem, cuts: Sequence[int], between: Sequence[int]) -> list[bool]:
+    """Whether something leads from each task to the cut that ends its stage."""
+    links, last = problem.links, len(cuts)
+    leads = [True] * len(problem)
+    reached = [-1] * len(links.producers)  # the stage of a consumer from which something leads on
+    for task in range(len(problem) - 1, -1, -1):
+        mine = between[task]
+        leads[task] = mine == last or any(d == cuts[mine] or reached[d] == mine for d in links.produced[task])
+        if leads[task]:
+            for dep in links.consumed[task]:
+                reached[dep] = mine
+    return leads
+
+
+def _places(problem: Problem) -> dict[int, int]:
+    """Where everything goes through one dependence: its first consumer, and the dependence.
+
+    All tasks before that one which are still to be used are then its producers, and all those from there
+    on that use something earlier are its consumers.
     """
     links, tasks = problem.links, len(problem)
     first_of = [min(row, default=tasks) for row in links.consumers]
-    producers: list[list[int]] = [[] for _ in links.producers]
-    for task, row in enumerate(links.produced):
-        for dep in row:
-            producers[dep].append(task)
+    producers = _producers(problem)
     first = [min((first_of[d] for d in row), default=tasks) for row in links.produced]
     last = [max((producers[d][-1] for d in row if producers[d]), default=-1) for row in links.consumed]
-    open_before = _covered(((t + 1, f) for t, f in enumerate(first) if f < tasks), tasks)
-    open_after = _covered(((p + 1, t) for t, p in enumerate(last) if p >= 0), tasks)
+    open_before = _covered([(t + 1, f) for t, f in enumerate(first) if f < tasks], tasks)
+    open_after = _covered([(p + 1, t) for t, p in enumerate(last) if p >= 0], tasks)
     found: dict[int, int] = {}
     for dep, consumers in enumerate(links.consumers):
         at = first_of[dep]
@@ -165,50 +241,24 @@ def _cuts(problem: Problem) -> list[tuple[int, int]]:
             after = sum(1 for c in consumers if last[c] < at)
             if before == open_before[at] and after == open_after[at]:
                 found[at] = dep
-    apart = -(-tasks // MOST_STAGES)
-    chosen: list[tuple[int, int]] = []
-    for at, dep in sorted(found.items()):
-        if not chosen or at - chosen[-1][0] >= apart:
-            chosen.append((at, dep))
-    return chosen
+    return found
 
 
-def _covered(ranges: object, size: int) -> list[int]:
+def _producers(problem: Problem) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in problem.links.producers]
+    for task, row in enumerate(problem.links.produced):
+        for dep in row:
+            found[dep].append(task)
+    return found
+
+
+def _covered(ranges: Sequence[tuple[int, int]], size: int) -> list[int]:
     """How many of the ranges (first, last) each number lies in."""
     change = np.zeros(size + 2, np.int64)
-    pairs = np.array(list(ranges), np.int64).reshape(-1, 2)  # type: ignore[call-overload]
+    pairs = np.array(ranges, np.int64).reshape(-1, 2)
     np.add.at(change, pairs[:, 0], 1)
     np.add.at(change, pairs[:, 1] + 1, -1)
     return np.cumsum(change).tolist()
-
-
-def _stage_of(problem: Problem, cuts: Sequence[tuple[int, int]]) -> IntColumn:
-    """The stage of each task; one more than there are where a task is in none."""
-    links, tasks = problem.links, len(problem)
-    none = len(cuts) + 1
-    between = np.searchsorted([at for at, _ in cuts], np.arange(tasks), side="right").tolist()
-    comes, leads = [False] * tasks, [False] * tasks
-    entered = {dep: number + 1 for number, (_, dep) in enumerate(cuts)}
-    reached = [-1] * len(links.producers)  # the latest stage that a producer is in
-    for task in range(tasks):
-        mine = between[task]
-        comes[task] = mine == 0 or any(
-            entered.get(d) == mine or reached[d] == mine for d in links.consumed[task]
-        )
-        if comes[task]:
-            for dep in links.produced[task]:
-                reached[dep] = mine
-    reached = [none] * len(links.producers)
-    for task in range(tasks - 1, -1, -1):
-        mine = between[task]
-        leads[task] = mine == len(cuts) or any(
-            entered.get(d) == mine + 1 or reached[d] == mine for d in links.produced[task]
-        )
-        if leads[task]:
-            for dep in links.consumed[task]:
-                reached[dep] = mine
-    stage = np.where(np.array(comes, np.bool_) & np.array(leads, np.bool_), between, none)
-    return stage.astype(np.int64)
 
 
 # -- one stage ------------------------------------------------------------------------------------
@@ -224,9 +274,20 @@ def _stage(
     if len(best) == 1:
         return found
     tail = way - best
-    for least in np.unique(np.quantile(tail, (0.0, 0.25, 0.5, 0.75), method="lower")).tolist():
-        found = max(found, least + _work(seconds[:, tail >= least], counts, late))
+    if len(counts) == 1:
+        found = max(found, _followed(best, tail, float(counts[0]), late))
+    else:
+        for least in np.unique(np.quantile(tail, (0.0, 0.25, 0.5, 0.75), method="lower")).tolist():
+            found = max(found, least + _work(seconds[:, tail >= least], counts, late))
     return max(found, _crowded(best, int(counts.sum()), late))
+
+
+def _followed(best: FloatColumn, tail: FloatColumn, cores: float, late: float) -> float:
+    """For every tail, it and the work of the tasks with that tail or a longer one, on cores all alike."""
+    order = np.argsort(-tail, kind="stable")
+    work = np.cumsum(best[order])
+    shared = (work + late * (cores - 1)) / cores
+    return float((tail[order] + np.minimum(work, np.maximum(shared, late))).max())
 
 
 def _work(seconds: FloatColumn, counts: FloatColumn, late: float) -> float:
@@ -234,8 +295,8 @@ def _work(seconds: FloatColumn, counts: FloatColumn, late: float) -> float:
     if seconds.shape[1] == 0:
         return 0.0
     weights = _weights(seconds, counts)
-    each_kind = np.zeros((*weights.shape, seconds.shape[1]))
-    np.multiply(weights[:, :, None], seconds, out=each_kind, where=weights[:, :, None] > 0)
+    each_kind = np.full((*weights.shape, seconds.shape[1]), np.inf)
+    np.multiply(weights[:, :, None], seconds, out=each_kind, where=np.isfinite(seconds)[None])
     worth = each_kind.min(axis=1).sum(axis=1)
     each = weights @ counts
     shared = float(((worth + late * (each - weights.max(axis=1))) / each).max())
