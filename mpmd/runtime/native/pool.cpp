@@ -27,6 +27,7 @@
 #include "recording.h"
 #include "scalars.h"
 #include "skew.h"
+#include "thread.h"
 
 using namespace mpmd;
 
@@ -37,37 +38,6 @@ const int LOOKS_CROWDED = 20;     // the same with more cores than CPUs
 const long long POLL = 50000000;  // nanoseconds between two questions to the caller
 const long long SPIN = 500000;    // nanoseconds that an idle worker spins before it sleeps: it then uses no CPU time
 const long long PATIENCE = 1000000000;  // nanoseconds that a core waits before a hang is looked for
-
-long long read_clock(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-long long now() { return read_clock(CLOCK_MONOTONIC); }
-
-// The same clock, some milliseconds late: five nanoseconds a look.
-long long lately() { return read_clock(CLOCK_MONOTONIC_COARSE); }
-
-// Rounding to nearest and denormals kept, whatever the calling thread has set: the same bits every run.
-struct DefaultFloats {
-#if defined(__x86_64__)
-  unsigned before = __builtin_ia32_stmxcsr();
-  DefaultFloats() { __builtin_ia32_ldmxcsr(0x1F80); }
-  ~DefaultFloats() { __builtin_ia32_ldmxcsr(before); }
-#elif defined(__aarch64__)
-  unsigned long before;
-  DefaultFloats() {
-    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
-    __asm__ __volatile__("msr fpcr, xzr");
-  }
-  ~DefaultFloats() { __asm__ __volatile__("msr fpcr, %0" ::"r"(before)); }
-#endif
-};
-
-}  // namespace
-
-namespace {
 
 // ---- the pool -----------------------------------------------------------------------------
 
