@@ -25,8 +25,8 @@ ROUNDS = 25
 LEAST = 1e-12
 """Seconds: no operation is taken to be shorter, where the samples do not tell it from nothing."""
 
-STREAM_BYTES = 128 << 20
-"""More than any cache holds."""
+STREAM_BYTES = 64 << 20
+"""Passed over where data is to come from memory; twice what the shared cache holds, if that is more."""
 
 
 def calibrate(progress: Progress | None = None, *, save: bool = True) -> Machine:
@@ -61,11 +61,12 @@ def report(machine: Machine) -> str:
 
 def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
     """The measures beyond one core's cache; those between cores only where there are two."""
+    stream = _stream_bytes(shared_cache_bytes)
     measures = {
         "launch": together.launches(cores),
         "starts": together.starts(),
-        "memory, one core": together.passes(STREAM_BYTES, 1),
-        "memory": together.passes(STREAM_BYTES, cores),
+        "memory, one core": together.passes(stream, 1),
+        "memory": together.passes(stream, cores),
     }
     for footprint in together.footprints(shared_cache_bytes) if shared_cache_bytes else ():
         measures[f"pass over {footprint}"] = together.passes(footprint, cores)
@@ -82,6 +83,10 @@ def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
     return measures
 
 
+def _stream_bytes(shared_cache_bytes: int) -> int:
+    return max(STREAM_BYTES, 2 * shared_cache_bytes)
+
+
 def _machine(
     groups: Mapping[str, Sequence[Sample]],
     found: Mapping[str, Reading],
@@ -91,6 +96,7 @@ def _machine(
     """The preset with every figure that was measured in place of its own."""
     before, task_seconds = preset(), found["starts"].seconds / together.STARTS
     core = _core(groups, task_seconds)
+    stream = _stream_bytes(shared_cache_bytes)
     kind = replace(
         before.leading,
         cores=cores,
@@ -100,13 +106,13 @@ def _machine(
         overheads=tuple(core[name].value for name in ("operand", "product", "fold", "pass")),
         task_seconds=task_seconds,
         cache_bandwidth=1.0 / core["cache_bandwidth"].value,
-        bandwidth=STREAM_BYTES / found["memory, one core"].seconds,
+        bandwidth=stream / found["memory, one core"].least,
     )
     machine = replace(
         before,
         kinds=(kind,),
-        bandwidth=STREAM_BYTES / found["memory"].seconds,
-        launch_seconds=found["launch"].seconds,
+        bandwidth=stream / min(found["memory"].least, found["memory, one core"].least),
+        launch_seconds=found["launch"].least,
     )
     how = {source.field: source.source for source in before.sources}
     how |= {f"core.{name}": _said(constant) for name, constant in core.items()}
@@ -159,10 +165,10 @@ def _with_shared_cache(
     machine: Machine, found: Mapping[str, Reading], size: int, how: dict[str, str]
 ) -> Machine:
     """How fast it is, and how much of it this computer really has: others may use it, too."""
-    bandwidth = size // 4 / found["shared cache"].seconds
+    bandwidth = size // 4 / found["shared cache"].least
     passes = together.footprints(size)
     each = [found[f"pass over {footprint}"] for footprint in passes]
-    seconds = [reading.seconds / footprint for reading, footprint in zip(each, passes, strict=True)]
+    seconds = [reading.least / footprint for reading, footprint in zip(each, passes, strict=True)]
     there = fit.cache_bytes(passes, seconds, 1.0 / bandwidth, 1.0 / machine.bandwidth)
     how["shared_cache_bandwidth"] = _seen(found["shared cache"])
     how["shared_cache_bytes"] = f"measured by passes over {passes[0] >> 20} to {passes[-1] >> 20} MiB"
@@ -173,16 +179,16 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
     """What passes between cores, and what tickets cost and win."""
     kind, counter = machine.leading, machine.counter
     line, block = found["handover of a line"], found["handover of a block"]
-    latency = max(line.seconds - kind.task_seconds, 1e-9)
+    latency = max(line.least - kind.task_seconds, 1e-9)
     signal = latency * counter.signal_seconds / machine.latency
     size = 4 * together.BLOCK
-    moving = max(block.seconds - line.seconds - size / kind.cache_bandwidth, 1e-9)
-    ticket = found["tickets"].seconds * machine.cores / together.TICKETS - kind.task_seconds
-    jitter = found["dealt out"].median / found["drained"].median - 1.0
+    moving = max(block.least - line.least - size / kind.cache_bandwidth, 1e-9)
+    ticket = found["tickets"].least * machine.cores / together.TICKETS - kind.task_seconds
+    jitter = found["dealt out"].seconds / found["drained"].seconds - 1.0
     how["counter.signal_seconds"] = f"{_seen(line)}; its share of a hand-over as in the preset"
     how["counter.wait_seconds"] = how["counter.signal_seconds"]
     how["handover_bandwidth"] = _seen(block)
-    crowding = found["products"].seconds / found["products, one core"].seconds
+    crowding = found["products"].least / found["products, one core"].least
     how["crowding"] = f"{_seen(found['products'])}: products on all cores against one"
     how["ticket_seconds"] = _seen(found["tickets"])
     how["jitter"] = f"{_seen(found['dealt out'])}: equal tasks, dealt out against drained"

@@ -3,8 +3,9 @@
 In:  measures, each a function that does its work once and returns seconds. Out: a `Reading` of each.
 Not here: what is measured (`probes.py`).
 
-The measures take turns, round after round, so that a slow moment meets all of them alike, and a low quantile
-of the rounds stands for each: what disturbs only ever adds time.
+The measures take turns, round after round, so that a slow moment meets all of them alike. The median of the
+rounds stands for what one core does: the least would be of moments in which clocks are highest, and no
+kernel lives on those. What needs several cores at once is seldom undisturbed: there a low quantile counts.
 """
 
 from __future__ import annotations
@@ -20,26 +21,24 @@ Measure = Callable[[], float]
 Progress = Callable[[str, float], None]
 """Is told what is done at the moment, and which share of all is done."""
 
-QUANTILE = 0.1
 ENOUGH = 5e-4
 """Seconds of one measurement: long against the clock and the call, short against what others do."""
+LOW = 0.1
 MOST = 1 << 20
 REPEATS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Seconds undisturbed, seconds as a rule, and how far half of the rounds lie apart, as a share."""
+    """Seconds as a rule, seconds undisturbed, and how far half of the rounds lie apart, as a share."""
 
     seconds: float
-    median: float
+    least: float
     spread: float
 
     def beyond(self, base: Reading, count: int) -> Reading:
         """What each of `count` parts takes, of a whole that takes `base` without them."""
-        return Reading(
-            (self.seconds - base.seconds) / count, (self.median - base.median) / count, self.spread
-        )
+        return Reading((self.seconds - base.seconds) / count, (self.least - base.least) / count, self.spread)
 
 
 def readings(measures: Mapping[str, Measure], rounds: int, progress: Progress) -> dict[str, Reading]:
@@ -55,8 +54,8 @@ def readings(measures: Mapping[str, Measure], rounds: int, progress: Progress) -
 
 
 def reading(seconds: list[float]) -> Reading:
-    low, first, median, third = np.quantile(seconds, [QUANTILE, 0.25, 0.5, 0.75]).tolist()
-    return Reading(low, median, (third - first) / low if low > 0 else 0.0)
+    least, first, median, third = np.quantile(seconds, [LOW, 0.25, 0.5, 0.75]).tolist()
+    return Reading(median, least, (third - first) / median if median > 0 else 0.0)
 
 
 def seconds_of(call: Callable[[], object]) -> float:

@@ -240,6 +240,7 @@ class _Tally:
             inner[f"{loop.name}.size"] = -(-stop // np.maximum(trips, 1))
         for carry in loop.carried:
             types[carry.inside] = types[carry.out] = carry.type
+            self._pass(carry.inside, carry.type, inner, times * trips)
         self.body(loop.body, inner, times * trips, types)
 
     def _branch(self, stmt: Branch, values: _Known, times: Amount, types: dict[int, TileType]) -> None:
