@@ -7,6 +7,7 @@ overflows, who is recorded, what files know, and what is refused.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,17 @@ def test_a_signal_of_a_later_iteration_does_not_count_for_an_earlier_one() -> No
         what=np.zeros(len(rows), np.int64),
     )  # fmt: skip
     assert places.early(spans) == pytest.approx(2.0)
+
+
+def test_ticks_are_seconds() -> None:
+    """A launch takes no longer than the call that made it, by the clock's own rate within 1 %."""
+    compiled, values = compiled_example("mlp")
+    with mpmd.profiling() as traces:
+        begin = time.perf_counter()
+        for _ in range(3):
+            compiled(*values)
+        elapsed = time.perf_counter() - begin
+    assert 0 < sum(trace.makespan for trace in traces) <= elapsed * 1.01
 
 
 # -- what does not fit ------------------------------------------------------------------------------------
