@@ -12,6 +12,7 @@ processes on the machine count as little as they can.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -195,11 +196,9 @@ def _write(folder: Path, measured: Sequence[dict[str, Any]]) -> None:
 
 def _plot(path: Path, measured: Sequence[dict[str, Any]]) -> None:
     """Seconds and memory over tasks, both axes logarithmic: a line of slope 1 is linear."""
-    import matplotlib
-
+    matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("svg")
-    from matplotlib import pyplot
-
+    pyplot: Any = importlib.import_module("matplotlib.pyplot")
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5))
     for cores in sorted({one["cores"] for one in measured}):
         mine = [one for one in measured if one["cores"] == cores]
@@ -223,7 +222,9 @@ def _plot(path: Path, measured: Sequence[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scale", description="Time and memory by stage and size."
+    )
     parser.add_argument(
         "--one", nargs=2, type=int, metavar=("TASKS", "CORES"), help="measure here, print JSON"
     )
