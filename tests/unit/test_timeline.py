@@ -48,7 +48,8 @@ def test_a_task_in_pieces_is_one_task(small: Trace) -> None:
 
 def test_the_table(small: Trace) -> None:
     assert str(small).splitlines() == [
-        "kernel 'toy', measured on a desk: 10 µs ± 40 ns on 2 cores, 60.0% busy; runs: 4, waits: 1, barriers: 0",
+        "kernel 'toy', measured on a desk: 10 µs ± 40 ns on 2 cores, 60.0% busy; "
+        "runs: 4, waits: 1, barriers: 0",
         "",
         "  core                busy             waiting               other",
         "     0         6 µs  60.0%         1 µs  10.0%         3 µs  30.0%",
