@@ -15,12 +15,12 @@ static void norm_body(mpmd::Core& core, const mpmd::Word* row, const T_extent T)
 #line 25 "kernels.py"
   mpmd::f32* const t2 = mpmd::scratch<mpmd::f32>(core, 0);
   for (mpmd::Word i0 = 0; i0 < T; ++i0) {
-    *(t2 + i0) = mpmd::fold<mpmd::Sum, mpmd::f32, 4>(192, [&](auto L, mpmd::Word r) MPMD_BODY {
+    mpmd::put(t2 + i0, mpmd::fold<mpmd::Sum, mpmd::f32, 4>(192, [&](auto L, mpmd::Word r) MPMD_BODY {
       const auto v0 = mpmd::load(L, x + (192 * i0 + r));
 #line 25 "kernels.py"
       const auto v1 = mpmd::mul(v0, v0);
       return v1;
-    });
+    }));
   }
 #line 25 "kernels.py"
   mpmd::f32* const t8 = mpmd::scratch<mpmd::f32>(core, 64);

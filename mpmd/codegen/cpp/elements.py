@@ -149,7 +149,7 @@ class Elements:
             return self._shape(stmt, coords)
         if kind in (OpKind.ELEMENTWISE, OpKind.CAST):
             return self._operation(stmt, coords)
-        raise UnsupportedOp(f"the CPU back end has no '{stmt.op}'", span=stmt.span)
+        raise UnsupportedOp(f"the {self.scope.dialect.target} back end has no '{stmt.op}'", span=stmt.span)
 
     def place(self, buffer: Buffer, coords: Coords) -> Address:
         terms = tuple((c, s) for c, s in zip(coords, buffer.strides, strict=True) if c != ZERO and s != ZERO)

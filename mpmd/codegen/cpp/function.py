@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpmd.codegen.cpp.names import comment, ctype
+from mpmd.codegen.cpp.dialect import Dialect
+from mpmd.codegen.cpp.names import comment, ctype, quoted
 from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.cpp.steps import StepText
 from mpmd.codegen.cpp.storage import plan
@@ -23,7 +24,16 @@ from mpmd.lang.tile import Param
 from mpmd.partition.graph import Function, Word, WordKind
 
 RESTORE = "#line restore"
-"""A line that `emit.py` replaces by a `#line` back to the generated file."""
+"""A line that `restored` replaces by a `#line` back to the generated file."""
+
+
+def restored(text: str, name: str) -> str:
+    """The text of the file `name` with every mark replaced by a directive that returns to it."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if line == RESTORE:
+            lines[number - 1] = f"#line {number + 1} {quoted(name)}"
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +43,9 @@ class FunctionText:
     checks: tuple[StepNote, ...]
 
 
-def write_function(function: Function, first_check: int) -> FunctionText:
+def write_function(function: Function, first_check: int, dialect: Dialect) -> FunctionText:
     """The text of one function. Its run-time checks are numbered from `first_check`."""
-    scope = Scope.of(function)
+    scope = Scope.of(function, dialect)
     fusion = fuse(function.task, fixed=scope.fixed)
     storage = plan(scope, fusion)
     body = StepText(scope, fusion, storage, first_check)
@@ -50,7 +60,7 @@ def write_function(function: Function, first_check: int) -> FunctionText:
     if varying:
         lines(f"template <{', '.join(f'class {_type_of(scope, dim)}' for dim in varying)}>")
     params = "".join(f", const {_type_of(scope, dim)} {scope.names[dim]}" for dim in varying)
-    with lines.block(f"static void {name}({_core(body)}, {_row(body, scope)}{params}) {{"):
+    with lines.block(f"{dialect.qualifiers} void {name}({_core(body)}, {_row(body, scope)}{params}) {{"):
         for line in _prologue(function, scope, body):
             lines(line)
         lines.extend(body.lines)
@@ -135,7 +145,8 @@ def _declaration(function: Function, scope: Scope, at: int, word: Word) -> tuple
 def _dispatch(function: Function, scope: Scope, varying: tuple[str, ...]) -> Lines:
     lines = Lines()
     full = dict(function.dims)
-    with lines.block(f"static void {function.name}(mpmd::Core& core, const mpmd::Word* row) {{"):
+    head = f"{scope.dialect.qualifiers} void {function.name}(mpmd::Core& core, const mpmd::Word* row) {{"
+    with lines.block(head):
         for dim in varying:
             lines(f"const mpmd::Word {scope.names[dim]} = row[{_extent_word(function, dim)}];")
         is_full = " && ".join(f"{scope.names[dim]} == {full[dim]}" for dim in varying)

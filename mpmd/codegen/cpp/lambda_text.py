@@ -156,12 +156,13 @@ class LambdaText:
             self.lines(f"#line {stmt.span.line} {quoted(stmt.span.file)}")
         if stmt.op == "cast":
             return self._bind(element.value, f"mpmd::cast<{ctype(element.dtype)}>({args[0]})")
-        if stmt.op not in FUNCTIONS:
-            raise UnsupportedOp(f"the CPU back end has no '{stmt.op}'", span=stmt.span)
+        dialect = self.scope.dialect
+        if stmt.op not in dialect.functions:
+            raise UnsupportedOp(f"the {dialect.target} back end has no '{stmt.op}'", span=stmt.span)
         if stmt.op == "div":  # integers become floats first
             sources = [arg.dtype for arg in element.args]
             args = [self.converted(a, s, element.dtype) for a, s in zip(args, sources, strict=True)]
-        return self._bind(element.value, f"mpmd::{FUNCTIONS[stmt.op]}({', '.join(args)})")
+        return self._bind(element.value, f"mpmd::{dialect.functions[stmt.op]}({', '.join(args)})")
 
     def _pick(self, pick: Pick) -> str:
         table, ids = address_text(self.scope, pick.table), address_text(self.scope, pick.ids)

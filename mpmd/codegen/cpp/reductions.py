@@ -13,15 +13,20 @@ from mpmd.lang.types import DType, accumulator
 
 @dataclass(frozen=True, slots=True)
 class ReductionText:
-    """`along` and `across` begin the call for a reduced axis along the vectors and across them.
+    """`name` is the header's function for a reduced axis along the vectors, `kind` its first template argument.
 
     `element_type` gives the type in which elements are taken; `least_bytes` the least lane width.
     """
 
-    along: str
-    across: str
+    name: str
+    kind: str
     element_type: Callable[[DType], DType]
     least_bytes: int = 4
+
+    @property
+    def across(self) -> str:
+        """The function for a reduced axis across the vectors."""
+        return f"{self.name}_each"
 
 
 def _same(dtype: DType) -> DType:
@@ -29,11 +34,11 @@ def _same(dtype: DType) -> DType:
 
 
 def _fold(op: str, element_type: Callable[[DType], DType]) -> ReductionText:
-    return ReductionText(f"fold<mpmd::{op}", f"fold_each<mpmd::{op}", element_type)
+    return ReductionText("fold", f"mpmd::{op}", element_type)
 
 
 def _find(larger: str) -> ReductionText:
-    return ReductionText(f"find<{larger}", f"find_each<{larger}", _same, least_bytes=8)
+    return ReductionText("find", larger, _same, least_bytes=8)
 
 
 REDUCTIONS: dict[str, ReductionText] = {

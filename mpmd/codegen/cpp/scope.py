@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mpmd.codegen.cpp.dialect import Dialect
 from mpmd.codegen.cpp.names import identifier
 from mpmd.errors import CapacityError, Span
 from mpmd.lang.index import INT_MAX, Atom, Index, Interval, Sym, as_index, symbol
@@ -20,19 +21,20 @@ from mpmd.partition.graph import Function, Layout
 
 @dataclass
 class Scope:
-    """The symbols that are visible, and what is known of them."""
+    """The symbols that are visible, and what is known of them. `dialect` is that of the text."""
 
     function: Function
+    dialect: Dialect
     fixed: dict[str, int]
     names: dict[str, str]
     bounds: dict[str, Interval]
     extents: dict[Index, int] = field(default_factory=dict)
 
     @staticmethod
-    def of(function: Function) -> Scope:
+    def of(function: Function, dialect: Dialect) -> Scope:
         fixed = {name: extent for name, extent in function.dims if name in function.fixed}
         bounds = {name: Interval(0, extent) for name, extent in function.dims}
-        scope = Scope(function, fixed, {}, bounds)
+        scope = Scope(function, dialect, fixed, {}, bounds)
         for name in [*(name for name, _ in function.dims), *(p.name for p in function.task.params)]:
             scope.names[name] = scope._free(name)
         for layout in function.layouts:

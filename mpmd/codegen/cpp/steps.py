@@ -6,13 +6,24 @@ Not here: the function around them (`function.py`), elements (`elements.py`, `la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mpmd.codegen.cpp.checks import check_note, check_text
-from mpmd.codegen.cpp.elements import Address, Buffer, Coords, Element, Elements, Number, Operation, Read
-from mpmd.codegen.cpp.lambda_text import NO_AXIS, LambdaText, address_text, width
+from mpmd.codegen.cpp.elements import (
+    Address,
+    Buffer,
+    Coords,
+    Element,
+    Elements,
+    Number,
+    Operation,
+    Pick,
+    Read,
+)
+from mpmd.codegen.cpp.lambda_text import NO_AXIS, LambdaText, address_text, leaves, width
+from mpmd.codegen.cpp.meeting import UNKNOWN, Bytes, Meetings, Place
 from mpmd.codegen.cpp.names import ctype, lane_bytes, quoted
 from mpmd.codegen.cpp.nest import Nest, nest
 from mpmd.codegen.cpp.reductions import REDUCTIONS
@@ -36,13 +47,23 @@ from mpmd.codegen.fuse import (
 from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index, symbol
-from mpmd.lang.tile import Apply, Loop, Receive, Send, Store, TileType, ValueId
+from mpmd.lang.tile import Apply, Gather, Loop, Receive, Send, Store, TileType, ValueId
 from mpmd.lang.types import DType, promote
 
 REDUCED = "$9"
 """The loop variable of a reduced axis."""
 
 Writes = list[tuple[Address, Element]]
+
+
+def _names(element: Element) -> Iterator[str]:
+    """The pointers that computing an element reads through."""
+    for leaf in leaves(element):
+        if isinstance(leaf, Pick):
+            yield leaf.table.name
+            yield leaf.ids.name
+        elif isinstance(leaf, Read):
+            yield leaf.address.name
 
 
 @dataclass
@@ -56,6 +77,8 @@ class StepText:
     lines: Lines = field(default_factory=Lines)
     checks: list[StepNote] = field(default_factory=list)
     elements: Elements = field(init=False)
+    meetings: Meetings = field(default_factory=Meetings)
+    _places: dict[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.elements = Elements(self.scope, self.fusion)
@@ -97,6 +120,7 @@ class StepText:
         type_ = self.fusion.values.type[value]
         name, element = f"{prefix}{value}", ctype(type_.dtype)
         self.lines(f"{element}* const {name} = mpmd::scratch<{element}>(core, {slot.offset});")
+        self._places[name] = Bytes(slot.offset, slot.offset + slot.bytes)
         return Buffer(name, type_.dtype, slot.strides)
 
     def _hold(self, value: ValueId, buffer: Buffer) -> None:
@@ -106,9 +130,21 @@ class StepText:
         self.elements.scalars[value] = name
         self.scope.names[f"%{value}"] = name
 
+    def _meet(self, elements: Iterable[Element], writes: Iterable[Address] = ()) -> None:
+        """The meeting, if one must stand before a step that computes `elements` and writes to `writes`."""
+        reads = [name for element in elements for name in _names(element)]
+        self._meet_at(reads, [address.name for address in writes])
+
+    def _meet_at(self, reads: Iterable[str], writes: Iterable[str]) -> None:
+        """The same for the names of pointers."""
+        places = [[self._places.get(name, name) for name in names] for names in (reads, writes)]
+        if self.meetings.before(*places) and self.scope.dialect.meet:
+            self.lines(self.scope.dialect.meet)
+
     def _scalar(self, value: ValueId) -> str:
         """An expression for a rank-0 value, computed in place."""
         element = self.elements.at(value, ())
+        self._meet([element])
         if isinstance(element, Number):
             return element.text
         if isinstance(element, Read):
@@ -159,8 +195,11 @@ class StepText:
         loops = nest(self.scope, type_.shape, places)
         lanes = loops.variables[-1] if loops.variables else NO_AXIS
         text = LambdaText(self.scope, lanes)
-        widest = 4
-        for address, element in writes(loops.coords):
+        widest, pairs = 4, writes(loops.coords)
+        addresses = [address for address, _ in pairs]
+        added_to = [Read(-1, address.dtype, address) for address in addresses if accumulate]
+        self._meet([*(element for _, element in pairs), *added_to], addresses)
+        for address, element in pairs:
             widest = max(widest, width(element), lane_bytes(address.dtype))
             if accumulate:
                 widest = max(widest, lane_bytes(self._add_to(text, address, element)))
@@ -229,6 +268,8 @@ class StepText:
         if step.also is not None and also is not None:
             kept = self.elements.at(step.also, inside(loops.coords))
             text.store(self.elements.place(also, inside(loops.coords)), kept)
+        elements, written = places(loops.coords)
+        self._meet(elements, written)
         row = REDUCTIONS[stmt.op]
         taken = row.element_type(element.dtype)
         result = text.converted(text.value(element), element.dtype, taken)
@@ -236,10 +277,11 @@ class StepText:
         text.lines(f"return {result};")
         count = self.scope.text(shape[axis])
         if lanes == REDUCED:
-            call = f"mpmd::{row.along}, {ctype(taken)}, {widest}>({count}, [&](auto L, "
+            name = row.name + (self.scope.dialect.fold_row if loops.variables else "")
+            call = f"mpmd::{name}<{row.kind}, {ctype(taken)}, {widest}>({count}, [&](auto L, "
             self._fold_along(stmt, loops, out, call, text.lines)
         else:
-            call = f"mpmd::{row.across}, {ctype(taken)}>(L, {count}, [&]("
+            call = f"mpmd::{row.across}<{row.kind}, {ctype(taken)}>(L, {count}, [&]("
             self._fold_across(loops, out, call, text.lines, widest)
         if step.also is not None and also is not None:
             self._hold(step.also, also)
@@ -248,14 +290,31 @@ class StepText:
 
     def _fold_along(self, stmt: Apply, loops: Nest, out: Buffer | None, call: str, body: Lines) -> None:
         r = "mpmd::Word r" if body.mentions("r") else "mpmd::Word"
-        with self._plain_loops(loops.variables, loops.extents):
-            if out is None:
-                target = f"const {ctype(stmt.type.dtype)} s{stmt.out}"
-                self._name_scalar(stmt.out, f"s{stmt.out}")
-            else:
-                target = f"*({address_text(self.scope, self.elements.place(out, loops.coords))})"
-            with self.lines.block(f"{target} = {call}{r}) MPMD_BODY {{", "});"):
-                self.lines.extend(body)
+        if out is None:
+            begin, end = f"const {ctype(stmt.type.dtype)} s{stmt.out} = ", "});"
+            self._name_scalar(stmt.out, f"s{stmt.out}")
+        else:
+            put = self.scope.dialect.put_row if loops.variables else "put"
+            place = address_text(self.scope, self.elements.place(out, loops.coords))
+            begin, end = f"mpmd::{put}({place}, ", "}));"
+        with (
+            self._plain_loops(loops.variables[:-1], loops.extents[:-1]),
+            self._rows(loops.variables[-1:], loops.extents[-1:]),
+            self.lines.block(f"{begin}{call}{r}) MPMD_BODY {{", end),
+        ):
+            self.lines.extend(body)
+        if not loops.variables:
+            self.meetings.met()
+
+    @contextmanager
+    def _rows(self, variables: tuple[str, ...], extents: tuple[Index, ...]) -> Iterator[None]:
+        """The loop around a reduction, if there is one: its rows may be done in any order."""
+        if not variables:
+            yield
+            return
+        head = self.scope.dialect.rows.format(i=self.scope.names[variables[0]], n=self.scope.text(extents[0]))
+        with self.lines.block(head):
+            yield
 
     def _fold_across(self, loops: Nest, out: Buffer | None, call: str, body: Lines, widest: int) -> None:
         assert out is not None
@@ -283,7 +342,9 @@ class StepText:
         a, b = (self._operand(arg, (rows, cols)) for arg in stmt.args)
         m, n = (self.scope.text(extent) for extent in stmt.type.shape)
         k = self.scope.text(self.fusion.values.type[stmt.args[0]].shape[1])
-        accumulate = "true" if store is not None and store.accumulate else "false"
+        adds = store is not None and store.accumulate
+        accumulate = "true" if adds else "false"
+        self._meet_at([a.name, b.name, *([target.name] if adds else [])], [target.name])
         scratch = f"mpmd::scratch<char>(core, {self.storage.dot})"
         operands = f"{self._matrix(a, 'const ')}, {self._matrix(b, 'const ')}, {self._matrix(target, '')}"
         self.lines(f"mpmd::dot({m}, {n}, {k}, {operands}, {accumulate}, {scratch});")
@@ -317,9 +378,11 @@ class StepText:
         extents = "".join(f", {self.scope.text(extent)}" for extent in type_.shape)
         with self.lines.block("{"):
             self.lines(f"{element}* const {slot.name} = mpmd::sending<{element}>(core, {channel}{extents});")
+            self.meetings.met()
             self.lines(f"if (!{slot.name}) return;")
             self._map(type_, lambda at: [(self.elements.place(slot, at), self.elements.at(stmt.value, at))])
             self.lines(f"mpmd::sent(core, {channel});")
+            self.meetings.met()
 
     def _take(self, stmt: Receive) -> None:
         """The token goes from its slot into a buffer, so that the sender can go on."""
@@ -334,12 +397,14 @@ class StepText:
         receiving = f"mpmd::receiving<{element}>(core, {channel}, {check}{extents})"
         with self.lines.block("{"):
             self.lines(f"const {element}* const {slot.name} = {receiving};")
+            self.meetings.met()
             self.lines(f"if (!{slot.name}) return;")
             if type_.rank:
                 self._copy(out, slot)
             else:
                 self.lines(f"s{out} = *{slot.name};")
             self.lines(f"mpmd::received(core, {channel});")
+            self.meetings.met()
 
     # -- checks ------------------------------------------------------------------------------------
 
@@ -347,6 +412,8 @@ class StepText:
         number = self.first_check + len(self.checks)
         self.checks.append(check_note(step.stmt, step.axis))
         self._line(step.stmt.span)
+        if isinstance(step.stmt, Gather):
+            self._meet([self.elements.at(step.stmt.index, (symbol("$0"),))])
         self.lines(f"if (!{check_text(self.elements, step.stmt, step.axis, number)}) return;")
 
     # -- loops and branches ------------------------------------------------------------------------
@@ -382,10 +449,12 @@ class StepText:
         for carry, start in zip(loop.carried, step.starts, strict=True):
             self._place_of(carry.inside)
             self._move(start.target, start.value)
+        before, self.meetings.since = self.meetings.since, UNKNOWN
         with self._apart() as body:
             self.write(step.body)
             self._line(loop.span)
             self._update(step.updates)
+        self.meetings.since = before.either(self.meetings.since)
         self._loop_around(loop, body)
         for carry in loop.carried:
             if carry.inside in self.elements.scalars:
@@ -448,8 +517,11 @@ class StepText:
         for result in branch.results:
             self._place_of(result.out)
         condition = self._scalar(branch.condition)
+        before = self.meetings.since
         with self.lines.block(f"if ({condition}) {{"):
             self.write(step.then)
+        then, self.meetings.since = self.meetings.since, before
         if step.otherwise:
             with self.lines.block("else {"):
                 self.write(step.otherwise)
+        self.meetings.since = then.either(self.meetings.since)

@@ -32,13 +32,13 @@ from mpmd.lang.tile import Carry, Gather, Result, TileType, ValueId
 
 ALIGNMENT = 64
 LIMIT = 1 << 30
-DOT_SCRATCH = 1536 * 4 * 64 + (1536 + 64) * 240
-"""`dot_scratch_bytes` of dot.h for the widest vectors."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
+    """A buffer: where it begins, and how many bytes it has."""
+
     offset: int
+    bytes: int
     strides: tuple[Index, ...]
 
 
@@ -166,7 +166,7 @@ def plan(scope: Scope, fusion: Fusion) -> Storage:
     """Offsets for all buffers: each in turn at the lowest place that is free while it lives."""
     lives = _Lives(scope, fusion)
     lives.walk(fusion.steps, ())
-    dot = DOT_SCRATCH if lives.products else 0
+    dot = scope.dialect.dot_scratch if lives.products else 0
     placed: list[tuple[int, int, _Life]] = []
     offsets: dict[tuple[str, ValueId], int] = {}
     top = dot
@@ -184,8 +184,9 @@ def plan(scope: Scope, fusion: Fusion) -> Storage:
         offsets[key] = offset
         top = max(top, offset + size)
     _check_size(top, scope.function.task.name, scope.function.task.span)
-    tiles = {v: Slot(offsets[k, v], life.strides) for (k, v), life in lives.lives.items() if k == "tile"}
-    staged = {v: Slot(offsets[k, v], life.strides) for (k, v), life in lives.lives.items() if k == "staged"}
+    slots = {key: Slot(offsets[key], life.bytes, life.strides) for key, life in lives.lives.items()}
+    tiles = {value: slot for (kind, value), slot in slots.items() if kind == "tile"}
+    staged = {value: slot for (kind, value), slot in slots.items() if kind == "staged"}
     return Storage(tiles, staged, 0, top)
 
 

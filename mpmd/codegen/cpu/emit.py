@@ -8,47 +8,41 @@ from __future__ import annotations
 
 from importlib import resources
 
-from mpmd.codegen.cpp.function import RESTORE, write_function
-from mpmd.codegen.cpp.names import comment, quoted
-from mpmd.codegen.cpp.storage import DOT_SCRATCH
+from mpmd.codegen.cpp.dialect import Dialect
+from mpmd.codegen.cpp.function import restored
+from mpmd.codegen.cpp.kernel import KernelText, write_functions
+from mpmd.codegen.cpp.lambda_text import FUNCTIONS
+from mpmd.codegen.cpp.names import comment
 from mpmd.codegen.emitter import Lines
-from mpmd.codegen.notes import guard_notes, late_guard_notes, step_notes
-from mpmd.codegen.source import (
-    ArgumentInfo,
-    FirstExtent,
-    KernelSource,
-    LaunchInfo,
-    ScalarInfo,
-    StepNote,
-    stamped_entry,
-)
+from mpmd.codegen.launch_info import launch_info
+from mpmd.codegen.source import KernelSource, stamped_entry
 from mpmd.codegen.tables import pack
-from mpmd.lang.program import Program, Tensor
-from mpmd.lang.types import Direction
 from mpmd.schedule.steps import Schedule
 
 ENTRY = "mpmd_kernel"
 HEADERS = ("mpmd/driver.h", "mpmd/row.h", "mpmd/dot.h", "mpmd/check.h")
+DOT_SCRATCH = 1536 * 4 * 64 + (1536 + 64) * 240
+"""`dot_scratch_bytes` of dot.h for the widest vectors."""
+
+DIALECT = Dialect(
+    target="CPU",
+    functions=FUNCTIONS,
+    qualifiers="static",
+    rows="for (mpmd::Word {i} = 0; {i} < {n}; ++{i}) {{",
+    fold_row="",
+    put_row="put",
+    meet="",
+    dot_scratch=DOT_SCRATCH,
+)
 
 
 def emit(schedule: Schedule) -> KernelSource:
     """The source of a kernel for this target."""
     graph = schedule.graph
-    text, scratch_bytes, checks = _kernel_text(schedule)
-    launch = LaunchInfo(
-        kernel=graph.program.name,
-        order=graph.program.params,
-        arguments=_arguments(graph.program),
-        scalars=tuple(ScalarInfo(s.name, s.dtype, s.span, s.most) for s in graph.program.scalars),
-        cores=schedule.cores,
-        arena_bytes=schedule.memory.arena_bytes,
-        scratch_bytes=scratch_bytes,
-        guards=guard_notes(graph),
-        steps=step_notes(schedule),
-        checks=(*checks, *late_guard_notes(graph)),
-    )
-    files = ((f"{graph.program.name}.cpp", text), *headers())
-    return KernelSource("cpu", files, pack(schedule, first_note=len(checks)), ENTRY, launch)
+    written = write_functions(schedule, DIALECT)
+    launch = launch_info(schedule, max(written.scratch_bytes, default=0), written.checks)
+    files = ((f"{graph.program.name}.cpp", _text(schedule, written)), *headers())
+    return KernelSource("cpu", files, pack(schedule, first_note=len(written.checks)), ENTRY, launch)
 
 
 def headers() -> tuple[tuple[str, str], ...]:
@@ -58,36 +52,14 @@ def headers() -> tuple[tuple[str, str], ...]:
     return tuple((f"mpmd/{name}", (folder / name).read_text(encoding="utf-8")) for name in names)
 
 
-def _first(tensor: Tensor) -> FirstExtent | None:
-    if not tensor.extents:
-        return None
-    (atom, factor), *_ = tensor.extents[0].terms
-    return FirstExtent(str(atom), factor, tensor.extents[0].const)
-
-
-def _arguments(program: Program) -> tuple[ArgumentInfo, ...]:
-    return tuple(
-        ArgumentInfo(t.name, t.dtype, t.shape, t.strides, t.direction or Direction.IN, t.span, _first(t))
-        for t in program.arguments
-        if t.base is None
-    )
-
-
-def _kernel_text(schedule: Schedule) -> tuple[str, int, tuple[StepNote, ...]]:
-    """The C++ file, the scratch bytes that a core needs, and the run-time checks in it."""
+def _text(schedule: Schedule, written: KernelText) -> str:
     program = schedule.graph.program
     lines = Lines()
     lines(comment(f"Kernel '{program.name}'. Which core runs which function on which data is in the tables."))
     for header in HEADERS:
         lines(f'#include "{header}"')
     lines(f"static_assert(mpmd::dot_scratch_bytes <= {DOT_SCRATCH});")
-    scratch_bytes, checks = 0, list[StepNote]()
-    for function in schedule.graph.functions:
-        written = write_function(function, len(checks))
-        lines()
-        lines.extend(written.lines)
-        scratch_bytes = max(scratch_bytes, written.scratch_bytes)
-        checks += written.checks
+    lines.extend(written.lines)
     lines()
     names = ", ".join(function.name for function in schedule.graph.functions)
     lines(f"static const mpmd::Function functions[] = {{{names}}};")
@@ -97,13 +69,4 @@ def _kernel_text(schedule: Schedule) -> tuple[str, int, tuple[StepNote, ...]]:
             f'extern "C" __attribute__((visibility("default"))) void {entry}(mpmd::Core* core) {{'
         ):
             lines(f"mpmd::{driver}(*core, functions);")
-    return _restored(lines.text(), f"{program.name}.cpp"), scratch_bytes, tuple(checks)
-
-
-def _restored(text: str, name: str) -> str:
-    """The text with every mark replaced by a directive that returns to the generated file."""
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        if line == RESTORE:
-            lines[number - 1] = f"#line {number + 1} {quoted(name)}"
-    return "\n".join(lines)
+    return restored(lines.text(), f"{program.name}.cpp")

@@ -96,6 +96,12 @@ MPMD_INLINE Vec<T, N> only(Part<N> l, Vec<T, N> v, Vec<T, N> rest) {
   return where(Vec<bool, N>{ramp<i32, N>() < l.count}, v, rest);
 }
 
+// A rank-0 result into memory.
+template <class T>
+MPMD_INLINE void put(T* place, T value) {
+  *place = value;
+}
+
 // The lanes joined in pairs, pairs of pairs, …
 template <class Op, class T, int N>
 MPMD_INLINE T fold_lanes(Vec<T, N> v) {
