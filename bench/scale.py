@@ -158,6 +158,7 @@ def _program(layers: int) -> Any:
     weights: dict[str, Any] = {name: mpmd.spec(mpmd.f32, shape) for name, shape in shapes.items()}
     cache: list[Any] = [mpmd.spec(mpmd.f32, cached)] * 2
     one = mpmd.spec(mpmd.i32, (1,))
+    decode: Any = kernels.decode
     given = (
         kernels.Weights(**weights),
         kernels.Cache(*cache),
@@ -166,7 +167,7 @@ def _program(layers: int) -> Any:
         one,
         0,
     )
-    return trace(kernels.decode.function, specs_of(kernels.decode, arguments(kernels.decode, given, {})))
+    return trace(decode.function, specs_of(decode, arguments(decode, given, {})))
 
 
 def _tiles(program: Any) -> dict[str, int]:
