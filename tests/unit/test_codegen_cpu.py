@@ -62,8 +62,8 @@ def test_identifier(name: str, expected: str) -> None:
         (1, "f16", "mpmd::f16{0x3c00}"),
         (-(2**63), "i64", "(-9223372036854775807LL - 1)"),
         (300, "u8", "static_cast<mpmd::u8>(44)"),
-        (float("-inf"), "f32", "-__builtin_inff()"),
-        (float("nan"), "f64", '__builtin_nan("")'),
+        (float("-inf"), "f32", "-mpmd::infinity<mpmd::f32>()"),
+        (float("nan"), "f64", "mpmd::nan<mpmd::f64>()"),
         (True, "bool", "true"),
     ],
 )

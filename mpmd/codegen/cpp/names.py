@@ -70,12 +70,11 @@ def literal(value: Any, dtype: DType) -> str:
 
 
 def _float_literal(number: np.ndarray[Any, Any], dtype: DType) -> str:
-    suffix = "f" if dtype.name == "f32" else ""
     if np.isnan(number):
-        return f'__builtin_nan{suffix}("")'
+        return f"mpmd::nan<{ctype(dtype)}>()"
     if np.isinf(number):
-        return f"{'-' if number < 0 else ''}__builtin_inf{suffix}()"
-    return str(number[()]) + suffix
+        return f"{'-' if number < 0 else ''}mpmd::infinity<{ctype(dtype)}>()"
+    return str(number[()]) + ("f" if dtype.name == "f32" else "")
 
 
 def _integer_literal(number: int, dtype: DType) -> str:

@@ -33,6 +33,7 @@ from mpmd.lang.tile import Carry, Gather, Result, TileType, ValueId
 ALIGNMENT = 64
 LIMIT = 1 << 30
 
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A buffer: where it begins, and how many bytes it has."""

@@ -40,6 +40,16 @@ struct bf16 {
   unsigned short bits;
 };
 
+// Of f32 and f64.
+template <class T>
+constexpr T infinity() {
+  return static_cast<T>(__builtin_inf());
+}
+template <class T>
+constexpr T nan() {
+  return static_cast<T>(__builtin_nan(""));
+}
+
 // Lanes of a loop whose widest element has `Bytes` bytes. 16-bit floats and bools count as 4.
 template <int Bytes>
 constexpr int lanes = vector_bytes / Bytes;

@@ -1,0 +1,53 @@
+"""The instructions of a vector task: what each runs on, reads and writes.
+
+In:  –. Out: the vocabulary that lowering makes, and that sync, addresses and text are derived from.
+Not here: which instructions a task becomes (`vector.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mpmd.errors import Span
+from mpmd.lang.types import DType
+
+
+class Pipe(Enum):
+    """The queues of a vector core. Instructions of one are issued in order."""
+
+    MTE2 = "MTE2"  # global memory → unified buffer
+    V = "V"
+    MTE3 = "MTE3"  # unified buffer → global memory
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A tile in the unified buffer. `name` is its C++ name; `about` says what it holds, for people."""
+
+    name: str
+    dtype: DType
+    elements: int
+    about: str
+
+    @property
+    def size_bytes(self) -> int:
+        return -(-self.elements * self.dtype.itemsize // 32) * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One call of the header library. `loaded` and `stored` name the parameter that a copy touches."""
+
+    pipe: Pipe
+    text: str
+    reads: tuple[Buffer, ...]
+    writes: tuple[Buffer, ...]
+    span: Span
+    loaded: str | None = None
+    stored: str | None = None
+
+    @property
+    def about(self) -> str:
+        """The function that is called."""
+        return self.text.partition("(")[0].removeprefix("mpmd::").partition("<")[0]

@@ -1,0 +1,87 @@
+"""The order between the pipes of a vector core: which flags and barriers a task needs, and why.
+
+In:  instructions in order, addresses. Out: what stands before each instruction.
+Not here: order between tasks (driver.h), inside a function of the header library (vector.h).
+
+Every pipe has a vector clock: how many instructions of each pipe have ended when its next one starts. An
+instruction that uses what another pipe has to have done before is preceded by a flag from that pipe, which
+brings all that the pipe knows; what is known already costs nothing. Of several pipes that are waited for, the
+one used last comes first, since it may know of the others (transitive reduction along a chain, as for waits
+between cores).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mpmd.codegen.ascend.addresses import Addresses
+from mpmd.codegen.ascend.instructions import Buffer, Instruction, Pipe
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`until` must have done what it was given before `then` goes on; `reason` is for people."""
+
+    until: Pipe
+    then: Pipe
+    reason: str
+
+
+def orders(instructions: Sequence[Instruction], addresses: Addresses) -> tuple[tuple[Order, ...], ...]:
+    """What stands before each instruction."""
+    clocks = _Clocks()
+    return tuple(clocks.before(number, instructions, addresses) for number in range(len(instructions)))
+
+
+@dataclass
+class _Clocks:
+    """`ended[p][q]`: the instructions of `q` up to this number have ended when `p` goes on."""
+
+    ended: dict[Pipe, dict[Pipe, int]] = field(
+        default_factory=lambda: {pipe: dict.fromkeys(Pipe, -1) for pipe in Pipe}
+    )
+    last: dict[Pipe, int] = field(default_factory=lambda: dict.fromkeys(Pipe, -1))
+
+    def before(self, number: int, all_: Sequence[Instruction], addresses: Addresses) -> tuple[Order, ...]:
+        """What instruction `number` waits for, the latest first."""
+        mine, found = all_[number], list[Order]()
+        for earlier in range(number - 1, -1, -1):
+            other = all_[earlier]
+            reason = _conflict(other, mine, addresses)
+            if reason and self.ended[mine.pipe][other.pipe] < earlier:
+                found.append(Order(other.pipe, mine.pipe, reason))
+                self._learn(mine.pipe, other.pipe)
+        self.last[mine.pipe] = number
+        return tuple(found)
+
+    def _learn(self, pipe: Pipe, other: Pipe) -> None:
+        known = self.ended[pipe]
+        for third, ended in self.ended[other].items():
+            known[third] = max(known[third], ended)
+        known[other] = max(known[other], self.last[other])
+
+
+def _conflict(first: Instruction, second: Instruction, addresses: Addresses) -> str:
+    """Why the second must come after the first has ended; empty if it need not."""
+    for buffer in second.reads:
+        if _meets(buffer, first.writes, addresses):
+            return f"{second.about} reads {buffer.name}, which {first.about} writes"
+    for buffer in second.writes:
+        if _meets(buffer, first.reads, addresses):
+            return f"{second.about} writes {buffer.name}, where {first.about} reads"
+        if _meets(buffer, first.writes, addresses):
+            return f"{second.about} writes {buffer.name}, where {first.about} writes"
+    if first.stored and first.stored in (second.loaded, second.stored):
+        return f"'{first.stored}' in global memory, which {first.about} writes"
+    if second.stored and second.stored == first.loaded:
+        return f"'{second.stored}' in global memory, which {first.about} reads"
+    return ""
+
+
+def _meets(buffer: Buffer, others: tuple[Buffer, ...], addresses: Addresses) -> bool:
+    at = addresses[buffer]
+    return any(
+        at < addresses[other] + other.size_bytes and addresses[other] < at + buffer.size_bytes
+        for other in others
+    )
