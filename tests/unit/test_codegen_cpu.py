@@ -117,6 +117,7 @@ def test_every_step_has_a_note() -> None:
 
 
 def test_headers_include_only_each_other() -> None:
-    known = {name for name, _ in headers()}
+    """And one of the C library, for CPUs of which we know no counter."""
+    known = {name for name, _ in headers()} | {"time.h"}
     for _, text in headers():
         assert set(re.findall(r'#include [<"](.*)[>"]', text)) <= known

@@ -141,7 +141,7 @@ error[unsupported]: there is no target 'cpuu'
   --> user.py:17:5
 17 |     mpmd.compile(kernel, mpmd.spec(f32, 8), mpmd.spec(f32, 8), target="cpuu")
          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ target='cpuu'
-  hint: the targets are cpu
+  hint: did you mean 'cpu'?
 """,
     ),
     Case(
