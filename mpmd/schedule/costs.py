@@ -30,18 +30,19 @@ class Costs:
     """`compute` and `memory` are seconds [kinds, tasks], without the flows; infinite where cores of a kind
     cannot do the task, or its call asks for another kind.
 
-    `memory` is at an equal share of the bandwidth; `memory_bytes` [tasks] are the bytes that share it, and
-    `cached` [kinds, tasks] the rest of `memory`: other bytes, which are in the shared cache, or stay in the
-    core's own (`kept_bytes`), and what a core computes while it moves nothing. The flows of task `t` are
-    `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through it. `near` [kinds] and `away` are
-    seconds per byte of a flow on the core that made it, and on another. `task_seconds` [kinds] is what
-    starting a task costs.
+    `memory` is at equal shares of the bandwidths: `memory_bytes` [tasks] are the bytes that share memory's,
+    `shared_bytes` those that share that of the cache of all cores, and `cached` [kinds, tasks] is the rest of
+    `memory`: bytes that stay in the core's own cache (`kept_bytes`), and what a core computes while it moves
+    nothing. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through
+    it. `near` [kinds] and `away` are seconds per byte of a flow on the core that made it, and on another.
+    `task_seconds` [kinds] is what starting a task costs.
     """
 
     compute: FloatColumn
     memory: FloatColumn
     cached: FloatColumn
     memory_bytes: FloatColumn
+    shared_bytes: FloatColumn
     kept_bytes: FloatColumn
     flow_ptr: IntColumn
     flow_dep: IntColumn
@@ -81,16 +82,20 @@ def costs(graph: TaskGraph, machine: Machine) -> Costs:
     crowding = machine.crowding if cores > 1 else 1.0
     compute = [crowding * seconds_of_work(graph.work, kind) for kind in kinds]
     cached = [
-        (needed - fetched) / there + kept / kind.cache_bandwidth + (1.0 - kind.overlap) * alone
-        for kind, there, alone in zip(kinds, shared, np.where(np.isinf(compute), 0.0, compute), strict=True)
+        kept / kind.cache_bandwidth + (1.0 - kind.overlap) * alone
+        for kind, alone in zip(kinds, np.where(np.isinf(compute), 0.0, compute), strict=True)
     ]
-    memory = [fetched / share + rest for share, rest in zip(shares, cached, strict=True)]
+    memory = [
+        fetched / share + (needed - fetched) / there + rest
+        for share, there, rest in zip(shares, shared, cached, strict=True)
+    ]
     flow_ptr = np.concatenate([[0], np.cumsum(np.bincount(flow_task, minlength=len(graph)))])
     return Costs(
         compute=np.where(allowed, compute, np.inf),
         memory=np.where(allowed, memory, np.inf),
         cached=np.array(cached),
         memory_bytes=fetched,
+        shared_bytes=needed - fetched,
         kept_bytes=kept,
         flow_ptr=flow_ptr.astype(np.int64),
         flow_dep=flow_dep,

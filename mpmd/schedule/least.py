@@ -1,4 +1,4 @@
-"""Seconds that no launch takes less than, whatever share of memory's bandwidth each task has.
+"""Seconds that no launch takes less than, whatever share of the bandwidths each task has.
 
 In:  a `TaskGraph`, a `Machine`. Out: `Bounds`.
 Not here: the bounds themselves (`bounds.py`), in whose cost model all cores draw on memory at all times.
@@ -19,5 +19,5 @@ from mpmd.schedule.bounds import Bounds, bounds
 
 def least(graph: TaskGraph, machine: Machine) -> Bounds:
     """What a simulated launch is never below, its `launch_seconds` left out."""
-    alone = bounds(graph, replace(machine, bandwidth=inf))
+    alone = bounds(graph, replace(machine, bandwidth=inf, shared_cache_bandwidth=inf))
     return replace(alone, bandwidth=bounds(graph, machine).bandwidth)

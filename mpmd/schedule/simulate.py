@@ -7,8 +7,9 @@ times that placement predicted, of which nothing is used; values (`interleave.py
 The cores go through their steps as on a machine. What is modelled:
 
 - A task starts in its kind's `task_seconds`, then computes and moves bytes at the same time. Bytes from
-  memory share its bandwidth with the streams that run at the moment; bytes that are in a cache take their
-  time at its rate, near or handed over (`costs.py`). A task that is passed over only starts.
+  memory share its bandwidth with the streams that run at the moment, and bytes from the cache that all
+  cores share do that with its; bytes in a core's cache take their time at its rate, near or handed over
+  (`costs.py`). A task that is passed over only starts.
 - A signal takes its core `signal_seconds`; whoever waits goes on `wait_seconds` after the last signal that
   it wants, of the event's primitive. From a barrier all go on `barrier_seconds` after the last one has
   come (a signal and a wait where those are not known). Tokens of channels are seen like signals, and so

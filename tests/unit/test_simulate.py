@@ -120,7 +120,8 @@ def test_a_launch_respects_dependences_and_the_machine(
 ) -> None:
     some = st.sampled_from([0.0, 100.0, 3000.0])
     flops = data.draw(st.lists(some, min_size=len(tasks), max_size=len(tasks)))
-    m = machine(cores, cache_bytes=0 if share else 1 << 16, jitter=0.3)
+    shared = {"shared_cache_bytes": data.draw(st.sampled_from([0, 100])), "shared_cache_bandwidth": 6e9}
+    m = machine(cores, cache_bytes=0 if share else 1 << 16, jitter=0.3, **shared)
     planned = schedule(graph(tasks, locals_of(tasks), flops=flops), m, policy=policy, drain="never")
     assert_lawful(planned, seed=data.draw(st.sampled_from([None, 1])))
 
@@ -225,6 +226,14 @@ def test_work_hides_the_bytes_that_it_outlasts() -> None:
     m = machine(1, **QUIET)
     g = graph([("f", [("x", 0, 4000)], [])], {}, flops=5000.0)
     assert simulate(schedule(g, m)).makespan == pytest.approx(5e-6)
+
+
+def test_streams_from_the_shared_cache_share_its_bandwidth() -> None:
+    """All that the kernel touches is in there, so that nothing comes from memory."""
+    fast = {"shared_cache_bytes": 1 << 20, "shared_cache_bandwidth": 5e10, **QUIET}
+    m = machine(4, **fast)
+    assert simulate(schedule(streaming(1, 3999), m)).makespan == pytest.approx(4000 / 2e10)
+    assert simulate(schedule(streaming(4, 3999), m)).makespan == pytest.approx(4 * 4000 / 5e10)
 
 
 # -- sync -----------------------------------------------------------------------------------------

@@ -32,9 +32,14 @@ from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 from mpmd.timeline import SpanKind
 
 _NONE = -1
+_PARTLY = -2  # a stream after which more of the same task follows
 
 _ROUNDING = 1e-15
 """Seconds that are no span, but sums in another order."""
+
+
+_Stream = tuple[SharedBandwidth, int, float]
+"""Where from; which task it is fetched ahead for, `_NONE` for the one that runs; how many bytes."""
 
 
 @dataclass(slots=True)
@@ -58,7 +63,7 @@ class _Core:
     computed: float = 0.0  # when that part will have been computed
     parts: Parts | None = None
     part: int = 0  # how many parts and moves of them are over
-    streams: deque[tuple[int, float]] = field(default_factory=deque)  # task and bytes; the first one flows
+    streams: deque[_Stream] = field(default_factory=deque)  # the first one flows
     ahead: dict[int, float] = field(default_factory=dict)  # bytes that were asked for before the task runs
 
 
@@ -88,6 +93,9 @@ class Launch:
         self._meeting_seconds = (machine.barrier_seconds or machine.latency) if schedule.cores > 1 else 0.0
         self._arrived, self._latest = 0, 0.0
         self._memory = SharedBandwidth(machine.bandwidth, [kind.bandwidth for kind in machine.kinds])
+        self._cache = SharedBandwidth(
+            machine.shared_cache_bandwidth, [kind.cache_bandwidth for kind in machine.kinds]
+        )
         caches = [machine.kinds[core.kind].cache_bytes for core in self._cores]
         self._whereabouts = Whereabouts(needs, len(schedule.graph.deps), caches)
         primitives = [machine.primitives[p] for p in schedule.primitive.tolist()]
@@ -124,14 +132,15 @@ class Launch:
         """The end of the launch."""
         for core in self._cores:
             self._plan(self._begin, self._go, core)
-        events, memory = self._events, self._memory
-        while events or memory.next_end < inf:
-            if events and events[0][0] <= memory.next_end:
+        events, memory, cache = self._events, self._memory, self._cache
+        while events or memory.next_end < inf or cache.next_end < inf:
+            flowing = memory if memory.next_end <= cache.next_end else cache
+            if events and events[0][0] <= flowing.next_end:
                 now, _, action, core = heappop(events)
                 action(core, now)
             else:
-                now = memory.next_end
-                self._streamed(self._cores[memory.end()], now)
+                now = flowing.next_end
+                self._streamed(self._cores[flowing.end()], now)
         stuck = [core for core in self._cores if core.done < 0]
         if stuck:
             raise self._stuck(stuck)
@@ -263,34 +272,37 @@ class Launch:
             self._proceed(core, begin)
 
     def _work(self, core: _Core, now: float, share: float, *, since: float) -> None:
-        """Part of a task: it computes, and after what is in caches it streams what is in memory."""
+        """Part of a task: it computes, and after what is in its cache it streams what is elsewhere."""
         needs, task, kind = self._needs, core.task, core.kind
         cached = needs.cached[kind][task] + self._whereabouts.seconds(task, core.number, kind)
         core.worked, core.computed = since, now + share * needs.compute[kind][task]
-        streams = needs.fetched[task] > 0
-        if streams:
+        if needs.fetched[task] > 0 or needs.shared[task] > 0:
             self._plan(now + share * cached, lambda core, then: self._fetch(core, then, share), core)
         else:
             self._plan(max(core.computed, now + share * cached), self._moved, core)
 
     def _fetch(self, core: _Core, now: float, share: float) -> None:
         """What has been asked for before need not be again; what is on its way comes first."""
-        size = share * self._needs.fetched[core.task]
-        there = min(size, core.ahead.get(core.task, 0.0))
-        if there:
-            core.ahead[core.task] -= there
-        self._stream(core, now, _NONE, size - there)
+        size, shared = share * self._needs.fetched[core.task], share * self._needs.shared[core.task]
+        if shared > 0:
+            self._stream(core, now, self._cache, _PARTLY if size > 0 else _NONE, shared)
+        if size > 0:
+            there = min(size, core.ahead.get(core.task, 0.0))
+            if there:
+                core.ahead[core.task] -= there
+            self._stream(core, now, self._memory, _NONE, size - there)
 
-    def _stream(self, core: _Core, now: float, task: int, size: float) -> None:
-        core.streams.append((task, size))
+    def _stream(self, core: _Core, now: float, where: SharedBandwidth, task: int, size: float) -> None:
+        core.streams.append((where, task, size))
         if len(core.streams) == 1:
-            self._memory.begin(now, core.kind, core.number, size)
+            where.begin(now, core.kind, core.number, size)
 
     def _streamed(self, core: _Core, now: float) -> None:
         """The first of the core's streams has ended."""
-        task, _ = core.streams.popleft()
+        _, task, _ = core.streams.popleft()
         if core.streams:
-            self._memory.begin(now, core.kind, core.number, core.streams[0][1])
+            where, _, size = core.streams[0]
+            where.begin(now, core.kind, core.number, size)
         if task == _NONE:
             self._moved(core, max(now, core.computed))
 
@@ -377,7 +389,7 @@ class Launch:
         size = min(float(self._b[at]) * self._needs.reads[task], self._needs.fetched[task])
         if size > 0:
             core.ahead[task] = size
-            self._plan(now, lambda core, then: self._stream(core, then, task, size), core)
+            self._plan(now, lambda core, then: self._stream(core, then, self._memory, task, size), core)
         return now
 
 

@@ -22,15 +22,17 @@ MIXED = -2
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`compute` [kind][task] and `start` [kind] are seconds; `cached` [kind][task] is what bytes take that
-    are in a cache. `fetched` are the bytes that come from memory, `bytes` all that a task moves.
-    It reads the flows `flows[task]`, (dependence, bytes), and is a producer of those in `made[task]`. Of the
-    kernel's arguments it only reads `reads[task]`, which may be prefetched.
+    are in the core's cache. `fetched` are the bytes that come from memory, `shared` those from the cache that
+    all cores share, `bytes` all that a task moves. It reads the flows `flows[task]`, (dependence, bytes), and
+    is a producer of those in `made[task]`. Of the kernel's arguments it only reads `reads[task]`, which may
+    be prefetched.
     """
 
     compute: list[list[float]]
     cached: list[list[float]]
     start: list[float]
     fetched: list[float]
+    shared: list[float]
     flows: list[list[tuple[int, float]]]
     made: list[list[int]]
     bytes: list[float]
@@ -48,6 +50,7 @@ def needs(graph: TaskGraph, machine: Machine) -> Needs:
         cached=cost.cached.tolist(),
         start=cost.task_seconds.tolist(),
         fetched=cost.memory_bytes.tolist(),
+        shared=cost.shared_bytes.tolist(),
         flows=rows(flows, cost.flow_ptr.tolist()),
         made=_made(graph, cost.flow_dep),
         bytes=graph.bytes.tolist(),
