@@ -69,10 +69,18 @@ class Work:
 
 
 def seconds(work: Work, machine: Machine) -> Amount:
-    """Time of an instance alone on a core of the leading kind, with its bytes from memory."""
-    kind = machine.leading
-    compute = seconds_of_work(np.stack(np.broadcast_arrays(*work.operations), axis=-1), kind)
-    return np.maximum(compute, work.bytes / kind.bandwidth + (1.0 - kind.overlap) * compute)
+    """Time of an instance alone on a core of the kind that is best for it, with its bytes from memory.
+
+    What no core can do takes the time of its bytes; it is refused where it would be placed.
+    """
+    operations = np.stack(np.broadcast_arrays(*work.operations), axis=-1)
+    moving = [work.bytes / kind.bandwidth for kind in machine.kinds]
+    found: Amount = np.inf
+    for kind, bytes_seconds in zip(machine.kinds, moving, strict=True):
+        compute = seconds_of_work(operations, kind)
+        serial = np.where(np.isfinite(compute), compute, 0.0) * (1.0 - kind.overlap)
+        found = np.minimum(found, np.maximum(compute, bytes_seconds + serial))
+    return np.where(np.isfinite(found), found, moving[0])
 
 
 def seconds_of_work(operations: npt.NDArray[np.float64], kind: CoreKind) -> npt.NDArray[np.float64]:

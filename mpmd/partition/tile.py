@@ -6,7 +6,10 @@ Out: a size per tile loop. Not here: expanding with those sizes (`expand.py`).
 A loop is split only where its iterations are independent, that is where every tensor that a call
 writes is indexed by it. The pieces of a call's loops are a multiple of the cores: one per core while a
 piece stays short, more for long ones, so that cores can even out; and never so many that starting and
-synchronising a piece weighs more than `OVERHEAD` of it. Values held in the body should fit the cache.
+synchronising a piece weighs more than `OVERHEAD` of it. Where cores are many and a call is short, that
+would leave most of them idle: if it can end `AT_LEAST` so many times as soon, then it is in enough pieces
+to end within `SLACK` of the soonest.
+Values held in the body should fit the cache.
 Loops are served from the heaviest call down; loops around one call share the factor, largest first.
 """
 
@@ -32,6 +35,15 @@ ELEMENTS = 16
 
 OVERHEAD = 0.01
 """Largest share of a piece's time for starting and synchronising it."""
+
+CAUTION = 3.0
+"""How many times as long as predicted a meeting of cores is taken to last before it is made for its sake."""
+
+AT_LEAST = 2
+"""So many times as soon a call must end before short pieces are made for that."""
+
+SLACK = 0.05
+"""Share of the shortest time that a call may take longer, if it is in fewer pieces for it."""
 
 LONG = 1e-3
 """Seconds from which a piece is worth splitting further for balance."""
@@ -169,6 +181,20 @@ def _share_out(
 
 def _pieces(load: _Load, machine: Machine) -> int:
     """How many pieces the instances of a call should be, its loops together."""
+    return max(_light(load, machine), _soon(load, machine.cores))
+
+
+def _soon(load: _Load, cores: int) -> int:
+    """The fewest pieces, at most one for each core, with which the call ends about as soon as it can."""
+    meeting = CAUTION * load.overhead
+    soonest = load.seconds / cores + meeting
+    if load.seconds < AT_LEAST * soonest:
+        return 1
+    return min(cores, ceil(load.seconds / (soonest * (1 + SLACK) - meeting)))
+
+
+def _light(load: _Load, machine: Machine) -> int:
+    """As many pieces as balance and cache ask for, as long as they are not too short."""
     most = int(load.seconds * OVERHEAD / load.overhead) if load.overhead else machine.cores * MOST_PER_CORE
     if most < 2:
         return 1
