@@ -52,6 +52,7 @@ public:
     Actor(std::uint32_t number, std::string name, bool overlapping)
         : number_(number), name_(std::move(name)), overlapping_(overlapping) {}
 
+    std::uint32_t number() const { return number_; }
     const std::string& name() const { return name_; }
 
     // A new piece of work begins; everything that it touches carries this epoch.

@@ -21,6 +21,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -72,16 +73,18 @@ public:
     }
 
     // A broken law after which the rest means nothing. Called on a fiber; does not return.
-    void fatal(const std::string& kind, const std::string& message, std::uint32_t actor, Place place) {
+    [[noreturn]] void fatal(const std::string& kind, const std::string& message, std::uint32_t actor, Place place) {
         report(kind, message, actor, place);
         scheduler.stop();
     }
 
-    // Runs all fibers to their end; a deadlock and polling without progress become reports.
-    End run() {
+    // Runs all fibers to their end; a deadlock and polling without progress become reports. `at_deadlock` may
+    // report first what the front knows better.
+    End run(const std::function<void()>& at_deadlock = {}) {
         const End end = scheduler.run();
-        if (end == End::deadlock) reports.add({"deadlock", "no runnable core; " + waits(), "", "", {}});
-        if (end == End::no_progress) reports.add({"no-progress", "nothing has happened any more; " + waits(), "", "", {}});
+        if (end == End::deadlock && at_deadlock) at_deadlock();
+        if (end == End::deadlock) hang("deadlock", "no runnable core; ");
+        if (end == End::no_progress) hang("no-progress", "nothing has happened any more; ");
         return end;
     }
 
@@ -115,10 +118,12 @@ private:
                access.epoch.actor, mine.place);
     }
 
-    std::string waits() const {
-        std::string text;
-        for (const auto& each : scheduler.stuck()) text += (text.empty() ? "" : ", ") + each.name + " " + each.doing;
-        return text;
+    // Who waits for what; the report stands at the first of them.
+    void hang(const char* kind, const char* reason) {
+        const auto stuck = scheduler.stuck();
+        std::string waits;
+        for (const auto& each : stuck) waits += (waits.empty() ? "" : ", ") + each.name + " " + each.doing;
+        reports.add({kind, reason + waits, stuck.front().name, "", stuck.front().place});
     }
 
     std::deque<Actor> actors_;

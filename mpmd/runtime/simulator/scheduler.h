@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "report.h"
 
 namespace mpmd::sim {
 
@@ -51,7 +52,7 @@ public:
     int spawn(std::string name, bool server, std::size_t stack_bytes, std::function<void()> body) {
         const int number = static_cast<int>(fibers_.size());
         const bool lazy = random_.below(4) == 0;
-        fibers_.push_back({std::make_unique<Fiber>(stack_bytes, std::move(body)), std::move(name), "", server, lazy, {}});
+        fibers_.push_back({std::make_unique<Fiber>(stack_bytes, std::move(body)), std::move(name), server, lazy});
         runnable_.push_back(number);
         return number;
     }
@@ -81,7 +82,7 @@ public:
 
     // Others may go first, since what was read (`place` holding `value`) was not what is hoped for. Reading
     // anything that this fiber has not read since it last got on is progress; the same again is not.
-    void poll(std::uint64_t place, std::uint64_t value, const std::string& doing) {
+    void poll(std::uint64_t place, std::uint64_t value, const std::string& doing, Place at = {}) {
         auto& self = fibers_[static_cast<std::size_t>(current_)];
         const std::pair<std::uint64_t, std::uint64_t> seen{place, value};
         bool old = false;
@@ -93,25 +94,24 @@ public:
             self.polled.push_back(seen);
         }
         self.doing = doing;
+        self.place = at;
         leave_runnable();
         fibers_[static_cast<std::size_t>(current_)].doing.clear();
     }
 
-    // Waits until `gate` is opened. `doing` tells what for; it is "" for a server without work.
-    void block(Gate& gate, const std::string& doing) {
+    // Waits until `gate` is opened. `doing` tells what for, "" if it is a server without work, and `at` where.
+    void block(Gate& gate, const std::string& doing, Place at = {}) {
         gate.waiting.push_back(current_);
-        fibers_[static_cast<std::size_t>(current_)].doing = doing;
-        fibers_[static_cast<std::size_t>(current_)].blocked = true;
-        fibers_[static_cast<std::size_t>(current_)].fiber->leave();
+        auto& self = fibers_[static_cast<std::size_t>(current_)];
+        self.doing = doing;
+        self.place = at;
+        self.fiber->leave();
         fibers_[static_cast<std::size_t>(current_)].doing.clear();
         progress();
     }
 
     void open(Gate& gate) {
-        for (const int number : gate.waiting) {
-            fibers_[static_cast<std::size_t>(number)].blocked = false;
-            runnable_.push_back(number);
-        }
+        runnable_.insert(runnable_.end(), gate.waiting.begin(), gate.waiting.end());
         gate.waiting.clear();
     }
 
@@ -122,41 +122,37 @@ public:
     }
 
     // Ends the run; does not return.
-    void stop() {
+    [[noreturn]] void stop() {
         stopped_ = true;
         for (;;) fibers_[static_cast<std::size_t>(current_)].fiber->leave();
     }
 
     // -- after the run --
 
-    // What the fibers that can never go on wait for: (number, name, what).
+    // A fiber that has not ended, and what it waits for.
     struct Stuck {
-        int number;
         std::string name, doing;
+        Place place;
     };
     std::vector<Stuck> stuck() const {
         std::vector<Stuck> found;
-        for (std::size_t i = 0; i < fibers_.size(); ++i) {
-            const auto& each = fibers_[i];
+        for (const auto& each : fibers_) {
             const bool idle = each.server && each.doing.empty();
-            if (!each.fiber->finished() && !idle) found.push_back({static_cast<int>(i), each.name, each.doing});
+            if (!each.fiber->finished() && !idle) found.push_back({each.name, each.doing, each.place});
         }
         return found;
     }
 
     bool finished(int number) const { return fibers_[static_cast<std::size_t>(number)].fiber->finished(); }
-    bool idle(int number) const {
-        const auto& each = fibers_[static_cast<std::size_t>(number)];
-        return each.blocked && each.doing.empty();
-    }
 
 private:
     struct Entry {
         std::unique_ptr<Fiber> fiber;
-        std::string name, doing;
-        bool server = false, lazy = false;
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> polled;
-        bool blocked = false;
+        std::string name;
+        bool server, lazy;
+        std::string doing = "";
+        Place place = {};
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> polled = {};
     };
 
     std::size_t draw() {
