@@ -44,6 +44,10 @@ def figures(machine: Machine) -> dict[str, str]:
         found.update((f"{primitive.name}.{name}", text) for name, text in _of_primitive(primitive))
     found["ticket_seconds"] = amount(machine.ticket_seconds, "s")
     found["launch_seconds"] = amount(machine.launch_seconds, "s")
+    if machine.barrier_seconds:
+        found["barrier_seconds"] = amount(machine.barrier_seconds, "s")
+    if machine.prefetch_share:
+        found["prefetch_share"] = f"{machine.prefetch_share:.0%}"
     found["crowding"] = f"{machine.crowding:.3g}"
     found["jitter"] = f"{machine.jitter:.1%}"
     return found
