@@ -13,7 +13,7 @@ from mpmd.lang.types import DType, accumulator
 
 @dataclass(frozen=True, slots=True)
 class ReductionText:
-    """`name` is the header's function for a reduced axis along the vectors, `kind` its first template argument.
+    """`name` is the header's function for an axis along the vectors, `kind` its first template argument.
 
     `element_type` gives the type in which elements are taken; `least_bytes` the least lane width.
     """

@@ -3,8 +3,9 @@
 In:  a `Schedule`. Out: a `KernelSource`; the same tables as for every target.
 Not here: the tables as the device reads them (`device_tables.py`), compilers and launches (`runtime`).
 
-A core is a block of threads; all blocks of the one kernel are there at the same time. The text names no header of
-CUDA or of C++, so that nvcc and NVRTC both compile it: with the folder of the headers, or joined into one text.
+A core is a block of threads; all blocks of the one kernel are there at the same time. The text names no
+header of CUDA or of C++, so that nvcc and NVRTC both compile it: with the folder of the headers, or joined
+into one text.
 """
 
 from __future__ import annotations

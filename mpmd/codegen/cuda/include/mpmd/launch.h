@@ -124,6 +124,10 @@ struct Launch {
   int unused;
 };
 
+static_assert(sizeof(Step) == 32 && sizeof(Loop) == 32 && sizeof(Ring) == 32 && sizeof(Failure) == 40, "as NumPy has them");
+static_assert(sizeof(Counter) == 64 && sizeof(Tokens) == 128 && sizeof(Progress) == 64, "as NumPy has them");
+static_assert(sizeof(Launch) == 208 && rows_at == 17920, "as NumPy has them");
+
 // What a thread knows of its core.
 struct Core {
   const Launch* launch;
