@@ -5,6 +5,7 @@ In:  a `graph.Function`. Out: lines. Not here: cube functions (`cube.py`), the f
 
 from __future__ import annotations
 
+from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.addresses import Addresses, addresses
 from mpmd.codegen.ascend.instructions import Buffer
 from mpmd.codegen.ascend.pipes import Order, orders
@@ -21,7 +22,7 @@ RESTORE = "#line restore"
 
 
 def write_vector_function(function: Function) -> Lines:
-    scope = Scope.of(function)
+    scope = scope_of(function)
     instructions = Lowering.of(function, scope).instructions
     placed = addresses(instructions, function.task.name, function.task.span)
     body = Lines()

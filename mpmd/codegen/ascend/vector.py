@@ -102,7 +102,7 @@ class Lowering:
     @staticmethod
     def of(function: Function, scope: Scope) -> Lowering:
         lowering = Lowering(function, scope)
-        _refuse_unproved(function, scope)
+        refuse_unproved(function, scope)
         for stmt in function.task.body:
             lowering._lower(stmt)
         return lowering
@@ -467,9 +467,9 @@ def _as(number: Number, dtype: DType) -> str:
     return number.text if number.dtype == dtype else f"static_cast<{C_TYPES[dtype.name]}>({number.text})"
 
 
-def _refuse_unproved(function: Function, scope: Scope) -> None:
+def refuse_unproved(function: Function, scope: Scope) -> None:
     for stmt, _ in unproved_accesses(function.task, fixed=scope.fixed):
         raise refuse("accesses whose bounds are checked at run time", stmt.span)
 
 
-__all__ = ["C_TYPES", "Lowering", "Number", "Placed", "Shape"]
+__all__ = ["C_TYPES", "Lowering", "Number", "Placed", "Shape", "refuse_unproved"]

@@ -10,6 +10,7 @@
 namespace mpmd {
 
 using Word = int64_t;
+using f32 = float;
 constexpr int kBases = 32;
 
 struct Launch {
@@ -26,7 +27,8 @@ __aicore__ inline __gm__ T* tensor(const Launch& launch, Row row, int word) {
   return reinterpret_cast<__gm__ T*>(launch.base[row[word]] + row[word + 1]);
 }
 
-/// A float scalar of a row, which is the bits of an f64, as f32. Cores have no f64; what is not normal is 0.
+/// A float scalar of a row, which is the bits of an f64, as f32. Cores have no f64. What is too small is 0, too large
+/// is infinite.
 __aicore__ inline float number(Word word) {
   const uint64_t bits = static_cast<uint64_t>(word);
   const int64_t exponent = static_cast<int64_t>((bits >> 52) & 0x7FF) - 1023 + 127;
@@ -35,9 +37,21 @@ __aicore__ inline float number(Word word) {
     uint32_t bits;
     float value;
   } both;
-  both.bits = exponent <= 0 ? 0 : static_cast<uint32_t>((exponent << 23 | (bits >> 29 & 0x7FFFFF)) + half);
+  const uint32_t large = 0x7F800000 | (exponent == 1151 && bits << 12 != 0 ? 0x400000 : 0);
+  const uint32_t finite = exponent <= 0 ? 0 : static_cast<uint32_t>((exponent << 23 | (bits >> 29 & 0x7FFFFF)) + half);
+  both.bits = exponent >= 255 ? large : finite;
   both.bits |= static_cast<uint32_t>(bits >> 63) << 31;
   return both.value;
+}
+
+template <class T>
+__aicore__ inline T infinity() {
+  return number(0x7FF0000000000000);
+}
+
+template <class T>
+__aicore__ inline T nan() {
+  return number(0x7FF8000000000000);
 }
 
 __aicore__ inline Word least(Word a, Word b) { return a < b ? a : b; }

@@ -15,27 +15,26 @@ namespace mpmd {
 using Line = AscendC::GlobalTensor<int32_t>;
 constexpr int kLine = 16;  // words of 4 bytes in a line of 64
 
-__aicore__ inline Line line(const Launch& launch, Word event) {
-  Line line;
-  line.SetGlobalBuffer(launch.lines + event * kLine, kLine);
-  return line;
-}
-
-__aicore__ inline void refresh(const Line& line) {
-  using namespace AscendC;
-  DataCacheCleanAndInvalid<int32_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(line);
+__aicore__ inline Line line_of(const Launch& launch, Word event) {
+  Line word;
+  word.SetGlobalBuffer(launch.lines + event * kLine, kLine);
+  return word;
 }
 
 __aicore__ inline void signal(const Launch& launch, Word event) {
-  Line word = line(launch, event);
+  using namespace AscendC;
+  Line word = line_of(launch, event);
   word.SetValue(0, launch.epoch);
-  refresh(word);  // scalar writes stay in the data cache otherwise
+  // scalar writes stay in the data cache otherwise
+  DataCacheCleanAndInvalid<int32_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(word);
 }
 
 __aicore__ inline void wait(const Launch& launch, Word event) {
-  Line word = line(launch, event);
+  using namespace AscendC;
+  Line word = line_of(launch, event);
   do {
-    refresh(word);  // what the data cache holds of it may be old
+    // what the data cache holds of it may be old
+    DataCacheCleanAndInvalid<int32_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(word);
   } while (word.GetValue(0) - launch.epoch < 0);
 }
 

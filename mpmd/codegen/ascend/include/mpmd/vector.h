@@ -127,7 +127,12 @@ __aicore__ inline void fold_rows(const Tile<float>& out, const Tile<float>& a, c
     if (c > kLanes) PipeBarrier<PIPE_V>();  // `part` has been read
     for (uint32_t r = 0; r < s.rows; r += kRepeats) {
       const int32_t mask = least(kLanes, s.columns - c), repeats = least(kRepeats, s.rows - r);
-      ReduceRepeat<kind>(to[r], a[r * s.pitch + c], mask, repeats, 1, 1, static_cast<int32_t>(s.pitch / 8));
+      const int32_t far = s.rows == 1 ? 8 : s.pitch / 8;
+      if constexpr (kind == ReduceType::SUM) {
+        ReduceRepeat<kind>(to[r], a[r * s.pitch + c], mask, repeats, 1, 1, far);
+      } else {
+        ReduceRepeat<kind>(to[r], a[r * s.pitch + c], mask, repeats, 1, 1, far, ReduceOrder::ORDER_ONLY_VALUE);
+      }
     }
     if (c == 0) continue;
     PipeBarrier<PIPE_V>();  // `part` is there

@@ -1,0 +1,135 @@
+"""The text of one cube function: its products, from tensors to tensors.
+
+In:  a `Function` whose task has products alone: loads, transposes, `@`, stores. Out: lines; `UnsupportedOp` with
+     the user's line for anything else.
+Not here: cutting tasks so that products stand alone (`partition/engines.py`); tiles on chip (cube.h).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mpmd.codegen.ascend.function import around, body_line
+from mpmd.codegen.ascend.refuse import refuse
+from mpmd.codegen.ascend.vector import C_TYPES, refuse_unproved
+from mpmd.codegen.cpp.scope import Scope
+from mpmd.codegen.emitter import Lines
+from mpmd.errors import Span
+from mpmd.lang.index import ONE, Index
+from mpmd.lang.tile import Apply, Load, Region, Stmt, Store, ValueId, walk
+from mpmd.lang.types import f32
+from mpmd.partition.graph import Function
+
+
+def is_cube(function: Function) -> bool:
+    """Whether the function is for cube cores."""
+    return any(isinstance(stmt, Apply) and stmt.op == "dot" for stmt in walk(function.task.body))
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A matrix in global memory."""
+
+    element: str
+    address: str
+    stride: str
+    transposed: bool
+
+    @property
+    def text(self) -> str:
+        transposed = str(self.transposed).lower()
+        return f"mpmd::Matrix<{self.element}, {transposed}>{{{self.address}, {self.stride}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    a: Factor
+    b: Factor
+    extents: tuple[Index, Index, Index]
+
+
+@dataclass
+class CubeText:
+    """Statement by statement: what every value is, and a call for each store."""
+
+    function: Function
+    scope: Scope
+    lines: Lines = field(default_factory=Lines)
+    factors: dict[ValueId, Factor] = field(default_factory=dict)
+    products: dict[ValueId, Product] = field(default_factory=dict)
+
+    def write(self) -> Lines:
+        refuse_unproved(self.function, self.scope)
+        for stmt in self.function.task.body:
+            self._stmt(stmt)
+        return around(self.function, self.scope, self.lines)
+
+    def _stmt(self, stmt: Stmt) -> None:
+        if isinstance(stmt, Load):
+            self.factors[stmt.out] = self._matrix(stmt.param, stmt.region, stmt.span)
+        elif isinstance(stmt, Apply) and stmt.op == "transpose" and stmt.args[0] in self.factors:
+            factor = self.factors[stmt.args[0]]
+            swapped = stmt.attr("order") == (1, 0)
+            self.factors[stmt.out] = replace(factor, transposed=factor.transposed != swapped)
+        elif isinstance(stmt, Apply) and stmt.op == "dot":
+            self._product(stmt)
+        elif isinstance(stmt, Store) and stmt.value in self.products and not stmt.accumulate:
+            self._store(stmt)
+        else:
+            what = f"'{stmt.op}'" if isinstance(stmt, Apply) else f"a {type(stmt).__name__.lower()}"
+            raise refuse(f"{what} in a task that multiplies matrices", stmt.span)
+
+    def _product(self, stmt: Apply) -> None:
+        a, b = (self.factors[arg] for arg in stmt.args)
+        if a.element not in ("half", "bfloat16_t"):
+            raise refuse(
+                f"'@' of {a.element}",
+                stmt.span,
+                "cast the operands to f16 or bf16, which cube cores multiply",
+            )
+        m, n = (self.scope.settle(extent) for extent in stmt.type.shape)
+        if m == ONE:
+            raise refuse("'@' of a single row", stmt.span, "give the left operand two rows or more")
+        k = next(
+            s.type.shape
+            for s in walk(self.function.task.body)
+            if isinstance(s, (Load, Apply)) and s.out == stmt.args[0]
+        )[1]
+        self.products[stmt.out] = Product(a, b, (m, n, k))
+
+    def _store(self, stmt: Store) -> None:
+        product, param = self.products[stmt.value], self.function.task.param(stmt.param)
+        out = self._matrix(stmt.param, stmt.region, stmt.span)
+        if (
+            out.transposed
+            or param.dtype not in (f32,)
+            and C_TYPES.get(param.dtype.name) not in ("half", "bfloat16_t")
+        ):
+            raise refuse(f"products stored in '{stmt.param}' as it lies", stmt.span)
+        extents = ", ".join(f"static_cast<uint32_t>({self.scope.text(extent)})" for extent in product.extents)
+        body_line(self.lines, stmt.span)
+        if self.lines.mentions("product"):
+            self.lines(
+                "AscendC::PipeBarrier<PIPE_ALL>();  // the memories on chip are those of the product before"
+            )
+        self.lines(f"mpmd::product({out.text}, {product.a.text}, {product.b.text}, {extents});")
+
+    def _matrix(self, param: str, region: Region, span: Span) -> Factor:
+        layout, name = self.scope.layout(param), self.scope.names[param]
+        kept, offset = list[Index](), Index(0)
+        for number, axis in enumerate(region):
+            stride = self.scope.stride(layout, number)
+            offset = offset + axis.start * stride
+            if axis.keep:
+                kept.append(stride * axis.step)
+        if len(kept) != 2 or ONE not in kept:
+            raise refuse(f"matrices of '{param}' without neighbours along an axis", span)
+        transposed = kept[1] != ONE
+        text = self.scope.text(offset)
+        address = name if text == "0" else f"{name} + {text}"
+        dtype = self.function.task.param(param).dtype
+        if dtype.name not in C_TYPES:
+            raise refuse(f"tensors of {dtype}", span)
+        return Factor(
+            C_TYPES[dtype.name], address, self.scope.text(kept[0] if not transposed else kept[1]), transposed
+        )

@@ -1,0 +1,118 @@
+"""Target "ascend": a schedule as one mixed kernel in Ascend C, the header library beside it, and the tables.
+
+In:  a `Schedule` for a machine of cube and vector cores. Out: a `KernelSource`.
+Not here: projects and launchers (`project.py`), running (`runtime/ascend_sim`), an NPU.
+The text depends on the program's functions alone, never on how many instances there are.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+
+from mpmd.codegen.ascend.cube import CubeText, is_cube
+from mpmd.codegen.ascend.dialect import scope_of
+from mpmd.codegen.ascend.function import RESTORE, write_vector_function
+from mpmd.codegen.ascend.refuse import refuse
+from mpmd.codegen.cpp.names import comment, quoted
+from mpmd.codegen.emitter import Lines
+from mpmd.codegen.launch_info import launch_info
+from mpmd.codegen.source import KernelSource
+from mpmd.codegen.tables import pack
+from mpmd.lang.types import Direction
+from mpmd.partition.graph import Function
+from mpmd.schedule.steps import Schedule, StepOp
+
+ENTRY = "mpmd_kernel"
+KERNEL = "kernel.cpp"
+MOST_BASES = 32
+"""`kBases` of core.h."""
+
+
+def emit(schedule: Schedule) -> KernelSource:
+    """The source of a kernel for this target; `UnsupportedOp` for what it cannot do."""
+    _refuse_beyond_straight_code(schedule)
+    files = ((KERNEL, _kernel_text(schedule)), *headers())
+    return KernelSource("ascend", files, pack(schedule), ENTRY, launch_info(schedule, 0, ()))
+
+
+def headers() -> tuple[tuple[str, str], ...]:
+    """The header library, by the names under which it is included."""
+    folder = resources.files("mpmd.codegen.ascend") / "include" / "mpmd"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".h"))
+    return tuple((f"mpmd/{name}", (folder / name).read_text(encoding="utf-8")) for name in names)
+
+
+def _kernel_text(schedule: Schedule) -> str:
+    program, functions = schedule.graph.program, schedule.graph.functions
+    lines = Lines()
+    lines(comment(f"Kernel '{program.name}'. Which core runs which function on which data is in the tables."))
+    for header in ("mpmd/driver.h", "mpmd/vector.h", "mpmd/cube.h"):
+        lines(f'#include "{header}"')
+    for function in functions:
+        lines()
+        lines.extend(_function(function))
+    for name, cube in (("Cube", True), ("Vector", False)):
+        lines()
+        lines.extend(_dispatch(name, [(n, f) for n, f in enumerate(functions) if is_cube(f) == cube]))
+    lines()
+    first = schedule.machine.kinds[0].cores
+    lines(f"constexpr int kCubes = {first};  // vector cores are numbered behind cube cores")
+    lines(f'extern "C" __schedmode__(1) __global__ __mix__(1, 2) void {ENTRY}(mpmd::Launch launch)')
+    with lines.block("{"):
+        lines("AscendC::InitSocState();")
+        lines("if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }")
+        lines("if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, kCubes + AscendC::GetBlockIdx()); }")
+    return _restored(lines.text())
+
+
+def _function(function: Function) -> Lines:
+    if is_cube(function):
+        return CubeText(function, scope_of(function)).write()
+    return write_vector_function(function)
+
+
+def _dispatch(name: str, functions: list[tuple[int, Function]]) -> Lines:
+    """The functions of one kind of core, by their numbers in the tables."""
+    lines = Lines()
+    with lines.block(f"struct {name} {{", "};"):
+        signature = "const mpmd::Launch& launch, mpmd::Word function, mpmd::Row row"
+        if not functions:
+            lines(
+                f"static __aicore__ inline void run({signature.replace(' launch', '').replace(' function', '').replace(' row', '')}) {{}}"
+            )
+            return lines
+        with lines.block(f"static __aicore__ inline void run({signature}) {{"):
+            for number, function in functions:
+                lines(f"if (function == {number}) return {function.name}(launch, row);")
+    return lines
+
+
+def _restored(text: str) -> str:
+    """The text with every mark replaced by a directive that returns to the generated file."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if line == RESTORE:
+            lines[number - 1] = f"#line {number + 1} {quoted(KERNEL)}"
+    return "\n".join(lines)
+
+
+def _refuse_beyond_straight_code(schedule: Schedule) -> None:
+    graph, program = schedule.graph, schedule.graph.program
+    for scalar in program.scalars:
+        raise refuse(f"scalars of a launch ('{scalar.name}')", scalar.span)
+    for site in graph.sites:
+        if site.late:
+            raise refuse("calls that depend on data or on the iteration of a loop", site.call.span)
+        for param in site.call.task.params:
+            if param.direction in (Direction.SEND, Direction.RECV):
+                raise refuse("channels", site.call.span)
+    for phase in graph.phases:
+        if phase.loop is not None:
+            raise refuse("loops of a kernel", phase.loop.span)
+    known = np.isin(schedule.op, [StepOp.RUN, StepOp.SIGNAL, StepOp.WAIT])
+    if not known.all():
+        raise refuse("meetings of all cores, or tickets,", program.span)
+    if len(program.arguments) >= MOST_BASES:
+        raise refuse(f"kernels of more than {MOST_BASES - 1} tensors", program.span)
