@@ -121,7 +121,10 @@ def _grow(problem: Problem, tables: _Tables, state: _Beginnings) -> tuple[_Begin
     """The most promising beginnings with one more task, of which each is made, and that task."""
     row, task = np.nonzero((state.left == 0) & (state.core[:, :-1] < 0))
     begin, end = _times(problem, tables, state, row, task)
-    pair, core = np.nonzero(np.isfinite(end) & (begin >= state.latest[row][:, None]))
+    able = np.isfinite(end)
+    later = able & (begin >= state.latest[row][:, None])
+    # Where kinds differ, what is left may only fit before what has been placed last.
+    pair, core = np.nonzero(later if later.any() else able)
     row, task, begin, end = row[pair], task[pair], begin[pair, core], end[pair, core]
     free = state.free[row]
     free[np.arange(len(row)), core] = end
