@@ -199,6 +199,7 @@ def _plot(path: Path, measured: Sequence[dict[str, Any]]) -> None:
     """Seconds and memory over tasks, both axes logarithmic: a line of slope 1 is linear."""
     matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("svg")
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "scale"}  # small, and the same every time
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5))
     for cores in sorted({one["cores"] for one in measured}):
