@@ -30,8 +30,13 @@ struct Event {  // SetFlag … WaitFlag inside a core
     sim::Gate gate;
 };
 
+struct Signal {  // one CrossCoreSetFlag
+    sim::Snapshot clock;
+    sim::Place place;
+};
+
 struct Flag {  // CrossCoreSetFlag … CrossCoreWaitFlag
-    std::deque<sim::Snapshot> pending;
+    std::deque<Signal> pending;
     sim::Gate gate;
 };
 
@@ -76,7 +81,7 @@ struct Run {
     int groups;
     std::vector<std::unique_ptr<Core>> cores;
     std::vector<Core*> by_fiber;  // nullptr for servers
-    std::map<std::array<int, 4>, std::vector<std::deque<sim::Snapshot>>> arrivals;  // see `flags.h`
+    std::map<std::array<int, 4>, std::vector<std::deque<Signal>>> arrivals;  // see `flags.h`
 };
 
 inline Run*& current_run() {

@@ -48,7 +48,7 @@ inline void gain(Core& setter, int mode, int id, const sim::Snapshot& clock, sim
         if (!gains(setter, *other, mode)) continue;
         Flag& flag = other->flags[static_cast<std::size_t>(id)];
         if (overflows(flag.pending.size(), other->name, id, actor, place)) continue;
-        flag.pending.push_back(clock);
+        flag.pending.push_back({clock, place});
         engine().scheduler.open(flag.gate);
     }
 }
@@ -59,13 +59,13 @@ inline void set_cross(Core& self, int mode, pipe_t pipe, int id, sim::Place plac
     arrived.resize(run().cores.size());
     auto& mine = arrived[static_cast<std::size_t>(self.number)];
     if (overflows(mine.size(), self.name + " alone", id, actor, place)) return;
-    mine.push_back(actor.release());
+    mine.push_back({actor.release(), place});
     auto all = std::make_shared<sim::Clock>();
     for (auto& other : run().cores) {
         if (!together(self, *other, mode)) continue;
         auto& queue = arrived[static_cast<std::size_t>(other->number)];
         if (queue.empty()) return;
-        all->join(*queue.front());
+        all->join(*queue.front().clock);
     }
     for (auto& other : run().cores)
         if (together(self, *other, mode)) arrived[static_cast<std::size_t>(other->number)].pop_front();
@@ -76,7 +76,7 @@ inline void wait_cross(Core& self, pipe_t pipe, int id, sim::Place place) {
     Flag& flag = self.flags[static_cast<std::size_t>(id)];
     while (flag.pending.empty())
         engine().scheduler.block(flag.gate, "waits flag " + std::to_string(id) + " at " + place.text(), place);
-    self.unit(pipe).actor->acquire(flag.pending.front());
+    self.unit(pipe).actor->acquire(flag.pending.front().clock);
     flag.pending.pop_front();
 }
 
@@ -102,13 +102,13 @@ inline void leftover_flags() {
         for (std::size_t id = 0; id < self->flags.size(); ++id)
             if (const auto left = self->flags[id].pending.size())
                 engine().report("flag-left", "flag " + std::to_string(id) + " of " + self->name + " is left at " + std::to_string(left),
-                                self->scalar().number(), {});
+                                self->scalar().number(), self->flags[id].pending.front().place);
     for (const auto& [key, arrived] : run().arrivals)
         for (std::size_t i = 0; i < arrived.size(); ++i)
             if (const auto left = arrived[i].size()) {
                 Core& self = *run().cores[i];
                 engine().report("flag-left", "flag " + std::to_string(key[3]) + " was set " + std::to_string(left) + " times more by " +
-                                    self.name + " than by who sets it with it", self.scalar().number(), {});
+                                    self.name + " than by who sets it with it", self.scalar().number(), arrived[i].front().place);
             }
 }
 
