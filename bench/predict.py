@@ -5,11 +5,13 @@ Not here: the kernels (`unseen.py`), the model (`mpmd/schedule/costs.py`, `simul
 
 A prediction is what `simulate` says, for a launch whose data is where the launch before left it. Measured is
 the median of many launches; those are taken in small lots, each between two probes of the machine's limits.
+Launches that the operating system interrupted are left out, as far as there are others.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +30,7 @@ from mpmd.machine import saved
 from mpmd.schedule.simulate import simulate
 
 LOTS = 5
-LOT_SECONDS = 0.05
+LOT_SECONDS, LONGEST_SECONDS = 0.05, 0.5
 LEAST, MOST = 5, 200
 """Launches in a lot."""
 
@@ -63,7 +65,14 @@ def _machine(path: Path) -> Iterator[None]:
 def _row(case: Case, probe: Probe) -> Row:
     kernel = mpmd.compile(case.kernel, *case.args)
     predicted = simulate(kernel.schedule, scalars=case.scalars).makespan
-    samples = [probe.sample(lambda: _lot(case, kernel)) for _ in range(LOTS)]
+    whole: list[bool] = []
+
+    def lot() -> float:
+        seconds, undisturbed = _lot(case, kernel)
+        whole.append(undisturbed)
+        return seconds
+
+    samples = [probe.sample(lot) for _ in range(LOTS)]
     quiet = [sample.seconds for sample in probe.quiet(samples)]
     measured = statistics.median(quiet)
     return Row(
@@ -75,18 +84,36 @@ def _row(case: Case, probe: Probe) -> Row:
         peer_value=measured * 1e6,
         ratio=predicted / measured,
         spread=spread(quiet),
-        noisy=probe.noisy(samples),
+        noisy=probe.noisy(samples) or not all(whole),
         note=f"makespan by placement {kernel.schedule.makespan * 1e6:.4g} µs",
     )
 
 
-def _lot(case: Case, kernel: mpmd.CompiledKernel) -> float:
-    """The median of a lot of launches, after one that warms up."""
+def _lot(case: Case, kernel: mpmd.CompiledKernel) -> tuple[float, bool]:
+    """The median of a lot of launches, after one that warms up; and whether nothing interrupted them.
+
+    Where the system gave a CPU to somebody else during a launch, the launch is left out, if enough are left.
+    """
     seconds: list[float] = []
-    ends = perf_counter() + LOT_SECONDS
-    while len(seconds) <= LEAST or (perf_counter() < ends and len(seconds) <= MOST):
+    whole: list[float] = []
+    started = perf_counter()
+    while len(seconds) <= LEAST or (len(whole) < MOST and perf_counter() < started + _patience(whole)):
         case.renew()
-        started = perf_counter()
+        before = _interruptions()
+        began = perf_counter()
         kernel(*case.args)
-        seconds.append(perf_counter() - started)
-    return statistics.median(seconds[1:])
+        seconds.append(perf_counter() - began)
+        if len(seconds) > 1 and _interruptions() == before:
+            whole.append(seconds[-1])
+    undisturbed = len(whole) >= LEAST
+    return statistics.median(whole if undisturbed else seconds[1:]), undisturbed
+
+
+def _patience(whole: list[float]) -> float:
+    """Seconds for a lot: more as long as there are not enough launches without an interruption."""
+    return LOT_SECONDS if len(whole) >= LEAST else LONGEST_SECONDS
+
+
+def _interruptions() -> int:
+    """How often a thread of this process had to leave its CPU to others."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

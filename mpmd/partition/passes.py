@@ -4,8 +4,8 @@ In:  the statements of a task's body. Out: per value the passes over it beyond t
 or the op that makes it, takes anyhow. Not here: what a pass costs (`machine`), how code fuses chains.
 
 A step is a reduction, a product, a store, what a loop carries, or an elementwise value that several steps
-take. Such a value is kept: written once, and read by all steps but one, which takes it as it is made. The
-result of a product is kept, too, unless it is only stored; a load is read again by all steps but one.
+take. Such a value is kept: written once, and read by each step, unless a reduction takes it as it is made.
+The result of a product is kept, too, unless it is only stored; a load is read again by all steps but one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class _Walk:
         self.extra: dict[int, int] = {}
         self._steps: dict[int, set[int]] = {}  # by value: those that take it
         self._stored: set[int] = set()
+        self._reduced: set[int] = set()
         self._count = 0
 
     def body(self, body: Sequence[Stmt]) -> None:
@@ -51,7 +52,9 @@ class _Walk:
         if kind is OpKind.DOT:
             self.extra[stmt.out] = 0 if len(own) == 1 and stmt.out in self._stored else len(own)
         elif kind is OpKind.ELEMENTWISE and len(own) > 1:
-            self.extra[stmt.out] = len(own)
+            self.extra[stmt.out] = 1 + len(own) - (stmt.out in self._reduced)
+        if kind is OpKind.REDUCTION:
+            self._reduced.update(stmt.args)
         if kind in (OpKind.DOT, OpKind.REDUCTION) or stmt.out in self.extra:
             own = {self._step()}
         for value in stmt.args:

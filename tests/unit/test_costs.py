@@ -46,6 +46,13 @@ def softmax(x: In[f32, M, N], y: Out[f32, M, N]):
 
 
 @mpmd.task
+def variance(x: In[f32, M, N], y: Out[f32, M]):
+    v = x[:]
+    c = v - v.mean(1)[:, None]
+    y[:] = (c * c * c).sum(1) + c.sum(1)
+
+
+@mpmd.task
 def repeated(x: InOut[f32, M, N]):
     v = x[:]
     for _ in range(5):
@@ -85,6 +92,12 @@ def amounts(task: mpmd.Task) -> dict[str, float]:
 def test_work_by_class(task: mpmd.Task, expected: dict[str, float]) -> None:
     """Products load operands and start, reductions fold, what several steps take is passed over again."""
     assert amounts(task) == expected
+
+
+def test_what_a_reduction_takes_as_it_is_made_is_not_read_for_it() -> None:
+    """`v` is read twice; `c` is written and read once, for the sum of its cubes."""
+    found = amounts(variance)
+    assert (found["FOLD"], found["PASS"]) == (3 * 4, (1 + 2) * 32)
 
 
 def test_a_chain_is_one_pass_however_often_it_takes_a_value() -> None:
