@@ -287,10 +287,12 @@ def _words(graph: TaskGraph, base_of: npt.NDArray[np.int64], uses: list[_Use]) -
 def _patches(graph: TaskGraph) -> npt.NDArray[np.int64]:
     scalars = _launch_scalars(graph)
     parts = [np.zeros((0, 3), np.int64)]
+    by_site = np.argsort(graph.site, kind="stable")
+    ptr = np.searchsorted(graph.site[by_site], np.arange(len(graph.sites) + 1)).tolist()
     for index, site in enumerate(graph.sites):
         rows = np.array([patch for patch in site.symbolic if patch[1] < scalars], np.int64).reshape(-1, 3)
         if len(rows):
-            starts = graph.word_ptr[:-1][graph.site == index]
+            starts = graph.word_ptr[by_site[ptr[index] : ptr[index + 1]]]
             block = np.empty((len(starts), len(rows), 3), np.int64)
             block[:, :, 0] = starts[:, None] + rows[None, :, 0]
             block[:, :, 1:] = rows[None, :, 1:]
