@@ -14,6 +14,7 @@ from mpmd.machine.presets import by_name
 from mpmd.partition.build import partition
 from mpmd.pipeline import Compilation
 from mpmd.schedule.build import schedule
+from mpmd.schedule.least import least
 from mpmd.schedule.simulate import simulate as simulated
 from mpmd.schedule.steps import Schedule
 from mpmd.timeline import Trace
@@ -44,7 +45,7 @@ def _planned(done: Compilation, machine: str | None) -> Schedule:
 
 
 def _text(plan: Schedule, trace: Trace) -> str:
-    bound = plan.bounds.seconds
+    bound = least(plan.graph, plan.machine).seconds
     return f"{trace}\n\nlower bound {duration(bound)}: it takes {trace.makespan / bound:.2f} times as long"
 
 
@@ -57,7 +58,7 @@ def facts_of(plan: Schedule, trace: Trace) -> dict[str, Any]:
         "cores": trace.cores,
         "tasks": len(plan.graph),
         "seconds": trace.makespan,
-        "bound_seconds": plan.bounds.seconds,
+        "bound_seconds": least(plan.graph, plan.machine).seconds,
         "utilisation": trace.utilisation,
         "waiting_seconds": trace.waiting.tolist(),
         "tasks_by_time": [

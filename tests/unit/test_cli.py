@@ -156,3 +156,44 @@ def test_a_missing_script_and_one_without_kernels_are_refused(tmp_path, capsys):
 def test_a_wrong_command_line_is_status_2(arguments, capsys):
     assert main(arguments) == 2
     assert "Usage: mpmd" in capsys.readouterr().err
+
+
+def test_launches_are_played_on_another_machine(script, tmp_path, capsys):
+    timelines = tmp_path / "trace.json"
+    assert main(["simulate", "--json", "--machine", "h100", "-o", str(timelines), str(script)]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["machine"] == "h100" and facts["source"] == "simulated"
+    assert facts["seconds"] >= facts["bound_seconds"] > 0
+    assert json.loads(timelines.read_text())["traceEvents"]
+    assert main(["simulate", "--machine", "h10", str(script)]) == 1
+    assert "did you mean 'h100'?" in capsys.readouterr().err
+
+
+def test_launches_are_profiled_and_told_beside_what_was_predicted(script, capsys):
+    assert main(["profile", "--json", str(script)]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["kernel"] == "doubled" and facts["seconds"] > 0 and facts["predicted_seconds"] > 0
+    assert main(["profile", str(script)]) == 0
+    assert "kernel 'doubled', measured on" in capsys.readouterr().out
+
+
+def test_a_script_that_only_compiles_is_not_profiled(script, capsys):
+    script.write_text(SCRIPT.replace("doubled(x, y)", "mpmd.compile(doubled, x, y)"))
+    assert main(["profile", str(script)]) == 1
+    assert "launched no kernel" in capsys.readouterr().err
+
+
+def test_a_kernel_is_explained(script, capsys):
+    assert main(["explain", str(script)]) == 0
+    out = capsys.readouterr().out
+    assert "Kernel 'doubled'" in out and "one launch per call" in out
+    assert main(["explain", "--json", str(script)]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["kernel"] == "doubled" and facts["others"]
+
+
+def test_a_script_is_tuned(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MPMD_TUNED", str(tmp_path / "tuned"))
+    assert main(["tune", "--json", "--trials", "1", str(script)]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["kernel"] == "doubled" and len(facts["trials"]) == 1 and Path(facts["kept"]).exists()
