@@ -233,6 +233,12 @@ class ToolchainError(Diagnostic):
     code = "toolchain"
 
 
+class DeviceError(Diagnostic):
+    """No accelerator to run on, no driver for it, or one that cannot hold the kernel."""
+
+    code = "device"
+
+
 class ArtifactError(Diagnostic):
     """A saved kernel that is none, is damaged, is for another machine, or cannot be written."""
 

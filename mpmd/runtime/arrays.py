@@ -38,7 +38,7 @@ def buffer_format(dtype: DType) -> str:
 def adapt(kernel: str, info: ArgumentInfo, value: object) -> Array:
     """`value` as an array that exports its buffer; raises where it does not fit the parameter."""
     array = _as_array(kernel, info, value)
-    _check(kernel, info, array)
+    check(kernel, info, array)
     return array.view(exported(info.dtype))
 
 
@@ -118,6 +118,16 @@ def overlap_error(info: LaunchInfo, arrays: dict[str, Array]) -> AliasError:
     raise AssertionError("no arguments overlap")
 
 
+def overlapping(info: LaunchInfo, arrays: Mapping[str, Array]) -> bool:
+    """Whether two arguments share memory where one of them is written."""
+    return any(
+        other is not written and _overlap(arrays[written.name], arrays[other.name])
+        for written in info.arguments
+        if written.direction.writes
+        for other in info.arguments
+    )
+
+
 def _overlap(a: Array, b: Array) -> bool:
     (a_lo, a_hi), (b_lo, b_hi) = (np.lib.array_utils.byte_bounds(x) if x.size else (0, 0) for x in (a, b))
     return a_lo < b_hi and b_lo < a_hi
@@ -145,7 +155,8 @@ def _from_dlpack(kernel: str, info: ArgumentInfo, value: Any) -> Array:
     raise _refused(kernel, info, _expected(info), given, "move it to the CPU first")
 
 
-def _check(kernel: str, info: ArgumentInfo, array: Array) -> None:
+def check(kernel: str, info: ArgumentInfo, array: Array) -> None:
+    """Raises where an array's dtype, extents, strides or permission do not fit the parameter."""
     shaped = _has_shape(info, array)
     if array.dtype != info.dtype.numpy or not shaped:
         convert = f"convert it: .astype({info.dtype.numpy})"
@@ -188,6 +199,12 @@ def _describe(value: object) -> str:
         dtype = from_numpy(value.dtype)
         return f"{dtype or value.dtype.str}{list(value.shape)}"
     return f"a {type(value).__name__}"
+
+
+def refused(kernel: str, info: ArgumentInfo, value: object, what: str, hint: str) -> ArgumentError:
+    """`value`, which is `what`, cannot be the argument at all."""
+    given = f"{_describe(value)} {what}".rstrip()
+    return _refused(kernel, info, _expected(info), given, hint)
 
 
 def _refused(

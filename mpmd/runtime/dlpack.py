@@ -34,6 +34,8 @@ _DTYPES: dict[tuple[int, int], DType] = {
 
 _CPU_DEVICES = (1, 3)
 """The CPU's memory, and the CPU's pinned for CUDA."""
+_CUDA_DEVICES = (2, 13)
+"""A card's memory, and memory that CUDA moves between the two."""
 
 _READ_ONLY = 1
 
@@ -89,9 +91,19 @@ def is_on_cpu(value: Any) -> bool:
     return int(device) in _CPU_DEVICES
 
 
-def view(value: Any) -> npt.NDArray[Any]:
-    """`value` as an array. Raises BufferError for what DLPack or this language has no name for."""
-    capsule = _export(value)
+def cuda_device(value: Any) -> int | None:
+    """The number of the card whose memory `value` lies in."""
+    kind, number = value.__dlpack_device__()
+    return int(number) if int(kind) in _CUDA_DEVICES else None
+
+
+def view(value: Any, *, stream: int | None = None) -> npt.NDArray[Any]:
+    """`value` as an array. Raises BufferError for what DLPack or this language has no name for.
+
+    With `stream` the exporter sees to it that work on that stream comes after its own; the array then stands
+    for memory of a card, and its elements must not be looked at.
+    """
+    capsule = _export(value, {} if stream is None else {"stream": stream})
     if _is_valid(capsule, b"dltensor_versioned"):
         versioned = _Versioned.from_address(_pointer(capsule, b"dltensor_versioned"))
         if versioned.major != 1:
@@ -102,11 +114,11 @@ def view(value: Any) -> npt.NDArray[Any]:
     raise BufferError("an unknown kind of DLPack capsule")
 
 
-def _export(value: Any) -> object:
+def _export(value: Any, wishes: dict[str, int]) -> object:
     try:
-        return value.__dlpack__(max_version=(1, 0))
+        return value.__dlpack__(max_version=(1, 0), **wishes)
     except TypeError:  # an exporter older than the versions
-        return value.__dlpack__()
+        return value.__dlpack__(**wishes)
 
 
 def _array(capsule: object, tensor: _Tensor, read_only: bool) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from importlib import import_module
 from mpmd.errors import Span, UnsupportedOp
 from mpmd.targets.protocol import Target
 
-TARGETS: Mapping[str, str] = {"cpu": "mpmd.targets.cpu"}
+TARGETS: Mapping[str, str] = {"cpu": "mpmd.targets.cpu", "cuda": "mpmd.targets.cuda"}
 
 
 def target(name: str, *, span: Span) -> Target:

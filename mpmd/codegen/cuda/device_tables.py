@@ -42,7 +42,7 @@ RING = np.dtype([("slots", "<i8"), ("slot_bytes", "<i8"), ("depth", "<i8"), ("un
 COUNTER_BYTES, TOKENS_BYTES = 64, 128
 PROGRESS = np.dtype(
     {
-        "names": ["epoch", "place", "turn", "iteration", "have", "need", "stretch"],
+        "names": ["epoch", "place", "turn", "iteration", "have", "need", "step"],
         "formats": ["<u4", "<i4", "<u4", "<u4", "<i4", "<i4", "<u4"],
         "itemsize": 64,
     }
@@ -52,8 +52,8 @@ FAILURE = np.dtype(
      ("limit", "<i8")]
 )  # fmt: skip
 POINTERS = (
-    "steps", "items", "begins", "ends", "stretch_loop", "words", "program_ptr", "ops", "terms", "loops", "rings",
-    "scalar", "base", "arena", "slab", "counters", "tokens", "progress", "failure", "turns",
+    "steps", "items", "begins", "ends", "stretch_loop", "words", "program_ptr", "ops", "terms", "loops",
+    "rings", "scalar", "base", "arena", "slab", "counters", "tokens", "progress", "failure", "turns",
 )  # fmt: skip
 LAUNCH = np.dtype(
     [

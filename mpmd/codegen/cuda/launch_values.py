@@ -1,7 +1,8 @@
 """What a launch decides: derived scalars, guards, the words of rows, how often loops run.
 
 In:  `DeviceTables`, the scalars of the launch as words. Out: `LaunchValues`; the guard that fails, the loop
-that is too long, or the overflow. Not here: the arguments' shapes (`runtime`), late programs (the device runs them).
+that is too long, or the overflow.
+Not here: the arguments' shapes (`runtime`), late programs (the device runs them).
 """
 
 from __future__ import annotations

@@ -63,7 +63,9 @@ MPMD_INLINE bool end_iteration(const Core& core, Walk& walk) {
 MPMD_INLINE bool ready(const Core& core, const Step& task, const Walk& walk) {
   control().row = finish_row(core, task, walk.iteration);
   control().function = task.index;
-  device::store_relaxed(&core.launch->progress[core.core].iteration, walk.iteration);
+  Progress& progress = core.launch->progress[core.core];
+  device::store_relaxed(&progress.iteration, walk.iteration);
+  device::store_relaxed(&progress.step, static_cast<unsigned>(walk.step - core.launch->steps));
   return control().row != nullptr;
 }
 
@@ -123,7 +125,6 @@ MPMD_INLINE Walk begin(const Core& core, int stretch, Word iteration) {
   const Launch& launch = *core.launch;
   const int at = stretch * launch.cores + core.core, loop = launch.stretch_loop[stretch];
   Progress& progress = launch.progress[core.core];
-  device::store_relaxed(&progress.stretch, static_cast<unsigned>(stretch));
   device::store_relaxed(&progress.place, static_cast<unsigned>(RUNNING));
   device::store_relaxed(&progress.epoch, launch.epoch + 1);
   for (int l = 0; core.core == 0 && stretch == 0 && l < launch.loop_count; ++l) {

@@ -72,7 +72,7 @@ struct alignas(64) Progress {
   unsigned iteration;  // of the running loop
   unsigned have;       // of what it waits for, when it was last looked at
   unsigned need;
-  unsigned stretch;
+  unsigned step;       // the last task that was begun
 };
 
 // How a launch ended. The first core that stops a launch decides.
