@@ -17,7 +17,7 @@ from mpmd.codegen.emitter import Lines
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index
 from mpmd.lang.tile import Apply, Load, Region, Stmt, Store, ValueId, walk
-from mpmd.lang.types import f32
+from mpmd.lang.types import DType, bf16, f16, f32
 from mpmd.partition.graph import Function
 
 
@@ -46,6 +46,7 @@ class Product:
     a: Factor
     b: Factor
     extents: tuple[Index, Index, Index]
+    dtype: DType | None = None  # what it is rounded to before it is stored
 
 
 @dataclass
@@ -73,6 +74,8 @@ class CubeText:
             self.factors[stmt.out] = replace(factor, transposed=factor.transposed != swapped)
         elif isinstance(stmt, Apply) and stmt.op == "dot":
             self._product(stmt)
+        elif isinstance(stmt, Apply) and stmt.op == "cast" and stmt.args[0] in self.products:
+            self._rounded(stmt)
         elif isinstance(stmt, Store) and stmt.value in self.products and not stmt.accumulate:
             self._store(stmt)
         else:
@@ -96,6 +99,13 @@ class CubeText:
             if isinstance(s, (Load, Apply)) and s.out == stmt.args[0]
         )[1]
         self.products[stmt.out] = Product(a, b, (m, n, k))
+
+    def _rounded(self, stmt: Apply) -> None:
+        """A product that is rounded on its way out."""
+        dtype = stmt.type.dtype
+        if dtype not in (f16, bf16):
+            raise refuse(f"casts of products to {dtype}", stmt.span)
+        self.products[stmt.out] = replace(self.products[stmt.args[0]], dtype=dtype)
 
     def _store(self, stmt: Store) -> None:
         product, param = self.products[stmt.value], self.function.task.param(stmt.param)

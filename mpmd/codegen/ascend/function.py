@@ -59,11 +59,13 @@ def body_line(body: Lines, span: Span) -> None:
 
 
 def order_text(order: Order) -> str:
-    """A flag from one pipe to another, or a barrier within one."""
-    if order.until is order.then:
-        return f"AscendC::PipeBarrier<PIPE_{order.then.value}>();  {comment(order.reason)}"
+    """A flag from one pipe to another, or a barrier."""
+    if order.event is None:
+        pipe = order.then.value if order.until is order.then else "ALL"
+        return f"AscendC::PipeBarrier<PIPE_{pipe}>();  {comment(order.reason)}"
     event = f"AscendC::HardEvent::{order.until.value}_{order.then.value}"
-    both = f"AscendC::SetFlag<{event}>(EVENT_ID0); AscendC::WaitFlag<{event}>(EVENT_ID0);"
+    flag = f"EVENT_ID{order.event}"
+    both = f"AscendC::SetFlag<{event}>({flag}); AscendC::WaitFlag<{event}>({flag});"
     return f"{both}  {comment(order.reason)}"
 
 

@@ -5,7 +5,8 @@ Not here: order between tasks (driver.h), inside a function of the header librar
 
 Every pipe has a vector clock: how many instructions of each pipe have ended when its next one starts. An
 instruction that uses what another pipe has to have done before is preceded by a flag from that pipe, which
-brings all that the pipe knows; what is known already costs nothing. Of several pipes that are waited for, the
+brings all that the pipe knows; what is known already costs nothing. A flag may be set again only when the pipe
+that sets it knows that the wait for it is over. Of several pipes that are waited for, the
 one used last comes first, since it may know of the others (transitive reduction along a chain, as for waits
 between cores).
 """
@@ -19,12 +20,20 @@ from mpmd.codegen.ascend.addresses import Addresses
 from mpmd.codegen.ascend.instructions import Buffer, Instruction, Pipe
 
 
+EVENTS = 6
+"""Ids of flags from one pipe to another that a kernel may use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`until` must have done what it was given before `then` goes on; `reason` is for people."""
+    """`until` must have done what it was given before `then` goes on; `reason` is for people.
+
+    Within a pipe that is a barrier, between two the flag `event`; where no flag is free, a barrier of all pipes.
+    """
 
     until: Pipe
     then: Pipe
+    event: int | None
     reason: str
 
 
@@ -42,6 +51,8 @@ class _Clocks:
         default_factory=lambda: {pipe: dict.fromkeys(Pipe, -1) for pipe in Pipe}
     )
     last: dict[Pipe, int] = field(default_factory=lambda: dict.fromkeys(Pipe, -1))
+    waits: dict[tuple[Pipe, Pipe, int], int] = field(default_factory=dict)
+    """By flag the instruction before which it was last waited for."""
 
     def before(self, number: int, all_: Sequence[Instruction], addresses: Addresses) -> tuple[Order, ...]:
         """What instruction `number` waits for, the latest first."""
@@ -50,10 +61,28 @@ class _Clocks:
             other = all_[earlier]
             reason = _conflict(other, mine, addresses)
             if reason and self.ended[mine.pipe][other.pipe] < earlier:
-                found.append(Order(other.pipe, mine.pipe, reason))
-                self._learn(mine.pipe, other.pipe)
+                event = self._event(other.pipe, mine.pipe, number)
+                found.append(Order(other.pipe, mine.pipe, event, reason))
+                if event is None and other.pipe is not mine.pipe:
+                    self._learn_all()
+                else:
+                    self._learn(mine.pipe, other.pipe)
         self.last[mine.pipe] = number
         return tuple(found)
+
+    def _event(self, until: Pipe, then: Pipe, number: int) -> int | None:
+        """The first flag of which `until` knows that its last wait is over: what waited has ended."""
+        if until is then:
+            return None
+        for event in range(EVENTS):
+            if self.waits.get((until, then, event), -1) <= self.ended[until][then]:
+                self.waits[until, then, event] = number
+                return event
+        return None
+
+    def _learn_all(self) -> None:
+        for pipe in Pipe:
+            self.ended[pipe] = dict(self.last)
 
     def _learn(self, pipe: Pipe, other: Pipe) -> None:
         known = self.ended[pipe]
