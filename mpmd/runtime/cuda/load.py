@@ -1,11 +1,12 @@
 """`CudaExecutable`: a kernel on this process's card, callable.
 
 In:  a `KernelSource` and its machine code. Out: launches, or a `Diagnostic` that says why not.
-Not here: what fits a parameter (`arguments.py`), the card's memory (`memory.py`), how a launch failed (`report.py`).
+Not here: what fits a parameter (`arguments.py`), the card's memory (`memory.py`), how a launch failed
+(`report.py`).
 
-A call waits until the launch is over, so that it can say what went wrong. `on(stream)` gives the same kernel on a
-stream: a call returns at once, and what went wrong is said by `wait`, or by the next call. Launches of one
-kernel come one after another, whatever their streams: they share its counters.
+A call waits until the launch is over, so that it can say what went wrong. `on(stream)` gives the same kernel
+on a stream: a call returns at once, and what went wrong is said by `wait`, or by the next call. Launches of
+one kernel come one after another, whatever their streams: they share its counters.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ class OpenCudaKernel:
             stream.wait(self.stream)
             self.stream = self.memory.stream = stream
         info = self.source.launch
-        values = self._values(
-            tuple(_word(scalars[s.name], float_=s.dtype.is_float) for s in info.scalars), scalars
-        )
+        self.memory.device.set_current()
+        words = tuple(_word(scalars[s.name], float_=s.dtype.is_float) for s in info.scalars)
+        values = self._values(words, scalars)
         addresses = [arguments.address(given[a.name]) for a in info.arguments]
         self.memory.write_launch(values, addresses, self.epoch)
         self.sequence.launch(stream, values.counts.tolist())
@@ -157,7 +158,7 @@ class CudaExecutable:
             self.kernel.wait()
 
     def on(self, stream: Any) -> CudaExecutable:
-        """The same kernel on a stream: an object with `__cuda_stream__`, a handle, or None to wait as before."""
+        """The same kernel on a stream: an object with `__cuda_stream__`, or a handle; None: calls wait."""
         if stream is None:
             return replace(self, stream=None)
         package = card.core()
@@ -227,13 +228,12 @@ class CudaExecutable:
         info = self.kernel.source.launch
         values = dict(zip(self._order, self.ordered(args, {}), strict=True))
         scalars: dict[str, int | float] = {
-            s.name: arrays.adapt_scalar(info.kernel, s, values[s.name])
-            for s in info.scalars
-            if s.name in values
+            scalar.name: arrays.adapt_scalar(info.kernel, scalar, values[scalar.name])
+            for scalar in info.scalars
+            if scalar.name in values
         }
-        given = {
-            a.name: self._adapt(a.name, values[a.name], stream) for a in info.arguments if a.name in values
-        }
+        tensors = [a.name for a in info.arguments if a.name in values]
+        given = {name: self._adapt(name, values[name], stream) for name in tensors}
         given |= self.fixed
         if arrays.overlapping(info, given):
             raise arrays.overlap_error(info, given)

@@ -48,9 +48,8 @@ def ended(
     """A launch that was stopped."""
     first = failure[0]
     result = pool.Result(status=int(first["status"]), cores=len(progress))
-    result.failure = pool.Failure(
-        *(int(first[name]) for name in ("value", "extent", "limit", "check", "core"))
-    )
+    told = ("value", "extent", "limit", "check", "core")
+    result.failure = pool.Failure(*(int(first[name]) for name in told))
     waiting = (pool.Waiting * len(progress))(*(_waiting(core) for core in progress))
     result.waiting = ctypes.cast(waiting, ctypes.POINTER(pool.Waiting))
     return launch_error(source.launch, source.tables, result, scalars)

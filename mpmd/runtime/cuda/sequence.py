@@ -3,8 +3,8 @@
 In:  the stretches of the tables, how often the host's loops run. Out: launches on a stream.
 Not here: what a launch is told (`memory.py`).
 
-Several launches whose number is known beforehand are captured once as a CUDA graph, and launched as one; loops that a
-flag ends are the host's: it looks at the flag after each iteration.
+Several launches whose number is known beforehand are captured once as a CUDA graph, and launched as one;
+loops that a flag ends are the host's: it looks at the flag after each iteration.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Sequence:
         self.package.launch(stream, self.config, self.kernel, *arguments)
 
     def _graph(self, counts: list[int]) -> Any:
-        """The launches, captured: the launch buffer tells each call's arguments, so that it serves all calls."""
+        """The launches, captured. The launch buffer holds each call's arguments, so it serves all calls."""
         key = tuple(counts)
         if key not in self.graphs:
             builder = self.memory.device.create_graph_builder().begin_building()
