@@ -2,34 +2,248 @@
 
 In:  a `Program`, a `Machine` with cube and vector cores. Out: a `Program` that means the same, whose calls say
      which kind of core they are for; `UnsupportedOp` with the user's line where a task cannot be cut.
-Not here: cutting a body (`engine_cuts.py`), where on a kind a call runs (`schedule`).
+Not here: cutting a body (`engine_cuts.py`, `straight.py`), where on a kind a call runs (`schedule`).
+
+What one part leaves for another lies in a local tensor, with a place for each piece of the loops around, so that
+pieces do not wait for each other; the planner of memory lets other tensors have the bytes later.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 
-from mpmd.lang.program import Call, Node, Placement, Program
-from mpmd.lang.tile import Apply, walk
+from mpmd.errors import Span, UnsupportedOp
+from mpmd.lang.index import ZERO, Index, Interval, symbol
+from mpmd.lang.program import (
+    Arg,
+    Call,
+    Loop,
+    Node,
+    Placement,
+    Program,
+    ScalarArg,
+    Segments,
+    Split,
+    Tensor,
+    TileLoop,
+    View,
+)
+from mpmd.lang.tile import (
+    Apply,
+    Axis,
+    Branch,
+    Load,
+    Param,
+    Stmt,
+    Store,
+    TaskDef,
+    TileType,
+    ValueId,
+    walk,
+)
+from mpmd.lang.tile import Loop as TaskLoop
+from mpmd.lang.types import Direction
 from mpmd.machine import Machine
+from mpmd.partition.engine_cuts import Stage, handed_over, stages, whole
+from mpmd.partition.rewrite.bodies import Renaming, lost_dims, params_of, types_of
+from mpmd.partition.rewrite.places import AnyLoop, with_size
+from mpmd.partition.straight import straight
 
 CUBE, VECTOR = "cube", "vector"
+OPEN_SIZE = 128
+"""The size of tile loops that are left open, around tasks that are cut: the side of a product on chip."""
 
 
 def for_engines(program: Program, machine: Machine) -> Program:
-    return replace(program, body=_placed(program.body))
+    cutting = _Cutting(program, list(program.tensors))
+    body = cutting.body(program.body, ())
+    return replace(program, body=body, tensors=tuple(cutting.tensors))
 
 
-def _placed(body: tuple[Node, ...]) -> tuple[Node, ...]:
-    return tuple(
-        _on_its_kind(node) if isinstance(node, Call) else replace(node, body=_placed(node.body))
-        for node in body
+@dataclass
+class _Cutting:
+    """`tensors` grows by what parts of tasks hand over."""
+
+    program: Program
+    tensors: list[Tensor]
+
+    def body(self, body: tuple[Node, ...], loops: tuple[AnyLoop, ...]) -> tuple[Node, ...]:
+        return tuple(made for node in body for made in self._node(node, loops))
+
+    def _node(self, node: Node, loops: tuple[AnyLoop, ...]) -> Iterator[Node]:
+        if not isinstance(node, Call):
+            if isinstance(node, TileLoop) and any(map(_is_mixed, _calls(node))):
+                node = with_size(node, OPEN_SIZE)
+            yield replace(node, body=self.body(node.body, (*loops, node)))
+            return
+        call = _straightened(node)
+        parts = stages(call.task.body, _written(call.task)) if _is_mixed(call) else ()
+        if len(parts) < 2:
+            yield _placed(call, CUBE if _has_products(call.task.body) else VECTOR)
+            return
+        types = types_of(call.task.body)
+        places = {
+            value: self._place(value, types[value], call, loops)
+            for value in sorted({value for part in parts for value in part.left})
+        }
+        for part in parts:
+            yield _part(call, part, parts, types, places)
+
+    def _place(self, value: ValueId, type_: TileType, call: Call, loops: tuple[AnyLoop, ...]) -> View:
+        """A local tensor for one value of each instance of a call, and the region of this one."""
+        extents = [extent.substitute(dict(call.dims)) for extent in type_.shape]
+        counts = [(symbol(_index_of(loop)), _pieces(loop, call.span)) for loop in _counted(loops)]
+        shape = (*(count for _, count in counts), *(_most(extent, loops, call.span) for extent in extents))
+        number = len(self.tensors)
+        strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        name = f"{call.task.name}.{handed_over(value)}"
+        self.tensors.append(Tensor(number, name, type_.dtype, shape, strides, None, None, call.span))
+        leading = tuple(Axis(index, Index(1), keep=False) for index, _ in counts)
+        region = (*leading, *(Axis(ZERO, extent) for extent in extents))
+        return View(number, region, tuple(range(len(extents))))
+
+
+def _part(
+    call: Call,
+    part: Stage,
+    parts: Sequence[Stage],
+    types: dict[ValueId, TileType],
+    places: dict[ValueId, View],
+) -> Call:
+    """The call of one stage's task."""
+    span, task = call.task.span, call.task
+    loads = tuple(Load(v, types[v], handed_over(v), whole(types[v]), span) for v in part.taken)
+    stores = tuple(Store(handed_over(v), whole(types[v]), v, False, span) for v in part.left)
+    body = (*loads, *part.body, *stores)
+    used = params_of(body)
+    own = [(p, a) for p, a in zip(task.params, call.args, strict=True) if p.name in used]
+    params = [_as_used(p, part, parts) for p, _ in own]
+    args: list[Arg] = [a for _, a in own]
+    for value in (*part.taken, *part.left):
+        direction = Direction.IN if value in part.taken else Direction.OUT
+        params.append(Param(handed_over(value), direction, types[value].dtype, types[value].shape, span))
+        args.append(places[value])
+    made = replace(task, name=f"{task.name}_{part.level}", params=tuple(params), body=body)
+    if lost := lost_dims(made):
+        raise _refused(call, f"a part of '{task.name}' does not say what '{lost[0]}' is")
+    dims = dict(call.dims)
+    now = replace(call, task=made, args=tuple(args), dims=tuple((dim, dims[dim]) for dim in made.dims))
+    return _placed(now, CUBE if part.is_cube else VECTOR)
+
+
+def _as_used(param: Param, part: Stage, parts: Sequence[Stage]) -> Param:
+    """A parameter of the task as this part uses it."""
+    if param.direction is None or not param.direction.writes:
+        return param
+    storing = [other for other in parts if param.name in _stored(other.body)]
+    if part not in storing:
+        return replace(param, direction=Direction.IN)
+    if param.direction is Direction.OUT and len(storing) > 1:
+        return replace(param, direction=Direction.INOUT)
+    return param
+
+
+def _stored(body: Sequence[Stmt]) -> frozenset[str]:
+    return frozenset(stmt.param for stmt in walk(tuple(body)) if isinstance(stmt, Store))
+
+
+def _written(task: TaskDef) -> frozenset[str]:
+    return _stored(task.body)
+
+
+def _straightened(call: Call) -> Call:
+    """The call with what it knows of extents and integers in the task, and without the task's loops."""
+    if not any(isinstance(stmt, (TaskLoop, Branch)) for stmt in call.task.body):
+        return call
+    known = {dim: extent for dim, extent in call.dims if extent.is_const}
+    for param, arg in zip(call.task.params, call.args, strict=True):
+        if isinstance(arg, ScalarArg) and isinstance(arg.value, Index) and arg.value.is_const:
+            known[param.name] = arg.value
+    task = Renaming(known).task(call.task)
+    task = replace(task, body=straight(task.body))
+    dims = dict(call.dims)
+    return replace(call, task=task, dims=tuple((dim, dims[dim]) for dim in task.dims))
+
+
+def _is_mixed(call: Call) -> bool:
+    """Whether a task has products and other work."""
+    return _has_products(call.task.body) and any(
+        isinstance(stmt, TaskLoop) or (isinstance(stmt, Apply) and stmt.op not in ("dot", "transpose"))
+        for stmt in walk(call.task.body)
     )
 
 
-def _on_its_kind(call: Call) -> Call:
-    products = any(isinstance(stmt, Apply) and stmt.op == "dot" for stmt in walk(call.task.body))
+def _has_products(body: Sequence[Stmt]) -> bool:
+    return any(isinstance(stmt, Apply) and stmt.op == "dot" for stmt in walk(tuple(body)))
+
+
+def _placed(call: Call, kind: str) -> Call:
     placement = call.placement or Placement()
     if placement.on is not None or placement.core is not None:
         return call
-    return replace(call, placement=replace(placement, on=CUBE if products else VECTOR))
+    return replace(call, placement=replace(placement, on=kind))
+
+
+def _calls(node: Node) -> Iterator[Call]:
+    if isinstance(node, Call):
+        yield node
+    else:
+        for inner in node.body:
+            yield from _calls(inner)
+
+
+def _counted(loops: tuple[AnyLoop, ...]) -> tuple[AnyLoop, ...]:
+    """The loops whose pieces stand side by side; what is repeated takes the same place again."""
+    return tuple(loop for loop in loops if not isinstance(loop, Loop))
+
+
+def _index_of(loop: AnyLoop) -> str:
+    return f"{loop.name}.index"
+
+
+def _pieces(loop: AnyLoop, span: Span) -> int:
+    if isinstance(loop, Split):
+        return loop.parts
+    if isinstance(loop, Segments):
+        return loop.count
+    assert isinstance(loop, TileLoop) and loop.size is not None, loop
+    most = loop.extent.const if loop.extent.is_const else loop.most
+    if most is None:
+        raise UnsupportedOp(
+            "a task with products and other work stands in a loop without a bound",
+            span=span,
+            label="called here",
+        )
+    return -(-most // loop.size)
+
+
+def _most(extent: Index, loops: tuple[AnyLoop, ...], span: Span) -> int:
+    """The most that an extent of a value can be."""
+    bounds = {f"{loop.name}.size": Interval(0, _longest(loop)) for loop in _counted(loops)}
+    most = extent.interval(bounds).hi
+    if most >= 2**31:
+        raise UnsupportedOp(
+            f"nothing bounds {extent}, an extent of what is handed over", span=span, label="called here"
+        )
+    return most
+
+
+def _longest(loop: AnyLoop) -> int:
+    if isinstance(loop, TileLoop):
+        return loop.size or OPEN_SIZE
+    if isinstance(loop, Segments):
+        return loop.capacity
+    assert isinstance(loop, Split), loop
+    most = loop.extent.const if loop.extent.is_const else loop.most or 0
+    return -(-most // loop.parts)
+
+
+def _refused(call: Call, why: str) -> UnsupportedOp:
+    return UnsupportedOp(
+        f"task '{call.task.name}' cannot be cut for cores of one engine",
+        span=call.task.span,
+        label=why,
+        hints=("write the products as a task of their own",),
+    )

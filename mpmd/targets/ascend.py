@@ -15,7 +15,6 @@ from mpmd.machine.presets.ascend import A2
 from mpmd.partition.engines import for_engines
 from mpmd.targets.protocol import Built, Target
 
-
 ROUNDED = 70e9 / 4
 """Elements that a cube core rounds in a second: products are rounded on their way out, at 70 GB/s of f32."""
 
@@ -28,7 +27,10 @@ def machine(cores: int | None) -> Machine:
     """
     groups = A2.kinds[0].cores if cores is None else -(-cores // A2.group)
     cube, vector = A2.kinds
-    kinds = (replace(cube, cores=groups, rates=(*cube.rates[:3], ROUNDED, 0.0)), replace(vector, cores=2 * groups))
+    kinds = (
+        replace(cube, cores=groups, rates=(*cube.rates[:3], ROUNDED, 0.0)),
+        replace(vector, cores=2 * groups),
+    )
     words = tuple(primitive for primitive in A2.primitives if primitive.kind == "word")
     return replace(A2, kinds=kinds, primitives=words)
 

@@ -110,10 +110,8 @@ class CubeText:
     def _store(self, stmt: Store) -> None:
         product, param = self.products[stmt.value], self.function.task.param(stmt.param)
         out = self._matrix(stmt.param, stmt.region, stmt.span)
-        if (
-            out.transposed
-            or param.dtype not in (f32,)
-            and C_TYPES.get(param.dtype.name) not in ("half", "bfloat16_t")
+        if out.transposed or (
+            param.dtype not in (f32,) and C_TYPES.get(param.dtype.name) not in ("half", "bfloat16_t")
         ):
             raise refuse(f"products stored in '{stmt.param}' as it lies", stmt.span)
         extents = ", ".join(f"static_cast<uint32_t>({self.scope.text(extent)})" for extent in product.extents)

@@ -5,8 +5,8 @@ In:  a `graph.Function`. Out: lines. Not here: cube functions (`cube.py`), the f
 
 from __future__ import annotations
 
-from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.addresses import Addresses, addresses
+from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.instructions import Buffer
 from mpmd.codegen.ascend.pipes import Order, orders
 from mpmd.codegen.ascend.refuse import refuse

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from mpmd.codegen.ascend.addresses import Addresses
 from mpmd.codegen.ascend.instructions import Buffer, Instruction, Pipe
 
-
 EVENTS = 6
 """Ids of flags from one pipe to another that a kernel may use."""
 
