@@ -67,7 +67,7 @@ def _number(name: str, value: object) -> bytes:
     if isinstance(value, np.generic):
         return value.tobytes()
     raise ArgumentError(
-        f"'{name}' is a {type(value).__name__}",
+        f"'{name}' is of type {type(value).__name__}",
         span=NO_SPAN,
         label="the bytes of a kernel's argument come from arrays and NumPy scalars",
         hints=("give the width that the kernel's struct has: np.int32(3)",),

@@ -7,6 +7,7 @@ Not here: the laws (`laws.py`).
 from __future__ import annotations
 
 import json
+import linecache
 from dataclasses import dataclass
 
 from mpmd.errors import NO_SPAN, Diagnostic, Span
@@ -72,8 +73,14 @@ def decode(text: bytes, seed: int) -> Findings:
 
 def violation(report: Report, seed: int) -> Violation:
     """The report as an error."""
-    span = Span(report.file, report.line) if report.file else NO_SPAN
+    span = _statement(report.file, report.line) if report.file else NO_SPAN
     return Violation(report, span, (LAWS[report.kind], f"seed {seed} shows it again"))
+
+
+def _statement(file: str, line: int) -> Span:
+    """The whole line: the simulator knows no columns."""
+    source = linecache.getline(file, line)
+    return Span(file, line, len(source) - len(source.lstrip()))
 
 
 def _where(report: Report) -> str:

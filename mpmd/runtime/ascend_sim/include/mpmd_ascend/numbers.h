@@ -42,6 +42,7 @@ struct Format {
         if (std::isnan(value)) return sign | infinity | (1 << (mantissa - 1));
         double size = std::fabs(value);
         if (std::isinf(size)) return sign | infinity;
+        if (size == 0) return sign;
         int power = 0;
         std::frexp(size, &power);  // size = f · 2^power, ½ ≤ f < 1
         const int scale = std::max(power - 1, 1 - bias) - mantissa;

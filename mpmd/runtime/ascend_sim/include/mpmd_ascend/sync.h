@@ -51,11 +51,9 @@ inline void require_event(EventName name, const std::string& what, sim::Place pl
 inline void set_event(Core& self, EventName name, int site, sim::Place place) {
     Event& event = event_of(self, name);
     sim::Actor& source = *self.unit(name.source).actor;
-    const std::string again = "event " + name.text() + " of " + self.name + " is set again, ";
-    if (event.set)
-        engine().report("event-set-twice", again + "and nobody has waited for it since " + event.place.text(), source.number(), place);
-    else if (!source.after(event.consumed))
-        engine().report("event-set-twice", again + "and nothing says that the wait before is over", source.number(), place);
+    if (event.set || !source.after(event.consumed))
+        engine().report("event-set-twice", "event " + name.text() + " of " + self.name + " is set again, and no wait since " +
+                            event.place.text() + " is certain to be over", source.number(), place);
     event.set = true;
     event.clock = source.release();
     event.site = site;
