@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was found. As a string it is what `python -m mpmd doctor` prints."""
+    """Everything that was found. As a string it is what `mpmd doctor` prints."""
 
     findings: tuple[Finding, ...]
 
