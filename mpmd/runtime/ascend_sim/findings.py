@@ -71,7 +71,7 @@ def decode(text: bytes, seed: int) -> Findings:
     )
 
 
-def violation(report: Report, seed: int) -> Violation:
+def violation(report: Report, seed: int) -> Diagnostic:
     """The report as an error."""
     span = _statement(report.file, report.line) if report.file else NO_SPAN
     return Violation(report, span, (LAWS[report.kind], f"seed {seed} shows it again"))
