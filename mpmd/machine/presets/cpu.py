@@ -20,7 +20,7 @@ from mpmd.machine.sources import sourced
 DOT_RATES = {64: 110e9, 32: 55e9, 16: 27e9, 4: 7e9}
 """f32 operations a second of one core in products, by the bytes of its widest vectors."""
 
-VECTOR_SHARE, FUNCTION_SHARE = 4.0, 0.45
+VECTOR_SHARE, FUNCTION_SHARE = 1.5, 0.4
 """Elementwise operations a second, and those of functions, for each operation in products."""
 
 COUNTERS = 1 << 20
@@ -51,26 +51,26 @@ def preset() -> Machine:
     core = CoreKind(
         "core",
         system.allowed_cores(),
-        rates=(dot, 0.7 * dot, 0.1 * dot, VECTOR_SHARE * dot, FUNCTION_SHARE * dot),
-        bandwidth=25e9,
+        rates=(dot, 0.9 * dot, 0.4 * dot, VECTOR_SHARE * dot, FUNCTION_SHARE * dot),
+        bandwidth=27e9,
         cache_bytes=system.private_cache_bytes(),
-        cache_bandwidth=100e9,
-        task_seconds=12e-9,
-        overheads=(13e-12, 280e-9, 2e-9, 5e-12),
+        cache_bandwidth=105e9,
+        task_seconds=8e-9,
+        overheads=(13e-12, 270e-9, 1.3e-9, 22e-12),
         overlap=0.0,
     )
     machine = Machine(
         f"cpu-{platform.machine() or 'unknown'}",
         (core,),
-        bandwidth=40e9,
+        bandwidth=36e9,
         handover_bandwidth=7.5e9,
         memory_bytes=system.memory_bytes(),
         vector_bytes=vector,
         primitives=(Primitive("counter", COUNTERS, 2**31 - 1, signal_seconds=20e-9, wait_seconds=80e-9),),
-        ticket_seconds=50e-9,
-        launch_seconds=2e-6,
+        ticket_seconds=100e-9,
+        launch_seconds=1.6e-6,
         shared_cache_bytes=system.shared_cache_bytes(),
-        shared_cache_bandwidth=100e9 * core.cores,
+        shared_cache_bandwidth=77e9 * core.cores,
     )
     origins = {
         "core": SCALED,
