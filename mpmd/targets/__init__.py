@@ -13,7 +13,12 @@ from importlib import import_module
 from mpmd.errors import Span, UnsupportedOp
 from mpmd.targets.protocol import Target
 
-TARGETS: Mapping[str, str] = {"cpu": "mpmd.targets.cpu", "cuda": "mpmd.targets.cuda"}
+TARGETS: Mapping[str, str] = {
+    "cpu": "mpmd.targets.cpu",
+    "cuda": "mpmd.targets.cuda",
+    "ascend": "mpmd.targets.ascend",
+    "ascend-sim": "mpmd.targets.ascend_sim",
+}
 
 
 def target(name: str, *, span: Span) -> Target:

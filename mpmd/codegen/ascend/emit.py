@@ -7,6 +7,7 @@ The text depends on the program's functions alone, never on how many instances t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -33,8 +34,9 @@ MOST_BASES = 32
 def emit(schedule: Schedule) -> KernelSource:
     """The source of a kernel for this target; `UnsupportedOp` for what it cannot do."""
     _refuse_beyond_straight_code(schedule)
+    launch = replace(launch_info(schedule, 0, ()), cores=schedule.machine.cores)
     files = ((KERNEL, _kernel_text(schedule)), *headers())
-    return KernelSource("ascend", files, pack(schedule), ENTRY, launch_info(schedule, 0, ()))
+    return KernelSource("ascend", files, pack(schedule), ENTRY, launch)
 
 
 def headers() -> tuple[tuple[str, str], ...]:
@@ -57,13 +59,13 @@ def _kernel_text(schedule: Schedule) -> str:
         lines()
         lines.extend(_dispatch(name, [(n, f) for n, f in enumerate(functions) if is_cube(f) == cube]))
     lines()
-    first = schedule.machine.kinds[0].cores
-    lines(f"constexpr int kCubes = {first};  // vector cores are numbered behind cube cores")
     lines(f'extern "C" __schedmode__(1) __global__ __mix__(1, 2) void {ENTRY}(mpmd::Launch launch)')
     with lines.block("{"):
         lines("AscendC::InitSocState();")
         lines("if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }")
-        lines("if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, kCubes + AscendC::GetBlockIdx()); }")
+        lines(
+            "if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }"
+        )
     return _restored(lines.text())
 
 
@@ -77,13 +79,11 @@ def _dispatch(name: str, functions: list[tuple[int, Function]]) -> Lines:
     """The functions of one kind of core, by their numbers in the tables."""
     lines = Lines()
     with lines.block(f"struct {name} {{", "};"):
-        signature = "const mpmd::Launch& launch, mpmd::Word function, mpmd::Row row"
+        head = "static __aicore__ inline void run"
         if not functions:
-            lines(
-                f"static __aicore__ inline void run({signature.replace(' launch', '').replace(' function', '').replace(' row', '')}) {{}}"
-            )
+            lines(f"{head}(const mpmd::Launch&, mpmd::Word, mpmd::Row) {{}}")
             return lines
-        with lines.block(f"static __aicore__ inline void run({signature}) {{"):
+        with lines.block(f"{head}(const mpmd::Launch& launch, mpmd::Word function, mpmd::Row row) {{"):
             for number, function in functions:
                 lines(f"if (function == {number}) return {function.name}(launch, row);")
     return lines

@@ -51,6 +51,11 @@ def words(tables: bytes) -> Words:
     )
 
 
+def events(tables: bytes) -> int:
+    """How many events there are, each with a line of its own."""
+    return int(_Reader(tables).header[4])
+
+
 class _Reader:
     """The sections of the tables, one after another."""
 
