@@ -58,7 +58,8 @@ def stages(problem: Problem) -> float:
     The producers of a cut may all be on one core, one after the other; else all that is read through
     it is handed over. Of all such choices, cut by cut, that of the least sum is found.
     """
-    cuts, stage = _cuts(problem)
+    producers = _producers(problem)
+    cuts, stage = _cuts(problem, producers)
     order = np.argsort(stage, kind="stable")
     ends = np.searchsorted(stage[order], np.arange(len(cuts) + 2))
     parts = [order[ends[number] : ends[number + 1]] for number in range(len(cuts) + 1)]
@@ -67,7 +68,6 @@ def stages(problem: Problem) -> float:
     entry = np.array([-1, *cuts, -1])[stage]
     far = least_seconds(problem, entry.tolist())
     ways = [_best_and_way(problem, seconds, stage) for seconds in (near, far)]
-    producers = _producers(problem)
     gathered, spread = 0.0, 0.0  # the least sums up to a cut whose producers are on one core, or are not
     for number, tasks in enumerate(parts):
         late = problem.latency if number else 0.0
@@ -104,6 +104,12 @@ def least_seconds(problem: Problem, handed: Sequence[int] = ()) -> FloatColumn:
 def _near_bytes(problem: Problem, handed: Sequence[int]) -> list[FloatColumn]:
     """Per kind and task: bytes of the flows whose producers can all run on that kind of core, less those
     that are handed over all the same."""
+    if len(set(problem.able)) == 1:
+        left = [
+            total if other < 0 else total - sum(size for dep, size in row if dep == other)
+            for total, row, other in zip(problem.flow_bytes, problem.flows, handed, strict=True)
+        ]
+        return [np.array(left)] * len(problem.near)
     common = [(1 << len(problem.near)) - 1] * len(problem.links.producers)
     for able, deps in zip(problem.able, problem.links.produced, strict=True):
         mine = sum(1 << kind for kind in able)
@@ -173,14 +179,14 @@ def _ways(problem: Problem, seconds: Sequence[float], stage: Sequence[int]) -> l
 # -- cuts -----------------------------------------------------------------------------------------
 
 
-def _cuts(problem: Problem) -> tuple[list[int], IntColumn]:
+def _cuts(problem: Problem, producers: Sequence[Sequence[int]]) -> tuple[list[int], IntColumn]:
     """The dependences that are cuts, in order; and the stage of each task, one more than there are for none.
 
     A stage ends only where something that comes of its beginning is used: else it and the one before it
     need not follow one another.
     """
     links, tasks = problem.links, len(problem)
-    places, producers = _places(problem), _producers(problem)
+    places = _places(problem, producers)
     apart = -(-tasks // MOST_STAGES)
     cuts: list[int] = []
     between, comes = [0] * tasks, [True] * tasks
@@ -220,7 +226,7 @@ def _leading(problem: Problem, cuts: Sequence[int], between: Sequence[int]) -> l
     return leads
 
 
-def _places(problem: Problem) -> dict[int, int]:
+def _places(problem: Problem, producers: Sequence[Sequence[int]]) -> dict[int, int]:
     """Where everything goes through one dependence: its first consumer, and the dependence.
 
     All tasks before that one which are still to be used are then its producers, and all those from there
@@ -228,7 +234,6 @@ def _places(problem: Problem) -> dict[int, int]:
     """
     links, tasks = problem.links, len(problem)
     first_of = [min(row, default=tasks) for row in links.consumers]
-    producers = _producers(problem)
     first = [min((first_of[d] for d in row), default=tasks) for row in links.produced]
     last = [max((producers[d][-1] for d in row if producers[d]), default=-1) for row in links.consumed]
     open_before = _covered([(t + 1, f) for t, f in enumerate(first) if f < tasks], tasks)
