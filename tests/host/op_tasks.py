@@ -44,14 +44,18 @@ class OpProgram:
 
     def run(self, cases: list[Case], *, group: int = 24) -> dict[str, Array]:
         """The result of every case, from one kernel in which a task does `group` cases."""
-        for first in range(0, len(cases), group):
-            self._task(f"cases_{first}", cases[first : first + group])
-        names = tuple(t.name for t in self.tensors)
-        program = Program("ops", tuple(self.tensors), (), names, tuple(self.calls), NO_SPAN)
         machine = this_cpu(1)
+        program = self.program(cases, group=group)
         executable = build(emit(schedule(partition(program, machine), machine)), strict=True).load()
         executable(*self.arrays)
         return self.results
+
+    def program(self, cases: list[Case], *, group: int = 24) -> Program:
+        """One call of a task for every `group` cases. `arrays` are its arguments, `results` among them."""
+        for first in range(0, len(cases), group):
+            self._task(f"cases_{first}", cases[first : first + group])
+        names = tuple(t.name for t in self.tensors)
+        return Program("ops", tuple(self.tensors), (), names, tuple(self.calls), NO_SPAN)
 
     def _tensor(self, array: Array, direction: Direction) -> int:
         dtype = next(d for d in DTYPES.values() if d.numpy == array.dtype)

@@ -48,8 +48,8 @@ PROGRESS = np.dtype(
     }
 )
 FAILURE = np.dtype(
-    [("status", "<u4"), ("core", "<i4"), ("check", "<i4"), ("unused", "<i4"), ("value", "<i8"), ("extent", "<i8"),
-     ("limit", "<i8")]
+    [("status", "<u4"), ("core", "<i4"), ("check", "<i4"), ("unused", "<i4"), ("value", "<i8"),
+     ("extent", "<i8"), ("limit", "<i8")]
 )  # fmt: skip
 POINTERS = (
     "steps", "items", "begins", "ends", "stretch_loop", "words", "program_ptr", "ops", "terms", "loops",

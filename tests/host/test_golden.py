@@ -1,19 +1,23 @@
-"""The text of two small kernels, to the letter. `pytest --update-golden` writes it anew."""
+"""The text of two small kernels for each target in C++, to the letter. `pytest --update-golden` writes it anew."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import mpmd
 from mpmd import In, Out, f32
-from mpmd.codegen.cpu.emit import emit
+from mpmd.codegen.cpu.emit import emit as emit_cpu
+from mpmd.codegen.cuda.emit import emit as emit_cuda
+from mpmd.codegen.source import KernelSource
 from mpmd.lang.kernel.trace import trace
 from mpmd.lang.types import TensorSpec
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
 from mpmd.schedule.build import schedule
+from mpmd.schedule.steps import Schedule
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 T, H, N, K = mpmd.dims("T H N K")
@@ -46,7 +50,8 @@ def projected(x: In[f32, 8, 192], w: In[f32, 64, 192], y: Out[f32, 8, 64]):
 
 
 @pytest.mark.parametrize("kernel", [normed, projected], ids=["normed", "projected"])
-def test_text(kernel: mpmd.Kernel, update_golden: bool) -> None:
+@pytest.mark.parametrize("emit", [emit_cpu, emit_cuda], ids=["cpu", "cuda"])
+def test_text(kernel: mpmd.Kernel, emit: Callable[[Schedule], KernelSource], update_golden: bool) -> None:
     specs = {p.name: TensorSpec(f32, tuple(n.const for n in p.annotation.shape)) for p in kernel.params}
     machine = this_cpu(2)
     source = emit(schedule(partition(trace(kernel.function, specs), machine), machine))
