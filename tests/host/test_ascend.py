@@ -1,0 +1,80 @@
+"""Kernels for Ascend on the simulator: right and lawful in every interleaving, with no sync to spare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mpmd
+from mpmd.lang.evaluate import evaluate
+from mpmd.runtime.ascend_sim.findings import Findings
+from mpmd.runtime.ascend_sim.kernel import SimulatedKernel
+from tests.ascend_kernels import CASES, Arrays, Case
+
+SEEDS = 16
+
+
+def compiled(case: Case) -> mpmd.pipeline.CompiledKernel:
+    return mpmd.compile(case.kernel, *case.arguments(), target="ascend-sim", choice=None)
+
+
+def expected(case: Case, kernel: mpmd.pipeline.CompiledKernel) -> Arrays:
+    arrays = case.arguments()
+    evaluate(kernel.program, dict(zip(kernel.program.params, arrays, strict=True)))
+    return arrays
+
+
+def launched(kernel: mpmd.pipeline.CompiledKernel, arrays: Arrays, **options: Any) -> Findings:
+    executable = kernel.executable
+    assert isinstance(executable, SimulatedKernel)
+    return executable.run(arrays, **options)
+
+
+def error(got: Arrays, wanted: Arrays) -> float:
+    """The largest difference, relative to the largest element of each array."""
+    pairs = ((a.astype(np.float64), b.astype(np.float64)) for a, b in zip(got, wanted, strict=True))
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_results_are_the_evaluators_and_no_law_is_broken(name: str) -> None:
+    case = CASES[name]
+    kernel = compiled(case)
+    wanted = expected(case, kernel)
+    for seed in range(SEEDS):
+        arrays = case.arguments()
+        assert launched(kernel, arrays, seed=seed).reports == (), seed
+        assert error(arrays, wanted) <= case.tolerance, seed
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_piece_of_sync_is_needed(name: str) -> None:
+    """Without any one of the sync statements, a wait together with what it waits for, some seed shows it."""
+    case = CASES[name]
+    kernel = compiled(case)
+    wanted = expected(case, kernel)
+    whole = launched(kernel, case.arguments(), seed=0)
+    assert redundant(case, kernel, wanted, whole) == []
+
+
+def redundant(case: Case, kernel: mpmd.pipeline.CompiledKernel, wanted: Arrays, whole: Findings) -> list[str]:
+    """The sync that can be left out, in every one of the seeds."""
+    paired = {site for pair in whole.pairs for site in pair}
+    mutants = [*whole.pairs, *((site.number,) for site in whole.sites if site.number not in paired)]
+    texts = {site.number: f"{site.file}:{site.line} {site.text}" for site in whole.sites}
+    return [
+        " and ".join(texts[site] for site in mutant)
+        for mutant in mutants
+        if not any(_shows(case, kernel, wanted, mutant, seed) for seed in range(SEEDS))
+    ]
+
+
+def _shows(
+    case: Case, kernel: mpmd.pipeline.CompiledKernel, wanted: Arrays, mutant: tuple[int, ...], seed: int
+) -> bool:
+    arrays = case.arguments()
+    if launched(kernel, arrays, seed=seed, dropped=mutant).reports:
+        return True
+    return not error(arrays, wanted) <= case.tolerance
