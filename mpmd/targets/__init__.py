@@ -16,6 +16,7 @@ from mpmd.targets.protocol import Target
 TARGETS: Mapping[str, str] = {
     "cpu": "mpmd.targets.cpu",
     "cuda": "mpmd.targets.cuda",
+    "cuda-sim": "mpmd.targets.cuda_sim",
     "ascend": "mpmd.targets.ascend",
     "ascend-sim": "mpmd.targets.ascend_sim",
 }
