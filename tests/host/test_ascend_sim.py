@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.host.ascend_mutants import named, statements
 
 SEEDS = range(16)
 GROUPS = 2
+CHAIN = Path(__file__).with_name("ascend_chain.h")
 
 Run = Callable[[int, Iterable[int]], tuple[Findings, float]]
 """A seed and sites to drop: what was found, and the largest error of the result."""
@@ -27,10 +29,7 @@ def simulated(path: Path) -> Simulated:
 # -- a kernel of our own: tiles through group flags and through words ----------------------------
 
 
-@pytest.fixture(scope="module")
-def chain() -> Run:
-    kernel = simulated(Path(__file__).with_name("ascend_chain.h"))
-
+def chain_on(kernel: Simulated) -> Run:
     def run(seed: int, dropped: Iterable[int] = ()) -> tuple[Findings, float]:
         tiles, depth, m, k, n = 7, 2, 32, 64, 32
         values = np.random.default_rng(seed)
@@ -50,6 +49,11 @@ def chain() -> Run:
     return run
 
 
+@pytest.fixture(scope="module")
+def chain() -> Run:
+    return chain_on(simulated(CHAIN))
+
+
 TOLERANCE = 1e-3
 """A half or bfloat16 that rounds the other way, times a weight."""
 
@@ -60,6 +64,16 @@ def test_a_right_kernel_is_clean_and_right_whatever_the_seed(chain: Run) -> None
         found, error = chain(seed, ())
         assert found.reports == ()
         assert error < TOLERANCE
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_every_compiler_takes_the_headers_without_a_warning(
+    compiler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    monkeypatch.setenv("CXX", compiler)
+    assert chain_on(simulated(CHAIN))(0, ())[0].reports == ()
 
 
 def test_nothing_of_its_sync_can_be_taken_away(chain: Run) -> None:

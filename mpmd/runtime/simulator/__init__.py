@@ -12,9 +12,9 @@ from mpmd.runtime.toolchain import Toolchain
 
 HEADERS = Path(__file__).parent
 
-FLAGS = ("-O2", "-fwrapv", "-ffp-contract=off", "-U_FORTIFY_SOURCE")
-"""Besides the flags of kernels. Integers wrap; contraction would round other than machines
-do; a fortified `longjmp` does not know that fibers have stacks of their own."""
+FLAGS = ("-O1", "-fwrapv", "-ffp-contract=off", "-U_FORTIFY_SOURCE")
+"""Besides the flags of kernels. A run costs the same at -O2, a compile more. Integers wrap; contraction would
+round other than machines do; a fortified `longjmp` does not know that fibers have stacks of their own."""
 
 LIBRARY = {"gnu": ("-lstdc++",), "clang": ("-lstdc++",), "zig": ("-lc++",)}
 """Kernels do without the C++ standard library; the simulators are host code and use it."""

@@ -3,11 +3,13 @@
 // In:  floats. Out: `half`, `bfloat16_t`, `rounded`.
 // Not here: which instruction takes which type.
 #pragma once
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 namespace AscendC {
 enum class RoundMode { CAST_NONE = 0, CAST_RINT, CAST_FLOOR, CAST_CEIL, CAST_ROUND, CAST_TRUNC, CAST_ODD };
@@ -86,9 +88,9 @@ struct Float16 {
     operator float() const { return decoded()[bits]; }
 
 private:
-    static const std::array<float, 65536>& decoded() {
-        static const std::array<float, 65536> table = [] {
-            std::array<float, 65536> values;
+    static const std::vector<float>& decoded() {  // on the heap, since fibers have small stacks
+        static const std::vector<float> table = [] {
+            std::vector<float> values(65536);
             for (int i = 0; i < 65536; ++i) values[static_cast<std::size_t>(i)] = Bits::decode(static_cast<std::uint16_t>(i));
             return values;
         }();
