@@ -33,11 +33,31 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Chrome/Perf
 
 
 @app.command(context_settings=_TAKES_SCRIPT)
-def run(context: typer.Context, script: Script, as_json: Json = False) -> None:
+def run(
+    context: typer.Context,
+    script: Script,
+    target: Annotated[str, typer.Option("--target", help="Where kernels run that do not say.")] = "cpu",
+    as_json: Json = False,
+) -> None:
     """Run a script and list the kernels that it compiled."""
     from mpmd.commands.run import run
 
-    _end(lambda: run(script, context.args, as_json=as_json))
+    _end(lambda: run(script, context.args, target=target, as_json=as_json))
+
+
+@app.command(context_settings=_TAKES_SCRIPT)
+def emit(
+    context: typer.Context,
+    script: Script,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write into.")],
+    target: Annotated[str, typer.Option("--target", help="cpu, cuda or ascend.")] = "cpu",
+    cores: Annotated[int | None, typer.Option("--cores", help="For so many cores.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the kernels of a script as text, tables, arguments and expected results."""
+    from mpmd.commands.emit import emit
+
+    _end(lambda: emit(script, context.args, target=target, cores=cores, output=output, as_json=as_json))
 
 
 @app.command(context_settings=_TAKES_SCRIPT)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import difflib
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -54,6 +56,19 @@ Value = TypeVar("Value")
 
 FUSIONS: Mapping[str, Callable[..., Schedule]] = {"all": schedule, "none": unfused}
 """What a call of a kernel launches: all of it at once, or one call in its source after the other."""
+
+_TARGET: ContextVar[str] = ContextVar("mpmd_target", default="cpu")
+
+
+@contextmanager
+def by_default(target: str) -> Iterator[None]:
+    """Inside, kernels that do not say where they run are compiled for this target."""
+    find_target(target, span=caller_span())
+    token = _TARGET.set(target)
+    try:
+        yield
+    finally:
+        _TARGET.reset(token)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,7 +262,7 @@ def kernel(
 def compile(
     kernel: Kernel,
     *args: Any,
-    target: str = "cpu",
+    target: str | None = None,
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
@@ -258,7 +273,8 @@ def compile(
 ) -> CompiledKernel:
     """The kernel for these arguments, which may be arrays, or specs alone (`mpmd.spec`).
 
-    `tiles` sets the sizes of tile loops that the kernel leaves open, by the loop variable's name.
+    `target` is "cpu" unless `by_default` says otherwise. `tiles` sets the sizes of tile loops that the
+    kernel leaves open, by the loop variable's name.
     With `fusion="none"` a call of the kernel makes one launch for each call in its source, on all cores and
     in program order: what the fused kernel is measured against, from the same tasks.
     `choice` fixes what is decided for the kernel as a whole: which calls become one, which are computed
@@ -294,7 +310,7 @@ def compile_specs(
     kernel: Kernel,
     specs: Specs,
     *,
-    target: str = "cpu",
+    target: str | None = None,
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",
@@ -308,7 +324,7 @@ def compile_specs(
 
     `values` are the arguments that the specs are of, where there are some; whoever watches is told of them.
     """
-    chosen = find_target(target, span=caller_span())
+    chosen = find_target(_TARGET.get() if target is None else target, span=caller_span())
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise ArgumentError(
             f"a kernel runs on at least 1 core, not on {cores!r}",

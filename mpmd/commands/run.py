@@ -10,13 +10,14 @@ from typing import Any
 
 from mpmd.commands.script import require_kernels, run_script
 from mpmd.commands.show import duration, megabytes, show, table
-from mpmd.pipeline import Compilation
+from mpmd.pipeline import Compilation, by_default
 from mpmd.schedule.steps import StepOp
 
 
-def run(script: Path, arguments: list[str], *, as_json: bool) -> int:
-    """The exit status of the script."""
-    outcome = run_script(script, arguments, quiet=as_json)
+def run(script: Path, arguments: list[str], *, target: str, as_json: bool) -> int:
+    """The exit status of the script, whose kernels go to `target` unless they say otherwise."""
+    with by_default(target):
+        outcome = run_script(script, arguments, quiet=as_json)
     facts = [facts_of(done) for done in require_kernels(outcome, script)]
     rows = [
         (

@@ -1,12 +1,12 @@
 """A task with products and other work, as tasks that have one of the two.
 
-In:  a `Call` whose task has both. Out: `Stage`s in order, each a body with what it takes from earlier ones and
-     leaves for later ones.
+In:  a `Call` whose task has both. Out: `Stage`s in order, each a body with what it takes from earlier
+     ones and leaves for later ones.
 Not here: tensors for what is handed over (`engines.py`); loops (`straight.py`).
 
-Values get levels: even ones are of vector cores, odd ones of cube cores, and a value is of the lowest level of
-its kind that comes after all that it is made of. What costs nothing is made where it is needed: numbers, loads of
-what the task does not write, transposes.
+Values get levels: even ones are of vector cores, odd ones of cube cores, and a value is of the lowest level
+of its kind that comes after all that it is made of. What costs nothing is made where it is needed: numbers,
+loads of what the task does not write, transposes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Tasks for cores of one engine each: products for cube cores, everything else for vector cores.
 
-In:  a `Program`, a `Machine` with cube and vector cores. Out: a `Program` that means the same, whose calls say
-     which kind of core they are for; `UnsupportedOp` with the user's line where a task cannot be cut.
+In:  a `Program`, a `Machine` with cube and vector cores. Out: a `Program` that means the same, whose calls
+     say which kind of core they are for; `UnsupportedOp` with the user's line where a task cannot be cut.
 Not here: cutting a body (`engine_cuts.py`, `straight.py`), where on a kind a call runs (`schedule`).
 
-What one part leaves for another lies in a local tensor, with a place for each piece of the loops around, so that
-pieces do not wait for each other; the planner of memory lets other tensors have the bytes later.
+What one part leaves for another lies in a local tensor, with a place for each piece of the loops around, so
+that pieces do not wait for each other; the planner of memory lets other tensors have the bytes later.
 """
 
 from __future__ import annotations
@@ -211,11 +211,7 @@ def _pieces(loop: AnyLoop, span: Span) -> int:
     assert isinstance(loop, TileLoop) and loop.size is not None, loop
     most = loop.extent.const if loop.extent.is_const else loop.most
     if most is None:
-        raise UnsupportedOp(
-            "a task with products and other work stands in a loop without a bound",
-            span=span,
-            label="called here",
-        )
+        raise _unbounded(loop.extent, span)
     return -(-most // loop.size)
 
 

@@ -1,7 +1,7 @@
 """Bodies of tasks without loops: every iteration written out.
 
-In:  statements whose loops have constant bounds. Out: the same as straight code; `UnsupportedOp` with the user's
-     line for a loop whose course is known only at run time, and for branches.
+In:  statements whose loops have constant bounds. Out: the same as straight code; `UnsupportedOp` with the
+     user's line for a loop whose course is known only at run time, and for branches.
 Not here: what becomes of them (`engine_cuts.py`).
 """
 

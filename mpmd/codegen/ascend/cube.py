@@ -1,7 +1,7 @@
 """The text of one cube function: its products, from tensors to tensors.
 
-In:  a `Function` whose task has products alone: loads, transposes, `@`, stores. Out: lines; `UnsupportedOp` with
-     the user's line for anything else.
+In:  a `Function` whose task has products alone: loads, transposes, `@`, stores. Out: lines;
+     `UnsupportedOp` with the user's line for anything else.
 Not here: cutting tasks so that products stand alone (`partition/engines.py`); tiles on chip (cube.h).
 """
 

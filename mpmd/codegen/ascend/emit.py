@@ -64,7 +64,8 @@ def _kernel_text(schedule: Schedule) -> str:
         lines("AscendC::InitSocState();")
         lines("if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }")
         lines(
-            "if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }"
+            "if ASCEND_IS_AIV {"
+            " mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }"
         )
     return _restored(lines.text())
 

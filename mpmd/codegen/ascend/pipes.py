@@ -5,10 +5,9 @@ Not here: order between tasks (driver.h), inside a function of the header librar
 
 Every pipe has a vector clock: how many instructions of each pipe have ended when its next one starts. An
 instruction that uses what another pipe has to have done before is preceded by a flag from that pipe, which
-brings all that the pipe knows; what is known already costs nothing. A flag may be set again only when the pipe
-that sets it knows that the wait for it is over. Of several pipes that are waited for, the
-one used last comes first, since it may know of the others (transitive reduction along a chain, as for waits
-between cores).
+brings all that the pipe knows; what is known already costs nothing. A flag may be set again only when the
+pipe that sets it knows that the wait for it is over. Of several pipes that are waited for, the one used last
+comes first, since it may know of the others (transitive reduction along a chain, as for waits between cores).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ EVENTS = 6
 class Order:
     """`until` must have done what it was given before `then` goes on; `reason` is for people.
 
-    Within a pipe that is a barrier, between two the flag `event`; where no flag is free, a barrier of all pipes.
+    Within a pipe that is a barrier, between two the flag `event`; where none is free, a barrier of all pipes.
     """
 
     until: Pipe

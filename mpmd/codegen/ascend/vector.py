@@ -1,18 +1,19 @@
 """A vector task as a run of vector instructions over tiles in the unified buffer.
 
-In:  a `Function` whose task has neither loops nor products. Out: `Instruction`s in order; `UnsupportedOp` with the
-     user's line for what a vector core lacks, or this emitter.
+In:  a `Function` whose task has neither loops nor products. Out: `Instruction`s in order;
+     `UnsupportedOp` with the user's line for what a vector core lacks, or this emitter.
 Not here: addresses (`addresses.py`), order between pipes (`pipes.py`), text around them (`function.py`).
 
 A tile's rows are its leading axes, its columns the last one; extents of 1 at the end are dropped, so that a
-number of each row and a row of numbers lie alike. 16-bit floats are computed in f32, and each result is rounded
-to its type, as the language says.
+number of each row and a row of numbers lie alike. 16-bit floats are computed in f32, and each result is
+rounded to its type, as the language says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import Union
 
@@ -165,7 +166,7 @@ class Lowering:
         *rows, (_, step) = lying
         if step != ONE:
             raise refuse(f"elements of '{param}' that are not neighbours along the last axis", span)
-        for (_, outer), (extent, inner) in zip(rows, rows[1:], strict=False):
+        for (_, outer), (extent, inner) in pairwise(rows):
             if self.scope.settle(extent * inner) != self.scope.settle(outer):
                 raise refuse(f"rows of '{param}' that are not evenly apart", span)
         return self.scope.text(rows[-1][1]) if rows else self.scope.text(lying[-1][0])

@@ -4,7 +4,7 @@ In:  the bytes of `codegen.tables`, which the checker has proved. Out: words.
 Not here: what cores do with them (`include/mpmd/driver.h`).
 
     0                  cores
-    1 …                cores + 1 places: the steps of core c are words[1 + c] to words[2 + c], three words each
+    1 …                cores + 1 places: the steps of core c are words[1 + c] to words[2 + c], three each
     steps              op (0 RUN, 1 SIGNAL, 2 WAIT), function or event, where the row begins (RUN) or 0
     rows               as in the tables, but for what lies in the arena: its base is the one after the last
                        argument, its offset that in the arena
