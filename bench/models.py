@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmd
@@ -125,13 +125,15 @@ SMOLLM2 = Shape(layers=30, hidden=576, wide=1536, group=3, kv=3, vocabulary=4915
 LLAMA = Shape(layers=16, hidden=2048, wide=8192, group=GROUP, kv=KV, vocabulary=128256)
 
 
-def decodes(machine: Machine) -> Iterator[tuple[str, Program]]:
-    """Names and programs; of tasks that are products or free of them, where no core does both."""
+def decodes(machine: Machine, *, layers: int | None = None) -> Iterator[tuple[str, Program]]:
+    """Names and programs, of all layers or so many. Where no core does both, tasks are products or free of
+    them."""
     apart = all(min(kind.rates) <= 0 for kind in machine.kinds)
     for name, shape, kernel, cache in (
         ("SmolLM2-135M", SMOLLM2, smollm2, SmallCache),
         ("Llama-3.2-1B", LLAMA, llama, Cache),
     ):
+        shape = shape if layers is None else replace(shape, layers=layers)
         yield name, _traced(decode(shape), AnyCache, shape) if apart else _traced(kernel, cache, shape)
 
 

@@ -71,10 +71,10 @@ def compared(case: Case, *, oracle_seconds: float = ORACLE_SECONDS) -> Compared:
 
 
 def random_rows(results: list[Compared]) -> Iterator[Row]:
-    unproved = sum(not result.proved for result in results)
-    note = f"{len(results)} graphs" + (f", {unproved} without proof" if unproved else "")
     for ccr in (None, *RATIOS):
         some = [result for result in results if ccr in (None, result.case.ccr)]
+        unproved = sum(not result.proved for result in some)
+        note = f"{len(some)} graphs" + (f", {unproved} without proof" if unproved else "")
         case = "random graphs" if ccr is None else f"random graphs, ccr {ccr:g}"
         for policy in POLICIES:
             ratios = [result.ratio(policy) for result in some]
