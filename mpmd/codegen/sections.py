@@ -1,7 +1,7 @@
 """The bytes of tables, taken apart into their sections.
 
 In:  bytes that `tables.pack` made. Out: `Sections`, read-only arrays over the same bytes.
-Not here: what the numbers mean (`tables.py` describes them); their proof (`schedule.check` decodes by itself).
+Not here: what the numbers mean (`tables.py`); their proof (`schedule.check` decodes by itself).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.unfused import unfused
 from tests.host.example_kernels import example
-from tests.host.op_tasks import OpProgram
+from tests.host.op_tasks import Case, OpProgram
 from tests.host.test_ops_cpu import cast_cases, dot_cases, elementwise_cases, reduction_cases
 
 PROGRAMS = (
@@ -77,12 +77,15 @@ def unfused_source(name: str) -> KernelSource:
     return emit(unfused(partition(program(name), H100), H100))
 
 
+def all_op_cases() -> list[Case]:
+    """Every op of the table on every dtype that it takes."""
+    return [*elementwise_cases(), *cast_cases(), *reduction_cases(), *dot_cases()]
+
+
 @functools.cache
 def all_ops() -> KernelSource:
-    """Every op of the table on every dtype that it takes."""
-    cases = [*elementwise_cases(), *cast_cases(), *reduction_cases(), *dot_cases()]
     machine = H100.with_cores(1)
-    return emit(schedule(partition(OpProgram().program(cases), machine), machine))
+    return emit(schedule(partition(OpProgram().program(all_op_cases()), machine), machine))
 
 
 def nvcc(source: KernelSource, architecture: str, folder: Path) -> subprocess.CompletedProcess[str]:

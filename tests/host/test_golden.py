@@ -1,4 +1,4 @@
-"""The text of two small kernels for each target in C++, to the letter. `pytest --update-golden` writes it anew."""
+"""The text of two small kernels for each target in C++, to the letter. `--update-golden` writes it anew."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def compile_text(kernel: str, text: str, architecture: str) -> bytes:
     options = package.ProgramOptions(arch=architecture, std="c++17", device_int128=True, lineinfo=True)
     try:
         compiled = package.Program(text, "c++", options).compile("cubin")
-    except (RuntimeError, OSError) as error:
+    except card.failures() as error:
         raise ToolchainError(
             f"NVRTC failed to compile kernel '{kernel}' for {architecture}",
             span=NO_SPAN,

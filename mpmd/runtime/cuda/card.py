@@ -29,16 +29,23 @@ def core() -> ModuleType:
     return cuda.core
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What calls of `cuda.core` raise when the driver or NVRTC fails, or a library is missing."""
+    from cuda.core._utils.cuda_utils import CUDAError  # the base of its errors has no public name
+
+    return CUDAError, RuntimeError, OSError
+
+
 @functools.cache
 def device() -> Any:
     """The current card of this process, ready to be used."""
     package = core()
     try:
-        count = package.system.get_num_devices()
-    except (RuntimeError, OSError, ImportError) as error:
-        raise _no_driver(error) from None
+        count = len(package.Device.get_all_devices())
+    except failures() as error:
+        raise (_no_card() if "NO_DEVICE" in str(error) else _no_driver(error)) from None
     if not count:
-        raise no_card()
+        raise _no_card()
     found = package.Device()
     found.set_current()
     if not found.properties.cooperative_launch:
@@ -59,7 +66,7 @@ def _no_driver(error: Exception) -> DeviceError:
     )
 
 
-def no_card() -> DeviceError:
+def _no_card() -> DeviceError:
     return DeviceError(
         "NVIDIA's driver is here, but no card",
         span=NO_SPAN,

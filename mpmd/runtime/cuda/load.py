@@ -96,7 +96,7 @@ def open_kernel(source: KernelSource, cubin: bytes) -> OpenCudaKernel:
     try:
         code = package.ObjectCode.from_cubin(cubin, name=source.launch.kernel)
         kernel = code.get_kernel(source.entry)
-    except RuntimeError as error:
+    except card.failures() as error:
         raise ToolchainError(
             f"'{source.launch.kernel}' cannot be loaded on {device.name}: {error}",
             span=NO_SPAN,

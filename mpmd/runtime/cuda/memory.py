@@ -24,7 +24,8 @@ from mpmd.codegen.cuda.device_tables import (
     DeviceTables,
 )
 from mpmd.codegen.cuda.launch_values import LaunchValues
-from mpmd.errors import NO_SPAN, CapacityError
+from mpmd.errors import NO_SPAN, CapacityError, DeviceError
+from mpmd.runtime.cuda import card
 
 PATIENCE_NANOSECONDS = 500_000_000
 """All cores wait and none has moved for so long: the launch hangs."""
@@ -107,7 +108,7 @@ class KernelMemory:
     def _allocate(self, name: str, size: int) -> None:
         try:
             self.buffers[name] = self.device.allocate(max(size, 1), stream=self.stream)
-        except (RuntimeError, MemoryError) as error:
+        except card.failures() as error:
             raise CapacityError(
                 f"the kernel needs {size} bytes for its {name} on {self.device.name}",
                 span=NO_SPAN,
@@ -179,4 +180,4 @@ def _to_host(array: npt.NDArray[Any], address: int, stream: Any) -> None:
 def checked(result: tuple[Any, ...]) -> None:
     """Raises what the driver says of a call that failed."""
     if int(result[0]):
-        raise RuntimeError(f"the CUDA driver says {result[0].name}")
+        raise DeviceError(f"CUDA's driver says {result[0].name}", span=NO_SPAN)
