@@ -258,7 +258,7 @@ def spec(dtype: type[Tile], shape: int | Sequence[int] | None = None) -> Any:
 def compile(
     kernel: Kernel,
     *args: Any,
-    target: str = "cpu",
+    target: str | None = None,
     cores: int | None = None,
     tiles: Mapping[str, int] | None = None,
     policy: str = "heft",

@@ -10,8 +10,7 @@ import ml_dtypes
 import numpy as np
 
 import mpmd
-from mpmd import In, InOut, Out, bf16, f16, f32
-from mpmd.pipeline import Kernel
+from mpmd import In, InOut, Kernel, Out, bf16, f16, f32
 
 T, H, F, N, K, S, D = mpmd.dims("T H F N K S D")
 Arrays = tuple[np.ndarray[Any, Any], ...]

@@ -211,7 +211,12 @@ def _pieces(loop: AnyLoop, span: Span) -> int:
     assert isinstance(loop, TileLoop) and loop.size is not None, loop
     most = loop.extent.const if loop.extent.is_const else loop.most
     if most is None:
-        raise _unbounded(loop.extent, span)
+        raise UnsupportedOp(
+            f"nothing bounds loop '{loop.name}' around a task that is cut for cores of one engine",
+            span=span,
+            label="called here",
+            hints=("give the loop most=, the largest extent that a launch may have",),
+        )
     return -(-most // loop.size)
 
 

@@ -1,4 +1,4 @@
-"""Target "ascend-sim": the same Ascend C as "ascend", run on the functional simulator under the hardware's laws."""
+"""Target "ascend-sim": the same Ascend C as "ascend", run on the simulator of the hardware's laws."""
 
 from __future__ import annotations
 

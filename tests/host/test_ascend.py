@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mpmd
+from mpmd import CompiledKernel
 from mpmd.lang.evaluate import evaluate
 from mpmd.runtime.ascend_sim.findings import Findings
 from mpmd.runtime.ascend_sim.kernel import SimulatedKernel
@@ -16,17 +17,17 @@ from tests.ascend_kernels import CASES, Arrays, Case
 SEEDS = 16
 
 
-def compiled(case: Case) -> mpmd.pipeline.CompiledKernel:
+def compiled(case: Case) -> CompiledKernel:
     return mpmd.compile(case.kernel, *case.arguments(), target="ascend-sim", choice=None)
 
 
-def expected(case: Case, kernel: mpmd.pipeline.CompiledKernel) -> Arrays:
+def expected(case: Case, kernel: CompiledKernel) -> Arrays:
     arrays = case.arguments()
     evaluate(kernel.program, dict(zip(kernel.program.params, arrays, strict=True)))
     return arrays
 
 
-def launched(kernel: mpmd.pipeline.CompiledKernel, arrays: Arrays, **options: Any) -> Findings:
+def launched(kernel: CompiledKernel, arrays: Arrays, **options: Any) -> Findings:
     executable = kernel.executable
     assert isinstance(executable, SimulatedKernel)
     return executable.run(arrays, **options)
@@ -59,7 +60,7 @@ def test_every_piece_of_sync_is_needed(name: str) -> None:
     assert redundant(case, kernel, wanted, whole) == []
 
 
-def redundant(case: Case, kernel: mpmd.pipeline.CompiledKernel, wanted: Arrays, whole: Findings) -> list[str]:
+def redundant(case: Case, kernel: CompiledKernel, wanted: Arrays, whole: Findings) -> list[str]:
     """The sync that can be left out, in every one of the seeds."""
     paired = {site for pair in whole.pairs for site in pair}
     mutants = [*whole.pairs, *((site.number,) for site in whole.sites if site.number not in paired)]
@@ -71,9 +72,7 @@ def redundant(case: Case, kernel: mpmd.pipeline.CompiledKernel, wanted: Arrays, 
     ]
 
 
-def _shows(
-    case: Case, kernel: mpmd.pipeline.CompiledKernel, wanted: Arrays, mutant: tuple[int, ...], seed: int
-) -> bool:
+def _shows(case: Case, kernel: CompiledKernel, wanted: Arrays, mutant: tuple[int, ...], seed: int) -> bool:
     arrays = case.arguments()
     if launched(kernel, arrays, seed=seed, dropped=mutant).reports:
         return True

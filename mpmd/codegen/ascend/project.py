@@ -101,7 +101,9 @@ int main() {{
     if (!arguments[i].written) continue;
     const std::vector<char> wanted = load(std::string("data/") + arguments[i].name + ".expected.bin");
     std::vector<char> got(wanted.size());
-    require(aclrtMemcpy(got.data(), got.size(), launch.base[i], got.size(), ACL_MEMCPY_DEVICE_TO_HOST), "aclrtMemcpy");
+    const aclError copied =
+        aclrtMemcpy(got.data(), got.size(), launch.base[i], got.size(), ACL_MEMCPY_DEVICE_TO_HOST);
+    require(copied, "aclrtMemcpy");
     const double worst = error(got, wanted, arguments[i].dtype);
     const bool close = worst <= 1e-2;
     std::printf("%s: relative error %.2e%s\\n", arguments[i].name, worst, close ? "" : ", too large");
@@ -136,8 +138,8 @@ _README = """\
 One mixed kernel for {groups} groups, each a cube core and two vector cores.
 
 **Checked on a simulator only.** The text was written by a compiler on a machine without an NPU. A functional
-simulator of the hardware's laws can run it; neither bisheng nor an NPU has seen it. What that cannot show: whether
-CANN's compiler accepts the text, how fast it is, and the last bits of functions.
+simulator of the hardware's laws can run it; neither bisheng nor an NPU has seen it. What that cannot show:
+whether CANN's compiler accepts the text, how fast it is, and the last bits of functions.
 
     source $ASCEND_HOME_PATH/set_env.sh
     cmake -S . -B build && cmake --build build

@@ -349,9 +349,14 @@ class Lowering:
             raise refuse("broadcasts along an axis in the middle", span)
         if to.pitch > MOST_COLUMNS or rows > MOST_COLUMNS:
             raise refuse(f"broadcasts to more than {MOST_COLUMNS} rows or columns", span)
-        blocks = self._scratch(-(-rows // 8) * 8 * 9, "a block for each row", a.type.dtype)
-        names = f"{out.buffer.name}, {a.buffer.name}, {blocks.name}, {to.text}, {_unsigned(count)}"
-        self._issue(Pipe.V, f"mpmd::spread({names})", (a.buffer,), (out.buffer, blocks), span)
+        whole = -(-rows // 8) * 8
+        padded = self._scratch(whole, "a number for each row, and zeros", a.type.dtype)
+        blocks = self._scratch(8 * whole, "a block for each row", a.type.dtype)
+        self._issue(Pipe.V, f"mpmd::clear({padded.name})", (), (padded,), span)
+        names = ", ".join(
+            (out.buffer.name, a.buffer.name, padded.name, blocks.name, to.text, _unsigned(count))
+        )
+        self._issue(Pipe.V, f"mpmd::spread({names})", (a.buffer, padded), (out.buffer, padded, blocks), span)
         return out
 
     def _placed(self, value: ValueId, shape: tuple[Index, ...] | None, span: Span) -> Placed:

@@ -27,7 +27,7 @@ def words(tables: bytes) -> Words:
     core_ptr, steps = read(np.int32, read.header[2] + 1), read(np.int32, read.header[3] * 4).reshape(-1, 4)
     read(np.int32, read.header[4])
     row_ptr, functions = read(np.int64, read.header[6] + 1), read(np.int32, read.header[6])
-    values = read(np.int64, read.header[7]).copy()
+    values = read(np.int64, read.header[7])
     function_ptr = read(np.int32, read.header[8] + 1)
     params = read(np.int32, read.header[9] * 6).reshape(-1, 6)
     read(np.int64, read.header[10] * 4)
@@ -47,7 +47,7 @@ def words(tables: bytes) -> Words:
         if op == RUN:
             flat[number, 1:] = functions[row], rows_at + row_ptr[row]
     return np.concatenate(
-        [[len(core_ptr) - 1], first + 3 * core_ptr.astype(np.int64), flat.reshape(-1), values]
+        [[len(core_ptr) - 1], first + 3 * core_ptr, flat.reshape(-1), values]
     )
 
 
@@ -66,6 +66,6 @@ class _Reader:
 
     def __call__(self, dtype: npt.DTypeLike, count: int) -> npt.NDArray[np.int64]:
         kind = np.dtype(dtype).newbyteorder("<")
-        values = np.frombuffer(self._tables, kind, count, self._at)
-        self._at += -(-values.nbytes // 8) * 8
+        values = np.frombuffer(self._tables, kind, count, self._at).astype(np.int64)
+        self._at += -(-count * kind.itemsize // 8) * 8
         return values

@@ -160,17 +160,20 @@ __aicore__ inline void fold_columns(const Tile<float>& out, const Tile<float>& a
   }
 }
 
-/// Row `r` of `out` is filled with element `r` of `a`, or with its only one. `blocks` has room for nine elements
-/// of each row, rounded up to eight rows: first those elements, each in a block, then `a` with zeros behind it.
+/// All elements of the tile become 0, those between rows included.
 template <class T>
-__aicore__ inline void spread(const Tile<T>& out, const Tile<T>& a, const Tile<T>& blocks, Shape s, uint32_t count) {
+__aicore__ inline void clear(const Tile<T>& out) {
+  AscendC::Duplicate(out, static_cast<T>(0), static_cast<int32_t>(out.GetSize()));
+}
+
+/// Row `r` of `out` is filled with element `r` of `a`, or with its only one. `padded` is cleared, and has an
+/// element for each row, rounded up to eight; `blocks` has eight times as many.
+template <class T>
+__aicore__ inline void spread(const Tile<T>& out, const Tile<T>& a, const Tile<T>& padded, const Tile<T>& blocks, Shape s, uint32_t count) {
   using namespace AscendC;
   const uint32_t whole = (count + 7) / 8 * 8;
-  const Tile<T> padded = blocks[whole * 8];
-  Duplicate(padded, static_cast<T>(0), static_cast<int32_t>(whole));
-  PipeBarrier<PIPE_V>();  // zeros stand behind `a`
   Max(padded, a, a, static_cast<int32_t>(count));
-  PipeBarrier<PIPE_V>();  // `a` stands before them
+  PipeBarrier<PIPE_V>();  // `a` stands before zeros
   Brcb(blocks, padded, static_cast<uint8_t>(whole / 8), BrcbRepeatParams(1, 8));
   PipeBarrier<PIPE_V>();  // blocks are there
   const uint8_t step = count == 1 ? 0 : 1;
