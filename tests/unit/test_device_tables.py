@@ -24,7 +24,7 @@ from mpmd.codegen.cuda.device_tables import (
 )
 from mpmd.codegen.cuda.emit import headers
 from mpmd.codegen.cuda.launch_values import Refusal, launch_values
-from mpmd.codegen.sections import sections
+from mpmd.codegen.cuda.sections import sections
 from mpmd.errors import MalformedTableError
 from mpmd.runtime.cuda.sequence import fixed, stretches
 from mpmd.schedule.steps import LAUNCH_ENDS, StepOp

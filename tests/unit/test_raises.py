@@ -14,7 +14,6 @@ LAWS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WITHOUT_A_PLACE = {
     "runtime": "has arrays, bytes and compilers; `place` adds the user's line where a launch or compile ends",
     "codegen/cuda": "reads tables, which no line made",
-    "codegen/sections": "reads tables, which no line made",
     "schedule/proof": "reads bytes that no line made; `place` adds the kernel's line where a compile ends",
     "machine": "has tables, and files that no line of the user's names",
     "commands": "has a command line, which is not in a file",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.codegen.cuda.device_tables import DeviceTables
-from mpmd.codegen.sections import Column
+from mpmd.codegen.cuda.sections import Column
 
 _WORD = range(-(2**63), 2**63)
 """The integers of 64 bits."""

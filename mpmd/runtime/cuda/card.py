@@ -43,7 +43,9 @@ def device() -> Any:
     try:
         count = len(package.Device.get_all_devices())
     except failures() as error:
-        raise (_no_card() if "NO_DEVICE" in str(error) else _no_driver(error)) from None
+        if "NO_DEVICE" in str(error):
+            raise _no_card() from None
+        raise _no_driver(error) from None
     if not count:
         raise _no_card()
     found = package.Device()
