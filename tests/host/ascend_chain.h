@@ -21,7 +21,8 @@ __aicore__ inline void Soften(__gm__ float* from, __gm__ bfloat16_t* to) {
     LocalTensor<float> x(TPosition::VECIN, 0, ROWS * K), top(TPosition::VECCALC, 4096, ROWS);
     LocalTensor<float> tops(TPosition::VECCALC, 4352, ROWS * 8);
     LocalTensor<bfloat16_t> h(TPosition::VECOUT, 5120, ROWS * K);
-    DataCopyPad(x, Far(from), DataCopyExtParams(ROWS, K * sizeof(float), 0, 0, 0), DataCopyPadExtParams<float>(false, 0, 0, 0));
+    DataCopyPad(x, Far(from), DataCopyExtParams(ROWS, K * sizeof(float), 0, 0, 0),
+                DataCopyPadExtParams<float>(false, 0, 0, 0));
     SetFlag<HardEvent::MTE2_V>(EVENT_ID0);
     WaitFlag<HardEvent::MTE2_V>(EVENT_ID0);
     ReduceRepeat<ReduceType::MAX>(top, x, K, ROWS, 1, 1, 8, ReduceOrder::ORDER_ONLY_VALUE);
@@ -50,14 +51,17 @@ __aicore__ inline void Multiply(__gm__ bfloat16_t* left, __gm__ bfloat16_t* righ
     DataCopy(b1, Far(right), Nd2NzParams(1, K, N, 0, N, K, 1, 0));
     SetFlag<HardEvent::MTE2_MTE1>(EVENT_ID0);
     WaitFlag<HardEvent::MTE2_MTE1>(EVENT_ID0);
-    for (int i = 0; i < M / 16; ++i) LoadData(a2[i * 16 * K], a1[i * 256], LoadData2DParams(0, K / 16, M / 16, 0, 0, false, 0));
-    for (int i = 0; i < K / 16; ++i) LoadData(b2[i * 16 * N], b1[i * 256], LoadData2DParams(0, N / 16, K / 16, 0, 0, true, 0));
+    for (int i = 0; i < M / 16; ++i)
+        LoadData(a2[i * 16 * K], a1[i * 256], LoadData2DParams(0, K / 16, M / 16, 0, 0, false, 0));
+    for (int i = 0; i < K / 16; ++i)
+        LoadData(b2[i * 16 * N], b1[i * 256], LoadData2DParams(0, N / 16, K / 16, 0, 0, true, 0));
     SetFlag<HardEvent::MTE1_M>(EVENT_ID0);
     WaitFlag<HardEvent::MTE1_M>(EVENT_ID0);
     Mmad(sum, a2, b2, MmadParams(M, N, K, 0, false, true));
     SetFlag<HardEvent::M_FIX>(EVENT_ID0);
     WaitFlag<HardEvent::M_FIX>(EVENT_ID0);
-    Fixpipe<float, float, CFG_ROW_MAJOR>(Far(to), sum, FixpipeParamsV220(N, M, M, N, false, QuantMode_t::NoQuant, 0, 1, 0, 0, 0));
+    Fixpipe<float, float, CFG_ROW_MAJOR>(
+        Far(to), sum, FixpipeParamsV220(N, M, M, N, false, QuantMode_t::NoQuant, 0, 1, 0, 0, 0));
 }
 
 __aicore__ inline void Finish(__gm__ float* from, __gm__ float* to) {

@@ -43,7 +43,8 @@ std::string result;
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const char* run(const char* program, std::uint64_t seed, int dropped) {
+extern "C" __attribute__((visibility("default"))) const char* run(const char* program, std::uint64_t seed,
+                                                                  int dropped) {
     Pair pair(seed, {dropped});
     const std::string name = program;
     auto& scheduler = pair.engine.scheduler;
@@ -58,7 +59,8 @@ extern "C" __attribute__((visibility("default"))) const char* run(const char* pr
         if (name == "neighbours") return pair.read(3, 29);
         if (name == "overlapping") {
             pair.read(0, 64);
-            return pair.engine.write(pair.memory, 0, 64, pair.engine.begin(pair.reader, {"user.py", 21}, "store"));
+            return pair.engine.write(pair.memory, 0, 64,
+                                     pair.engine.begin(pair.reader, {"user.py", 21}, "store"));
         }
         if (name == "silent") return pair.poll();
         pair.wait();

@@ -36,7 +36,8 @@ public:
 
     void join(const Clock& other) {
         if (other.ticks_.size() > ticks_.size()) ticks_.resize(other.ticks_.size(), 0);
-        for (std::size_t i = 0; i < other.ticks_.size(); ++i) ticks_[i] = std::max(ticks_[i], other.ticks_[i]);
+        for (std::size_t i = 0; i < other.ticks_.size(); ++i)
+            ticks_[i] = std::max(ticks_[i], other.ticks_[i]);
     }
 
     bool covers(Epoch epoch) const { return epoch.tick <= of(epoch.actor); }

@@ -51,8 +51,8 @@ public:
     // The core and the unit of it that work; `name` is "" where a core is one unit.
     Actor& actor(const std::string& core, const std::string& unit, bool overlapping) {
         units_.push_back({core, unit});
-        actors_.emplace_back(static_cast<std::uint32_t>(actors_.size()), unit.empty() ? core : core + "." + unit,
-                             overlapping);
+        actors_.emplace_back(static_cast<std::uint32_t>(actors_.size()),
+                             unit.empty() ? core : core + "." + unit, overlapping);
         return actors_.back();
     }
 
@@ -73,7 +73,8 @@ public:
     }
 
     // A broken law after which the rest means nothing. Called on a fiber; does not return.
-    [[noreturn]] void fatal(const std::string& kind, const std::string& message, std::uint32_t actor, Place place) {
+    [[noreturn]] void fatal(const std::string& kind, const std::string& message, std::uint32_t actor,
+                            Place place) {
         report(kind, message, actor, place);
         scheduler.stop();
     }
@@ -89,7 +90,8 @@ public:
     }
 
     std::string json() const {
-        return "{\"reports\":" + reports.json() + ",\"sites\":" + sites.json() + ",\"pairs\":" + sites.pairs_json() + "}";
+        return "{\"reports\":" + reports.json() + ",\"sites\":" + sites.json() +
+               ",\"pairs\":" + sites.pairs_json() + "}";
     }
 
 private:
@@ -99,7 +101,8 @@ private:
     };
 
     std::uint32_t label(Place place, const char* what) {
-        const auto key = std::make_tuple(place.file, place.line, what);  // the addresses: equal texts may differ, harmlessly
+        const auto key = std::make_tuple(place.file, place.line,
+                                         what);  // the addresses: equal texts may differ, harmlessly
         const auto [found, fresh] = numbers_.emplace(key, static_cast<std::uint32_t>(labels_.size()));
         if (fresh) labels_.push_back({place, what});
         return found->second;
@@ -111,10 +114,10 @@ private:
         const auto& mine = labels_[access.label];
         const auto& other = labels_[conflict.touch.label];
         report("race",
-               mine.what + " of " + access.actor->name() + (write ? " writes " : " reads ") + memory.name + " at byte " +
-                   std::to_string(conflict.address) + ", which " + other.what + " of " +
-                   actors_[conflict.touch.epoch.actor].name() + (conflict.written ? " writes" : " reads") + " at " +
-                   other.place.text() + "; nothing orders them",
+               mine.what + " of " + access.actor->name() + (write ? " writes " : " reads ") + memory.name +
+                   " at byte " + std::to_string(conflict.address) + ", which " + other.what + " of " +
+                   actors_[conflict.touch.epoch.actor].name() + (conflict.written ? " writes" : " reads") +
+                   " at " + other.place.text() + "; nothing orders them",
                access.epoch.actor, mine.place);
     }
 

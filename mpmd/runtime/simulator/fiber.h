@@ -24,8 +24,10 @@ public:
     Fiber(std::size_t stack_bytes, std::function<void()> body) : body_(std::move(body)) {
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
         bytes_ = (stack_bytes + page - 1) / page * page + page;
-        stack_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (stack_ == MAP_FAILED || mprotect(stack_, page, PROT_NONE) != 0) std::abort();  // no memory for a stack
+        stack_ =
+            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (stack_ == MAP_FAILED || mprotect(stack_, page, PROT_NONE) != 0)
+            std::abort();  // no memory for a stack
         getcontext(&start_);
         start_.uc_stack.ss_sp = static_cast<char*>(stack_) + page;
         start_.uc_stack.ss_size = bytes_ - page;

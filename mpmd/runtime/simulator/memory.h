@@ -17,7 +17,8 @@
 namespace mpmd::sim {
 
 struct Memory {
-    static constexpr unsigned char poison = 0xb5;  // as float, half and integer: none that a kernel would make
+    static constexpr unsigned char poison =
+        0xb5;  // as float, half and integer: none that a kernel would make
 
     Memory(std::string its_name, std::size_t size)
         : name(std::move(its_name)), bytes(size, poison), defined(size, 0) {}
@@ -45,7 +46,9 @@ public:
     };
 
     // A store with release order: readers learn what the writer knows.
-    void store(std::uint64_t address, Snapshot clock, Epoch epoch) { words_[address] = {std::move(clock), epoch}; }
+    void store(std::uint64_t address, Snapshot clock, Epoch epoch) {
+        words_[address] = {std::move(clock), epoch};
+    }
 
     // A read-modify-write with release order: readers learn that, and what they would have learned before.
     void update(std::uint64_t address, const Snapshot& clock, Epoch epoch) {

@@ -16,7 +16,9 @@ struct Place {
     const char* file = "";
     int line = 0;
 
-    static Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+    static Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        return {file, line};
+    }
     std::string text() const { return std::string(file) + ":" + std::to_string(line); }
 };
 
@@ -61,7 +63,8 @@ public:
             if (out.size() > 1) out += ",";
             out += "{\"kind\":" + quoted(report.kind) + ",\"message\":" + quoted(report.message) +
                    ",\"core\":" + quoted(report.core) + ",\"pipe\":" + quoted(report.pipe) +
-                   ",\"file\":" + quoted(report.place.file) + ",\"line\":" + std::to_string(report.place.line) + "}";
+                   ",\"file\":" + quoted(report.place.file) +
+                   ",\"line\":" + std::to_string(report.place.line) + "}";
         }
         return out + "]";
     }

@@ -52,7 +52,8 @@ public:
     int spawn(std::string name, bool server, std::size_t stack_bytes, std::function<void()> body) {
         const int number = static_cast<int>(fibers_.size());
         const bool lazy = random_.below(4) == 0;
-        fibers_.push_back({std::make_unique<Fiber>(stack_bytes, std::move(body)), std::move(name), server, lazy});
+        fibers_.push_back(
+            {std::make_unique<Fiber>(stack_bytes, std::move(body)), std::move(name), server, lazy});
         runnable_.push_back(number);
         return number;
     }

@@ -99,7 +99,8 @@ public:
     static constexpr std::uint64_t granule = 32;
 
     // Notes the access to [first, first + bytes). False, and `conflict`, if it conflicts with an earlier one.
-    bool touch(std::uint64_t first, std::uint64_t bytes, bool write, const Access& access, Conflict& conflict) {
+    bool touch(std::uint64_t first, std::uint64_t bytes, bool write, const Access& access,
+               Conflict& conflict) {
         bool clean = true;
         const std::uint64_t end = first + bytes;
         for (std::uint64_t at = first; at < end;) {
@@ -143,8 +144,8 @@ private:
         return write ? cell.write(access, conflict) : cell.read(access, conflict);
     }
 
-    static bool touch_granule(Granule& entry, std::uint64_t from, std::uint64_t until, bool write, const Access& access,
-                              Conflict& conflict) {
+    static bool touch_granule(Granule& entry, std::uint64_t from, std::uint64_t until, bool write,
+                              const Access& access, Conflict& conflict) {
         const bool all = from == 0 && until == granule;
         if (all && !entry.parts) return touch_cell(entry.whole, write, access, conflict);
         if (!entry.parts) split(entry);

@@ -48,7 +48,9 @@ struct Unit {
 
 struct Core {
     Core(Kind its_kind, int its_group, int its_sub)
-        : kind(its_kind), group(its_group), sub(its_sub),
+        : kind(its_kind),
+          group(its_group),
+          sub(its_sub),
           index(kind == Kind::cube ? group : group * machine.vectors + sub),
           name((kind == Kind::cube ? "AIC" : "AIV") + std::to_string(index)) {
         for (const auto& storage : machine.storage)
@@ -80,7 +82,7 @@ struct Run {
     Global global;
     int groups;
     std::vector<std::unique_ptr<Core>> cores;
-    std::vector<Core*> by_fiber;  // nullptr for servers
+    std::vector<Core*> by_fiber;                                             // nullptr for servers
     std::map<std::array<int, 4>, std::vector<std::deque<Signal>>> arrivals;  // see `flags.h`
 };
 
@@ -105,7 +107,8 @@ inline Core& core() { return *run().by_fiber[static_cast<std::size_t>(engine().s
 inline void require_pipe(pipe_t pipe, const std::string& what, sim::Place place) {
     if (!core().ready) fail("init", PIPE_S, what + " comes before InitSocState", place);
     if (pipe != PIPE_ALL && !core().unit(pipe).actor)
-        fail("pipe", pipe, what + " needs pipe " + pipe_names[pipe] + ", which " + core().name + " has not", place);
+        fail("pipe", pipe, what + " needs pipe " + pipe_names[pipe] + ", which " + core().name + " has not",
+             place);
 }
 
 // Puts an instruction into a pipe's queue; the scalar unit goes on at once.

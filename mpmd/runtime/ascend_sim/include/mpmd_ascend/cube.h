@@ -20,9 +20,15 @@ namespace AscendC {
 
 struct LoadData2DParams {
     LoadData2DParams() = default;
-    LoadData2DParams(std::uint16_t start, std::uint8_t repeat, std::uint16_t src, std::uint8_t its_sid, std::uint16_t gap,
-                     bool transpose, std::uint8_t mode)
-        : startIndex(start), repeatTimes(repeat), srcStride(src), sid(its_sid), dstGap(gap), ifTranspose(transpose), addrMode(mode) {}
+    LoadData2DParams(std::uint16_t start, std::uint8_t repeat, std::uint16_t src, std::uint8_t its_sid,
+                     std::uint16_t gap, bool transpose, std::uint8_t mode)
+        : startIndex(start),
+          repeatTimes(repeat),
+          srcStride(src),
+          sid(its_sid),
+          dstGap(gap),
+          ifTranspose(transpose),
+          addrMode(mode) {}
     std::uint16_t startIndex = 0;
     std::uint8_t repeatTimes = 0;
     std::uint16_t srcStride = 0;
@@ -34,7 +40,8 @@ struct LoadData2DParams {
 
 struct MmadParams {
     MmadParams() = default;
-    MmadParams(std::uint16_t its_m, std::uint16_t its_n, std::uint16_t its_k, std::uint8_t flag, bool source, bool init)
+    MmadParams(std::uint16_t its_m, std::uint16_t its_n, std::uint16_t its_k, std::uint8_t flag, bool source,
+               bool init)
         : m(its_m), n(its_n), k(its_k), unitFlag(flag), cmatrixSource(source), cmatrixInitVal(init) {}
     std::uint16_t m = 0, n = 0, k = 0;
     std::uint8_t unitFlag = 0;
@@ -43,10 +50,20 @@ struct MmadParams {
 
 struct FixpipeParamsV220 {
     FixpipeParamsV220() = default;
-    FixpipeParamsV220(std::uint16_t n, std::uint16_t m, std::uint16_t src, std::uint32_t dst, bool relu, QuantMode_t quant,
-                      std::uint64_t scalar, std::uint16_t nd, std::uint16_t src_nd, std::uint16_t dst_nd, std::uint8_t flag)
-        : nSize(n), mSize(m), srcStride(src), dstStride(dst), reluEn(relu), quantPre(quant), deqScalar(scalar), ndNum(nd),
-          srcNdStride(src_nd), dstNdStride(dst_nd), unitFlag(flag) {}
+    FixpipeParamsV220(std::uint16_t n, std::uint16_t m, std::uint16_t src, std::uint32_t dst, bool relu,
+                      QuantMode_t quant, std::uint64_t scalar, std::uint16_t nd, std::uint16_t src_nd,
+                      std::uint16_t dst_nd, std::uint8_t flag)
+        : nSize(n),
+          mSize(m),
+          srcStride(src),
+          dstStride(dst),
+          reluEn(relu),
+          quantPre(quant),
+          deqScalar(scalar),
+          ndNum(nd),
+          srcNdStride(src_nd),
+          dstNdStride(dst_nd),
+          unitFlag(flag) {}
     std::uint16_t nSize = 0, mSize = 0, srcStride = 0;
     std::uint32_t dstStride = 0;
     bool reluEn = false;
@@ -67,23 +84,26 @@ inline constexpr FixpipeConfig CFG_ROW_MAJOR{CO2Layout::ROW_MAJOR};
 
 namespace mpmd::ascend {
 
-constexpr std::uint64_t side = 16;                     // of a fractal
-constexpr std::uint64_t fractal_bytes = 512;           // in L1, L0A, L0B
-constexpr std::uint64_t sum_fractal_bytes = 1024;      // in L0C
+constexpr std::uint64_t side = 16;                 // of a fractal
+constexpr std::uint64_t fractal_bytes = 512;       // in L1, L0A, L0B
+constexpr std::uint64_t sum_fractal_bytes = 1024;  // in L0C
 
 inline std::uint64_t fractals(std::uint64_t extent) { return (extent + side - 1) / side; }
 
 template <typename T>
 constexpr bool is_cube_type = std::is_same_v<T, half> || std::is_same_v<T, bfloat16_t>;
 
-inline void transpose_fractal(sim::Memory& to, std::uint64_t target, const sim::Memory& from, std::uint64_t source) {
+inline void transpose_fractal(sim::Memory& to, std::uint64_t target, const sim::Memory& from,
+                              std::uint64_t source) {
     for (std::uint64_t row = 0; row < side; ++row)
         for (std::uint64_t column = 0; column < side; ++column)
             move(to, target + (column * side + row) * 2, from, source + (row * side + column) * 2, 2);
 }
 
-inline void load_fractals(Core& self, Local to, Local from, const AscendC::LoadData2DParams& p, const Instruction& instruction) {
-    const sim::Access access = engine().begin(*self.unit(PIPE_MTE1).actor, instruction.place, instruction.name);
+inline void load_fractals(Core& self, Local to, Local from, const AscendC::LoadData2DParams& p,
+                          const Instruction& instruction) {
+    const sim::Access access =
+        engine().begin(*self.unit(PIPE_MTE1).actor, instruction.place, instruction.name);
     for (std::uint64_t i = 0; i < p.repeatTimes; ++i) {
         const std::uint64_t source = from.first + (p.startIndex + i * p.srcStride) * fractal_bytes;
         const std::uint64_t target = to.first + i * (1 + p.dstGap) * fractal_bytes;
@@ -112,7 +132,8 @@ struct Layouts {
 };
 
 template <typename T>
-void multiply(Core& self, Local c, Local a, Local b, const AscendC::MmadParams& p, const Instruction& instruction) {
+void multiply(Core& self, Local c, Local a, Local b, const AscendC::MmadParams& p,
+              const Instruction& instruction) {
     const sim::Access access = engine().begin(*self.unit(PIPE_M).actor, instruction.place, instruction.name);
     const Layouts at{fractals(p.m), fractals(p.n), fractals(p.k)};
     engine().read(*a.memory, a.first, at.m * at.k * fractal_bytes, access);
@@ -120,8 +141,10 @@ void multiply(Core& self, Local c, Local a, Local b, const AscendC::MmadParams& 
     engine().write(*c.memory, c.first, at.m * at.n * sum_fractal_bytes, access);
     for (std::uint64_t l = 0; l < p.k; l += side) {
         const std::uint64_t bytes = std::min<std::uint64_t>(side, p.k - l) * 2;
-        for (std::uint64_t i = 0; i < p.m; ++i) use_defined(*a.memory, a.first + at.a(i, l), bytes, access, instruction);
-        for (std::uint64_t j = 0; j < p.n; ++j) use_defined(*b.memory, b.first + at.b(l, j), bytes, access, instruction);
+        for (std::uint64_t i = 0; i < p.m; ++i)
+            use_defined(*a.memory, a.first + at.a(i, l), bytes, access, instruction);
+        for (std::uint64_t j = 0; j < p.n; ++j)
+            use_defined(*b.memory, b.first + at.b(l, j), bytes, access, instruction);
     }
     for (std::uint64_t i = 0; i < p.m; ++i)
         for (std::uint64_t j = 0; j < p.n; ++j) {
@@ -129,15 +152,18 @@ void multiply(Core& self, Local c, Local a, Local b, const AscendC::MmadParams& 
             if (!p.cmatrixInitVal) use_defined(*c.memory, target, 4, access, instruction);
             float sum = p.cmatrixInitVal ? 0.0f : get<float>(*c.memory, target);
             for (std::uint64_t l = 0; l < p.k; ++l)
-                sum += float(get<T>(*a.memory, a.first + at.a(i, l))) * float(get<T>(*b.memory, b.first + at.b(l, j)));
+                sum += float(get<T>(*a.memory, a.first + at.a(i, l))) *
+                       float(get<T>(*b.memory, b.first + at.b(l, j)));
             put<float>(*c.memory, target, sum);
             c.memory->define(target, 4);
         }
 }
 
 template <typename T>
-void store_rows(Core& self, Far to, Local from, const AscendC::FixpipeParamsV220& p, const Instruction& instruction) {
-    const sim::Access access = engine().begin(*self.unit(PIPE_FIX).actor, instruction.place, instruction.name);
+void store_rows(Core& self, Far to, Local from, const AscendC::FixpipeParamsV220& p,
+                const Instruction& instruction) {
+    const sim::Access access =
+        engine().begin(*self.unit(PIPE_FIX).actor, instruction.place, instruction.name);
     for (std::uint64_t j = 0; j < p.nSize; j += side) {
         const std::uint64_t columns = std::min<std::uint64_t>(side, p.nSize - j);
         for (std::uint64_t i = 0; i < p.mSize; ++i) {
@@ -148,22 +174,28 @@ void store_rows(Core& self, Far to, Local from, const AscendC::FixpipeParamsV220
             for (std::uint64_t column = 0; column < columns; ++column) {
                 const float value = get<float>(*from.memory, source + column * 4);
                 const float kept = p.reluEn && !(value > 0) ? 0.0f : value;
-                put<T>(to.buffer->memory, target + column * sizeof(T), rounded<T>(kept, RoundMode::CAST_RINT));
+                put<T>(to.buffer->memory, target + column * sizeof(T),
+                       rounded<T>(kept, RoundMode::CAST_RINT));
             }
         }
     }
-    run().global.change(*to.buffer, to.first, ((p.mSize - 1) * std::uint64_t(p.dstStride) + p.nSize) * sizeof(T));
+    run().global.change(*to.buffer, to.first,
+                        ((p.mSize - 1) * std::uint64_t(p.dstStride) + p.nSize) * sizeof(T));
 }
 
 template <typename T>
 constexpr QuantMode_t quantised() {
-    return std::is_same_v<T, half> ? QuantMode_t::F322F16 : std::is_same_v<T, bfloat16_t> ? QuantMode_t::F322BF16 : QuantMode_t::NoQuant;
+    return std::is_same_v<T, half>         ? QuantMode_t::F322F16
+           : std::is_same_v<T, bfloat16_t> ? QuantMode_t::F322BF16
+                                           : QuantMode_t::NoQuant;
 }
 
-inline void require_in(TPosition position, Space first, Space second, const char* which, const Instruction& instruction) {
+inline void require_in(TPosition position, Space first, Space second, const char* which,
+                       const Instruction& instruction) {
     const Space space = space_of(position, instruction);
     if (space != first && space != second)
-        instruction.refuse("space", std::string(which) + " is in " + machine.storage[static_cast<std::size_t>(space)].name);
+        instruction.refuse(
+            "space", std::string(which) + " is in " + machine.storage[static_cast<std::size_t>(space)].name);
 }
 
 }  // namespace mpmd::ascend
@@ -183,41 +215,59 @@ void LoadData(const LocalTensor<T>& to, const LocalTensor<T>& from, const LoadDa
     const std::int64_t last = p.repeatTimes - 1;
     const Local source = operand(from, (p.startIndex + last * p.srcStride + 1) * 256, instruction);
     const Local target = operand(to, (last * (1 + p.dstGap) + 1) * 256, instruction);
-    issue(PIPE_MTE1, [&self = core(), target, source, p, instruction] { load_fractals(self, target, source, p, instruction); });
+    issue(PIPE_MTE1, [&self = core(), target, source, p, instruction] {
+        load_fractals(self, target, source, p, instruction);
+    });
 }
 
 template <typename C, typename A, typename B>
 void Mmad(const LocalTensor<C>& c, const LocalTensor<A>& a, const LocalTensor<B>& b, const MmadParams& p,
           mpmd::sim::Place place = mpmd::sim::Place::here()) {
     using namespace mpmd::ascend;
-    static_assert(std::is_same_v<C, float> && std::is_same_v<A, B> && is_cube_type<A>, "Mmad here: float of half or of bfloat16_t");
+    static_assert(std::is_same_v<C, float> && std::is_same_v<A, B> && is_cube_type<A>,
+                  "Mmad here: float of half or of bfloat16_t");
     const Instruction instruction{"Mmad", PIPE_M, place};
     instruction.check();
     require_in(a.GetPosition(), Space::l0a, Space::l0a, "the left factor", instruction);
     require_in(b.GetPosition(), Space::l0b, Space::l0b, "the right factor", instruction);
     require_in(c.GetPosition(), Space::l0c, Space::l0c, "the sum", instruction);
-    if (!p.m || !p.n || !p.k || p.m > 4095 || p.n > 4095 || p.k > 4095) instruction.refuse("operand", "m, n and k are 1 to 4095");
-    if (p.m == 1) instruction.refuse("operand", "m = 1 is the cube's vector form, with another layout of the left factor");
-    if (p.cmatrixSource) instruction.refuse("operand", "sums that begin with a bias table are not in the subset");
-    const auto m = static_cast<std::int64_t>(fractals(p.m)), n = static_cast<std::int64_t>(fractals(p.n)), k = static_cast<std::int64_t>(fractals(p.k));
-    const Local left = operand(a, m * k * 256, instruction), right = operand(b, k * n * 256, instruction), sum = operand(c, m * n * 256, instruction);
-    issue(PIPE_M, [&self = core(), sum, left, right, p, instruction] { multiply<A>(self, sum, left, right, p, instruction); });
+    if (!p.m || !p.n || !p.k || p.m > 4095 || p.n > 4095 || p.k > 4095)
+        instruction.refuse("operand", "m, n and k are 1 to 4095");
+    if (p.m == 1)
+        instruction.refuse("operand",
+                           "m = 1 is the cube's vector form, with another layout of the left factor");
+    if (p.cmatrixSource)
+        instruction.refuse("operand", "sums that begin with a bias table are not in the subset");
+    const auto m = static_cast<std::int64_t>(fractals(p.m)), n = static_cast<std::int64_t>(fractals(p.n)),
+               k = static_cast<std::int64_t>(fractals(p.k));
+    const Local left = operand(a, m * k * 256, instruction), right = operand(b, k * n * 256, instruction),
+                sum = operand(c, m * n * 256, instruction);
+    issue(PIPE_M, [&self = core(), sum, left, right, p, instruction] {
+        multiply<A>(self, sum, left, right, p, instruction);
+    });
 }
 
 template <typename T, typename U, const FixpipeConfig& config = CFG_ROW_MAJOR>
 void Fixpipe(const GlobalTensor<T>& to, const LocalTensor<U>& from, const FixpipeParamsV220& p,
              mpmd::sim::Place place = mpmd::sim::Place::here()) {
     using namespace mpmd::ascend;
-    static_assert(std::is_same_v<U, float> && config.format == CO2Layout::ROW_MAJOR, "Fixpipe here: float, to rows");
+    static_assert(std::is_same_v<U, float> && config.format == CO2Layout::ROW_MAJOR,
+                  "Fixpipe here: float, to rows");
     const Instruction instruction{"Fixpipe", PIPE_FIX, place};
     instruction.check();
     require_in(from.GetPosition(), Space::l0c, Space::l0c, "the source", instruction);
-    if (!p.nSize || !p.mSize || p.ndNum != 1) instruction.refuse("operand", "nSize and mSize are 1 or more, ndNum is 1");
-    if (p.quantPre != quantised<T>()) instruction.refuse("operand", "quantPre does not fit the type of the result");
+    if (!p.nSize || !p.mSize || p.ndNum != 1)
+        instruction.refuse("operand", "nSize and mSize are 1 or more, ndNum is 1");
+    if (p.quantPre != quantised<T>())
+        instruction.refuse("operand", "quantPre does not fit the type of the result");
     const std::int64_t last = (p.nSize - 1) / 16;
-    const Local source = operand(from, last * p.srcStride * 16 + (p.mSize - 1) * 16 + (p.nSize - last * 16), instruction);
-    const Far target = operand(to, ((p.mSize - 1) * std::uint64_t(p.dstStride) + p.nSize) * sizeof(T), instruction);
-    issue(PIPE_FIX, [&self = core(), target, source, p, instruction] { store_rows<T>(self, target, source, p, instruction); });
+    const Local source =
+        operand(from, last * p.srcStride * 16 + (p.mSize - 1) * 16 + (p.nSize - last * 16), instruction);
+    const Far target =
+        operand(to, ((p.mSize - 1) * std::uint64_t(p.dstStride) + p.nSize) * sizeof(T), instruction);
+    issue(PIPE_FIX, [&self = core(), target, source, p, instruction] {
+        store_rows<T>(self, target, source, p, instruction);
+    });
 }
 
 }  // namespace AscendC

@@ -17,14 +17,17 @@ inline void require_flag(int id, const std::string& what, sim::Place place) {
     if (id < 0 || id >= machine.flags)
         fail("flag-id", PIPE_S, what + ": flag ids are 0 to " + std::to_string(machine.flags - 1), place);
     if (id >= machine.first_reserved_flag && id <= machine.last_reserved_flag)
-        fail("flag-id", PIPE_S, what + ": flags " + std::to_string(machine.first_reserved_flag) + " to " +
-                 std::to_string(machine.last_reserved_flag) + " belong to SyncAll", place);
+        fail("flag-id", PIPE_S,
+             what + ": flags " + std::to_string(machine.first_reserved_flag) + " to " +
+                 std::to_string(machine.last_reserved_flag) + " belong to SyncAll",
+             place);
 }
 
 inline void require_mode(int mode, const std::string& what, sim::Place place) {
     if (mode < 0 || mode > 2) fail("flag-mode", PIPE_S, what + ": modes are 0, 1 and 2", place);
     if (mode == 1 && core().kind == Kind::cube)
-        fail("flag-mode", PIPE_S, what + ": mode 1 is between the AIVs of a group, and this is " + core().name, place);
+        fail("flag-mode", PIPE_S,
+             what + ": mode 1 is between the AIVs of a group, and this is " + core().name, place);
 }
 
 // Which cores set a flag together, and which ones gain it then.
@@ -33,17 +36,22 @@ inline bool together(const Core& one, const Core& other, int mode) {
 }
 
 inline bool gains(const Core& setter, const Core& other, int mode) {
-    return mode == 2 ? setter.kind != other.kind && setter.group == other.group : together(setter, other, mode);
+    return mode == 2 ? setter.kind != other.kind && setter.group == other.group
+                     : together(setter, other, mode);
 }
 
-inline bool overflows(std::size_t count, const std::string& whose, int id, sim::Actor& actor, sim::Place place) {
+inline bool overflows(std::size_t count, const std::string& whose, int id, sim::Actor& actor,
+                      sim::Place place) {
     if (count < static_cast<std::size_t>(machine.flag_maximum)) return false;
-    engine().report("flag-overflow", "flag " + std::to_string(id) + " of " + whose + " counts beyond " + std::to_string(machine.flag_maximum),
+    engine().report("flag-overflow",
+                    "flag " + std::to_string(id) + " of " + whose + " counts beyond " +
+                        std::to_string(machine.flag_maximum),
                     actor.number(), place);
     return true;
 }
 
-inline void gain(Core& setter, int mode, int id, const sim::Snapshot& clock, sim::Actor& actor, sim::Place place) {
+inline void gain(Core& setter, int mode, int id, const sim::Snapshot& clock, sim::Actor& actor,
+                 sim::Place place) {
     for (auto& other : run().cores) {
         if (!gains(setter, *other, mode)) continue;
         Flag& flag = other->flags[static_cast<std::size_t>(id)];
@@ -75,7 +83,8 @@ inline void set_cross(Core& self, int mode, pipe_t pipe, int id, sim::Place plac
 inline void wait_cross(Core& self, pipe_t pipe, int id, sim::Place place) {
     Flag& flag = self.flags[static_cast<std::size_t>(id)];
     while (flag.pending.empty())
-        engine().scheduler.block(flag.gate, "waits flag " + std::to_string(id) + " at " + place.text(), place);
+        engine().scheduler.block(flag.gate, "waits flag " + std::to_string(id) + " at " + place.text(),
+                                 place);
     self.unit(pipe).actor->acquire(flag.pending.front().clock);
     flag.pending.pop_front();
 }
@@ -101,14 +110,18 @@ inline void leftover_flags() {
     for (auto& self : run().cores)
         for (std::size_t id = 0; id < self->flags.size(); ++id)
             if (const auto left = self->flags[id].pending.size())
-                engine().report("flag-left", "flag " + std::to_string(id) + " of " + self->name + " is left at " + std::to_string(left),
+                engine().report("flag-left",
+                                "flag " + std::to_string(id) + " of " + self->name + " is left at " +
+                                    std::to_string(left),
                                 self->scalar().number(), self->flags[id].pending.front().place);
     for (const auto& [key, arrived] : run().arrivals)
         for (std::size_t i = 0; i < arrived.size(); ++i)
             if (const auto left = arrived[i].size()) {
                 Core& self = *run().cores[i];
-                engine().report("flag-left", "flag " + std::to_string(key[3]) + " was set " + std::to_string(left) + " times more by " +
-                                    self.name + " than by who sets it with it", self.scalar().number(), arrived[i].front().place);
+                engine().report("flag-left",
+                                "flag " + std::to_string(key[3]) + " was set " + std::to_string(left) +
+                                    " times more by " + self.name + " than by who sets it with it",
+                                self.scalar().number(), arrived[i].front().place);
             }
 }
 

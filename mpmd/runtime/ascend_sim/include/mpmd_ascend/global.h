@@ -26,7 +26,9 @@ struct Buffer {
     static constexpr std::size_t gap = 1 << 16;
 
     Buffer(const std::string& name, std::size_t its_size, const void* data, bool defined)
-        : memory("'" + name + "'", its_size + gap), size(its_size), changed((its_size + gap) / line_bytes + 1, 0) {
+        : memory("'" + name + "'", its_size + gap),
+          size(its_size),
+          changed((its_size + gap) / line_bytes + 1, 0) {
         if (!defined) return;
         std::memcpy(memory.bytes.data(), data, size);
         memory.define(0, size);
@@ -57,7 +59,8 @@ public:
 
     void change(Buffer& buffer, std::uint64_t first, std::uint64_t bytes) {
         ++now_;
-        for (std::uint64_t line = first / line_bytes; line * line_bytes < first + bytes; ++line) buffer.changed[line] = now_;
+        for (std::uint64_t line = first / line_bytes; line * line_bytes < first + bytes; ++line)
+            buffer.changed[line] = now_;
     }
 
     std::uint64_t now() const { return now_; }
@@ -70,9 +73,9 @@ private:
 struct Line {
     std::array<unsigned char, line_bytes> bytes, loaded;
     std::array<bool, line_bytes> dirty = {};
-    std::uint64_t since = 0;                        // when it was loaded
+    std::uint64_t since = 0;                             // when it was loaded
     std::array<sim::Words::Word, line_bytes / 4> words;  // what each word's reader learns
-    sim::Place place;                               // of the last scalar write
+    sim::Place place;                                    // of the last scalar write
 
     bool is_dirty() const {
         for (const bool each : dirty)

@@ -39,7 +39,8 @@ inline void add_core(Kind kind, int group, int sub) {
     for (int pipe = 0; pipe < pipes; ++pipe) {
         if (!machine.has[static_cast<std::size_t>(kind)][static_cast<std::size_t>(pipe)]) continue;
         self.units[static_cast<std::size_t>(pipe)].actor =
-            &engine().actor(self.name, pipe_names[static_cast<std::size_t>(pipe)], machine.overlapping[static_cast<std::size_t>(pipe)]);
+            &engine().actor(self.name, pipe_names[static_cast<std::size_t>(pipe)],
+                            machine.overlapping[static_cast<std::size_t>(pipe)]);
     }
 }
 
@@ -85,12 +86,18 @@ void prepare(const Setup& setup, Argument& argument) {
 
 inline void collect(const Setup& setup) {
     for (int i = 0; i < setup.buffer_count; ++i)
-        std::memcpy(setup.buffers[i].data, run().global[static_cast<std::size_t>(i)].memory.bytes.data(), setup.buffers[i].bytes);
+        std::memcpy(setup.buffers[i].data, run().global[static_cast<std::size_t>(i)].memory.bytes.data(),
+                    setup.buffers[i].bytes);
 }
 
 inline bool enough_cores(int groups) {
     if (groups >= 1 && groups <= machine.groups) return true;
-    engine().reports.add({"groups", std::to_string(groups) + " groups of cores, and there are " + std::to_string(machine.groups), "", "", {}});
+    engine().reports.add(
+        {"groups",
+         std::to_string(groups) + " groups of cores, and there are " + std::to_string(machine.groups),
+         "",
+         "",
+         {}});
     return false;
 }
 
@@ -122,8 +129,11 @@ constexpr int bytes_of(void (*)(Argument)) {
 
 }  // namespace mpmd::ascend
 
-#define MPMD_LAUNCH(KERNEL)                                                                                        \
-    extern "C" __attribute__((visibility("default"))) int mpmd_argument_bytes() { return ::mpmd::ascend::bytes_of(KERNEL); } \
-    extern "C" __attribute__((visibility("default"))) const char* mpmd_simulate(const ::mpmd::ascend::Setup* setup) {         \
-        return ::mpmd::ascend::simulate(KERNEL, *setup);                                                           \
+#define MPMD_LAUNCH(KERNEL)                                                       \
+    extern "C" __attribute__((visibility("default"))) int mpmd_argument_bytes() { \
+        return ::mpmd::ascend::bytes_of(KERNEL);                                  \
+    }                                                                             \
+    extern "C" __attribute__((visibility("default"))) const char* mpmd_simulate(  \
+        const ::mpmd::ascend::Setup* setup) {                                     \
+        return ::mpmd::ascend::simulate(KERNEL, *setup);                          \
     }

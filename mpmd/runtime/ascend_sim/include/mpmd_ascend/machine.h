@@ -25,12 +25,12 @@ struct Storage {
 };
 
 struct Machine {
-    std::array<Storage, 5> storage;         // by Space
+    std::array<Storage, 5> storage;          // by Space
     std::array<std::array<bool, 7>, 2> has;  // by Kind: which pipes
-    std::array<bool, 7> overlapping;        // pipes whose instructions are ordered by PipeBarrier only
-    int groups;                             // of one die
-    int vectors;                            // AIVs of a group
-    int events;                             // usable ids
+    std::array<bool, 7> overlapping;         // pipes whose instructions are ordered by PipeBarrier only
+    int groups;                              // of one die
+    int vectors;                             // AIVs of a group
+    int events;                              // usable ids
     int flags;
     int first_reserved_flag, last_reserved_flag;
     int flag_maximum;

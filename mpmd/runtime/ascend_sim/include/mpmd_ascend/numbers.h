@@ -60,7 +60,8 @@ struct Format {
         const int power = (bits & 0x7fff) >> mantissa, fraction = bits & ((1 << mantissa) - 1);
         float size = 0;
         if (power == (1 << exponent) - 1)
-            size = fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+            size =
+                fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
         else if (power == 0)
             size = std::ldexp(static_cast<float>(fraction), 1 - bias - mantissa);
         else
@@ -70,8 +71,10 @@ struct Format {
 
 private:
     static std::uint16_t overflow(bool negative, RoundMode mode) {
-        const bool away = mode == RoundMode::CAST_FLOOR ? negative : mode == RoundMode::CAST_CEIL ? !negative
-                          : mode != RoundMode::CAST_TRUNC && mode != RoundMode::CAST_ODD;
+        const bool away = mode == RoundMode::CAST_FLOOR ? negative
+                          : mode == RoundMode::CAST_CEIL
+                              ? !negative
+                              : mode != RoundMode::CAST_TRUNC && mode != RoundMode::CAST_ODD;
         return away ? infinity : infinity - 1;
     }
 };
@@ -91,7 +94,8 @@ private:
     static const std::vector<float>& decoded() {  // on the heap, since fibers have small stacks
         static const std::vector<float> table = [] {
             std::vector<float> values(65536);
-            for (int i = 0; i < 65536; ++i) values[static_cast<std::size_t>(i)] = Bits::decode(static_cast<std::uint16_t>(i));
+            for (int i = 0; i < 65536; ++i)
+                values[static_cast<std::size_t>(i)] = Bits::decode(static_cast<std::uint16_t>(i));
             return values;
         }();
         return table;
@@ -115,8 +119,10 @@ T rounded(double value, RoundMode mode) {
     } else if constexpr (std::is_integral_v<T>) {
         if (std::isnan(value)) return 0;
         const double whole_value = std::copysign(whole(std::fabs(value), value < 0, mode), value);
-        if (whole_value >= std::ldexp(1.0, std::numeric_limits<T>::digits)) return std::numeric_limits<T>::max();
-        if (whole_value <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
+        if (whole_value >= std::ldexp(1.0, std::numeric_limits<T>::digits))
+            return std::numeric_limits<T>::max();
+        if (whole_value <= static_cast<double>(std::numeric_limits<T>::min()))
+            return std::numeric_limits<T>::min();
         return static_cast<T>(whole_value);
     } else {
         return static_cast<T>(value);

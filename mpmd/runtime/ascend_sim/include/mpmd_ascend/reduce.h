@@ -69,13 +69,14 @@ std::uint64_t results(ReduceOrder order) {
 }
 
 template <ReduceType type, typename T>
-void reduce_repeats(Core& self, Local to, std::uint64_t pitch, const Strided<T>& from, const Extent& extent, ReduceOrder order,
-                    const Instruction& instruction) {
+void reduce_repeats(Core& self, Local to, std::uint64_t pitch, const Strided<T>& from, const Extent& extent,
+                    ReduceOrder order, const Instruction& instruction) {
     const sim::Access access = engine().begin(*self.unit(PIPE_V).actor, instruction.place, instruction.name);
     use_ranges(from, extent, access, instruction);
     for (std::uint64_t repeat = 0; repeat < extent.repeats; ++repeat) {
         std::vector<T> values;
-        for (std::uint64_t i = 0; i < extent.mask; ++i) values.push_back(get<T>(*from.at.memory, from.address(repeat, i)));
+        for (std::uint64_t i = 0; i < extent.mask; ++i)
+            values.push_back(get<T>(*from.at.memory, from.address(repeat, i)));
         std::uint64_t address = to.first + repeat * pitch * sizeof(T);
         for (const T& value : reduced<type>(values, order)) {
             overwrite(*to.memory, address, sizeof(T), access);
@@ -91,18 +92,23 @@ namespace AscendC {
 
 // `dst_repeat` counts results, `src_block` and `src_repeat` count blocks.
 template <ReduceType type, typename T>
-void ReduceRepeat(const LocalTensor<T>& to, const LocalTensor<T>& from, std::int32_t mask, std::int32_t repeats, std::int32_t dst_repeat,
-                  std::int32_t src_block, std::int32_t src_repeat, ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX,
+void ReduceRepeat(const LocalTensor<T>& to, const LocalTensor<T>& from, std::int32_t mask,
+                  std::int32_t repeats, std::int32_t dst_repeat, std::int32_t src_block,
+                  std::int32_t src_repeat, ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX,
                   mpmd::sim::Place place = mpmd::sim::Place::here()) {
     using namespace mpmd::ascend;
     static_assert(is_float_type<T>, "ReduceRepeat takes half and float");
     const Instruction instruction{"ReduceRepeat", PIPE_V, place};
     instruction.check();
-    if (mask < 0 || repeats < 0 || dst_repeat < 0 || src_block < 0 || src_repeat < 0) instruction.refuse("operand", "a negative count or stride");
-    const Extent extent = masked<T>(static_cast<std::uint64_t>(mask), static_cast<std::uint64_t>(repeats), instruction);
-    const Strided<T> source = strided(from, extent, static_cast<std::uint64_t>(src_block), static_cast<std::uint64_t>(src_repeat), instruction);
+    if (mask < 0 || repeats < 0 || dst_repeat < 0 || src_block < 0 || src_repeat < 0)
+        instruction.refuse("operand", "a negative count or stride");
+    const Extent extent =
+        masked<T>(static_cast<std::uint64_t>(mask), static_cast<std::uint64_t>(repeats), instruction);
+    const Strided<T> source = strided(from, extent, static_cast<std::uint64_t>(src_block),
+                                      static_cast<std::uint64_t>(src_repeat), instruction);
     const std::uint64_t each = results<type>(order), pitch = static_cast<std::uint64_t>(dst_repeat) * each;
-    const Local target = operand(to, static_cast<std::int64_t>((extent.repeats - 1) * pitch + each), instruction, each * sizeof(T));
+    const Local target = operand(to, static_cast<std::int64_t>((extent.repeats - 1) * pitch + each),
+                                 instruction, each * sizeof(T));
     issue(PIPE_V, [&self = core(), target, pitch, source, extent, order, instruction] {
         reduce_repeats<type, T>(self, target, pitch, source, extent, order, instruction);
     });

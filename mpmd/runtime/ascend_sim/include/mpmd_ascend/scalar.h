@@ -30,7 +30,8 @@ inline Line& cached(Core& self, Far at) {
     line.loaded = line.bytes;
     line.since = run().global.now();
     for (std::size_t i = 0; i < line.words.size(); ++i)
-        line.words[i] = engine().words.load(reinterpret_cast<std::uintptr_t>(&at.buffer->memory.bytes[first + i * 4]));
+        line.words[i] =
+            engine().words.load(reinterpret_cast<std::uintptr_t>(&at.buffer->memory.bytes[first + i * 4]));
     return line;
 }
 
@@ -38,12 +39,14 @@ inline Line& cached(Core& self, Far at) {
 inline bool stale(Core& self, const Line& line, Far at, std::uint64_t bytes) {
     const std::uint64_t number = at.first / line_bytes;
     if (line.since >= at.buffer->changed[number]) return false;
-    if (std::memcmp(&line.loaded[at.first % line_bytes], &at.buffer->memory.bytes[at.first], bytes) == 0) return false;
+    if (std::memcmp(&line.loaded[at.first % line_bytes], &at.buffer->memory.bytes[at.first], bytes) == 0)
+        return false;
     const sim::Epoch written = at.buffer->memory.shadow.written(at.first);
     return written.tick != 0 && self.scalar().after(written);
 }
 
-inline void write_back(Core& self, Buffer& buffer, std::uint64_t number, Line& line, const Instruction& instruction) {
+inline void write_back(Core& self, Buffer& buffer, std::uint64_t number, Line& line,
+                       const Instruction& instruction) {
     if (!line.is_dirty()) return;
     sim::Memory& memory = buffer.memory;
     const std::uint64_t first = number * line_bytes;
@@ -51,13 +54,17 @@ inline void write_back(Core& self, Buffer& buffer, std::uint64_t number, Line& l
     for (std::uint64_t i = 0; i < line_bytes; ++i) {
         if (!line.dirty[i]) {
             if (line.loaded[i] != memory.bytes[first + i])
-                engine().report("shared-line", std::string(instruction.name) + " writes back a line of " + memory.name + " at byte " +
-                                    std::to_string(first) + " with what others have changed since", access.epoch.actor, instruction.place);
+                engine().report("shared-line",
+                                std::string(instruction.name) + " writes back a line of " + memory.name +
+                                    " at byte " + std::to_string(first) +
+                                    " with what others have changed since",
+                                access.epoch.actor, instruction.place);
             continue;
         }
         overwrite(memory, first + i, 1, access);
         if (i % 4 == 0 || !line.dirty[i - 1])
-            engine().words.store(reinterpret_cast<std::uintptr_t>(&memory.bytes[first + i / 4 * 4]), self.scalar().release(), access.epoch);
+            engine().words.store(reinterpret_cast<std::uintptr_t>(&memory.bytes[first + i / 4 * 4]),
+                                 self.scalar().release(), access.epoch);
     }
     std::memcpy(&memory.bytes[first], line.bytes.data(), line_bytes);
     run().global.change(buffer, first, line_bytes);
@@ -72,15 +79,21 @@ T get_global(Far at, const Instruction& instruction) {
     const sim::Access access = engine().begin(self.scalar(), instruction.place, instruction.name, true);
     use(memory, at.first, sizeof(T), access, instruction);
     if (stale(self, line, at, sizeof(T)))
-        engine().report("stale", std::string(instruction.name) + " of " + self.name + " reads " + memory.name + " at byte " +
-                            std::to_string(at.first) + " from a cache line older than the last write", access.epoch.actor, instruction.place);
+        engine().report("stale",
+                        std::string(instruction.name) + " of " + self.name + " reads " + memory.name +
+                            " at byte " + std::to_string(at.first) +
+                            " from a cache line older than the last write",
+                        access.epoch.actor, instruction.place);
     self.scalar().acquire(line.words[within / 4].clock);
     T value;
     std::memcpy(static_cast<void*>(&value), &line.bytes[within], sizeof(T));
     std::uint64_t bits = 0;
     std::memcpy(&bits, static_cast<const void*>(&value), sizeof(T));
     const auto address = reinterpret_cast<std::uintptr_t>(&memory.bytes[at.first]);
-    engine().scheduler.poll(address, bits, "polls " + memory.name + " at byte " + std::to_string(at.first) + " at " + instruction.place.text(), instruction.place);
+    engine().scheduler.poll(
+        address, bits,
+        "polls " + memory.name + " at byte " + std::to_string(at.first) + " at " + instruction.place.text(),
+        instruction.place);
     return value;
 }
 
@@ -112,8 +125,10 @@ inline void clean_and_invalidate(Far at, bool all, const Instruction& instructio
 inline void leftover_lines(Core& self) {
     for (const auto& [key, line] : self.cache)
         if (line.is_dirty())
-            engine().report("dirty-line", "what " + self.name + " has written to " + key.first->memory.name + " at byte " +
-                                std::to_string(key.second * line_bytes) + " is still in its cache at the end", self.scalar().number(), line.place);
+            engine().report("dirty-line",
+                            "what " + self.name + " has written to " + key.first->memory.name + " at byte " +
+                                std::to_string(key.second * line_bytes) + " is still in its cache at the end",
+                            self.scalar().number(), line.place);
 }
 
 }  // namespace mpmd::ascend
@@ -139,7 +154,8 @@ T LocalTensor<T>::GetValue(std::uint32_t index, mpmd::sim::Place place) const {
     const mpmd::ascend::Instruction instruction{"GetValue", PIPE_S, place};
     instruction.check();
     const auto at = operand((*this)[index], 1, instruction, sizeof(T));
-    use(*at.memory, at.first, sizeof(T), mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "GetValue"), instruction);
+    use(*at.memory, at.first, sizeof(T),
+        mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "GetValue"), instruction);
     return mpmd::ascend::get<T>(*at.memory, at.first);
 }
 
@@ -148,7 +164,8 @@ void LocalTensor<T>::SetValue(std::uint32_t index, T value, mpmd::sim::Place pla
     const mpmd::ascend::Instruction instruction{"SetValue", PIPE_S, place};
     instruction.check();
     const auto at = operand((*this)[index], 1, instruction, sizeof(T));
-    overwrite(*at.memory, at.first, sizeof(T), mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "SetValue"));
+    overwrite(*at.memory, at.first, sizeof(T),
+              mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "SetValue"));
     mpmd::ascend::put<T>(*at.memory, at.first, value);
 }
 

@@ -30,11 +30,13 @@ public:
     }
     template <pipe_t pipe>
     void PipeBarrier() const {
-        if (enter(std::string("PipeBarrier ") + mpmd::ascend::pipe_names[pipe])) mpmd::ascend::pipe_barrier(pipe, place_);
+        if (enter(std::string("PipeBarrier ") + mpmd::ascend::pipe_names[pipe]))
+            mpmd::ascend::pipe_barrier(pipe, place_);
     }
     template <std::uint8_t mode, pipe_t pipe>
     void CrossCoreSetFlag(std::uint16_t id) const {
-        if (enter("CrossCoreSetFlag " + std::to_string(id))) mpmd::ascend::cross_set_flag(mode, pipe, id, place_);
+        if (enter("CrossCoreSetFlag " + std::to_string(id)))
+            mpmd::ascend::cross_set_flag(mode, pipe, id, place_);
     }
     template <std::uint8_t mode = 0, pipe_t pipe = PIPE_S>
     void CrossCoreWaitFlag(std::uint16_t id) const {
@@ -43,7 +45,8 @@ public:
     }
     template <typename T, CacheLine lines, DcciDst destination = DcciDst::CACHELINE_OUT>
     void DataCacheCleanAndInvalid(const GlobalTensor<T>& tensor) const {
-        static_assert(destination == DcciDst::CACHELINE_OUT || destination == DcciDst::CACHELINE_ALL, "lines of global memory");
+        static_assert(destination == DcciDst::CACHELINE_OUT || destination == DcciDst::CACHELINE_ALL,
+                      "lines of global memory");
         if (!enter("DataCacheCleanAndInvalid")) return;
         const mpmd::ascend::Instruction instruction{"DataCacheCleanAndInvalid", PIPE_S, place_};
         instruction.check();
@@ -53,9 +56,12 @@ public:
 
 private:
     static mpmd::ascend::EventName named(HardEvent event, std::int32_t id) {
-        return {static_cast<pipe_t>(static_cast<int>(event) / 8), static_cast<pipe_t>(static_cast<int>(event) % 8), id};
+        return {static_cast<pipe_t>(static_cast<int>(event) / 8),
+                static_cast<pipe_t>(static_cast<int>(event) % 8), id};
     }
-    bool enter(const std::string& text) const { return mpmd::ascend::engine().sites.enter(number_, place_, text); }
+    bool enter(const std::string& text) const {
+        return mpmd::ascend::engine().sites.enter(number_, place_, text);
+    }
 
     int number_;
     mpmd::sim::Place place_;

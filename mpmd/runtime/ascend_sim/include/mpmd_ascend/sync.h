@@ -14,12 +14,36 @@
 namespace AscendC {
 enum class HardEvent : int {  // source pipe · 8 + destination pipe
 #define MPMD_EVENT(source, destination) source##_##destination = PIPE_##source * 8 + PIPE_##destination
-    MPMD_EVENT(S, V), MPMD_EVENT(S, M), MPMD_EVENT(S, MTE1), MPMD_EVENT(S, MTE2), MPMD_EVENT(S, MTE3), MPMD_EVENT(S, FIX),
-    MPMD_EVENT(V, S), MPMD_EVENT(V, MTE2), MPMD_EVENT(V, MTE3), MPMD_EVENT(M, S), MPMD_EVENT(M, MTE1),
-    MPMD_EVENT(M, MTE2), MPMD_EVENT(M, FIX), MPMD_EVENT(MTE1, S), MPMD_EVENT(MTE1, M), MPMD_EVENT(MTE1, MTE2),
-    MPMD_EVENT(MTE1, FIX), MPMD_EVENT(MTE2, S), MPMD_EVENT(MTE2, V), MPMD_EVENT(MTE2, M), MPMD_EVENT(MTE2, MTE1),
-    MPMD_EVENT(MTE2, MTE3), MPMD_EVENT(MTE2, FIX), MPMD_EVENT(MTE3, S), MPMD_EVENT(MTE3, V), MPMD_EVENT(MTE3, MTE2),
-    MPMD_EVENT(FIX, S), MPMD_EVENT(FIX, M), MPMD_EVENT(FIX, MTE1), MPMD_EVENT(FIX, MTE2),
+    MPMD_EVENT(S, V),
+    MPMD_EVENT(S, M),
+    MPMD_EVENT(S, MTE1),
+    MPMD_EVENT(S, MTE2),
+    MPMD_EVENT(S, MTE3),
+    MPMD_EVENT(S, FIX),
+    MPMD_EVENT(V, S),
+    MPMD_EVENT(V, MTE2),
+    MPMD_EVENT(V, MTE3),
+    MPMD_EVENT(M, S),
+    MPMD_EVENT(M, MTE1),
+    MPMD_EVENT(M, MTE2),
+    MPMD_EVENT(M, FIX),
+    MPMD_EVENT(MTE1, S),
+    MPMD_EVENT(MTE1, M),
+    MPMD_EVENT(MTE1, MTE2),
+    MPMD_EVENT(MTE1, FIX),
+    MPMD_EVENT(MTE2, S),
+    MPMD_EVENT(MTE2, V),
+    MPMD_EVENT(MTE2, M),
+    MPMD_EVENT(MTE2, MTE1),
+    MPMD_EVENT(MTE2, MTE3),
+    MPMD_EVENT(MTE2, FIX),
+    MPMD_EVENT(MTE3, S),
+    MPMD_EVENT(MTE3, V),
+    MPMD_EVENT(MTE3, MTE2),
+    MPMD_EVENT(FIX, S),
+    MPMD_EVENT(FIX, M),
+    MPMD_EVENT(FIX, MTE1),
+    MPMD_EVENT(FIX, MTE2),
 #undef MPMD_EVENT
 };
 }  // namespace AscendC
@@ -45,15 +69,18 @@ inline void require_event(EventName name, const std::string& what, sim::Place pl
     require_pipe(name.source, what, place);
     require_pipe(name.destination, what, place);
     if (name.id < 0 || name.id >= machine.events)
-        fail("event-id", name.source, what + ": event ids are 0 to " + std::to_string(machine.events - 1), place);
+        fail("event-id", name.source, what + ": event ids are 0 to " + std::to_string(machine.events - 1),
+             place);
 }
 
 inline void set_event(Core& self, EventName name, int site, sim::Place place) {
     Event& event = event_of(self, name);
     sim::Actor& source = *self.unit(name.source).actor;
     if (event.set || !source.after(event.consumed))
-        engine().report("event-set-twice", "event " + name.text() + " of " + self.name + " is set again, and no wait since " +
-                            event.place.text() + " is certain to be over", source.number(), place);
+        engine().report("event-set-twice",
+                        "event " + name.text() + " of " + self.name + " is set again, and no wait since " +
+                            event.place.text() + " is certain to be over",
+                        source.number(), place);
     event.set = true;
     event.clock = source.release();
     event.site = site;
@@ -65,7 +92,8 @@ inline void wait_event(Core& self, EventName name, int site, sim::Place place) {
     Event& event = event_of(self, name);
     sim::Actor& destination = *self.unit(name.destination).actor;
     event.waited = place;
-    while (!event.set) engine().scheduler.block(event.gate, "waits event " + name.text() + " at " + place.text(), place);
+    while (!event.set)
+        engine().scheduler.block(event.gate, "waits event " + name.text() + " at " + place.text(), place);
     event.set = false;
     destination.acquire(event.clock);
     event.consumed = destination.begin();
@@ -99,7 +127,9 @@ inline void barrier_of_all(Core& self, sim::Place place) {
         Unit& unit = self.unit(static_cast<pipe_t>(pipe));
         if (!unit.actor) continue;
         while (!unit.queue.empty())
-            engine().scheduler.block(unit.drained, "waits for pipe " + std::string(pipe_names[static_cast<std::size_t>(pipe)]), place);
+            engine().scheduler.block(
+                unit.drained, "waits for pipe " + std::string(pipe_names[static_cast<std::size_t>(pipe)]),
+                place);
         self.scalar().acquire(unit.actor->release());
     }
 }
@@ -117,20 +147,25 @@ inline void pipe_barrier(pipe_t pipe, sim::Place place) {
 inline void leftover_events(Core& self) {
     for (const auto& [key, event] : self.events) {
         if (!event.set) continue;
-        const EventName name{static_cast<pipe_t>(key.first / 8), static_cast<pipe_t>(key.first % 8), key.second};
-        engine().report("event-left", "event " + name.text() + " of " + self.name + " is set at the end, and nobody waits for it",
-                        self.unit(name.source).actor->number(), event.place);
+        const EventName name{static_cast<pipe_t>(key.first / 8), static_cast<pipe_t>(key.first % 8),
+                             key.second};
+        engine().report(
+            "event-left",
+            "event " + name.text() + " of " + self.name + " is set at the end, and nobody waits for it",
+            self.unit(name.source).actor->number(), event.place);
     }
 }
 
 inline void unset_events(Core& self) {
     for (const auto& [key, event] : self.events) {
-        const EventName name{static_cast<pipe_t>(key.first / 8), static_cast<pipe_t>(key.first % 8), key.second};
+        const EventName name{static_cast<pipe_t>(key.first / 8), static_cast<pipe_t>(key.first % 8),
+                             key.second};
         const bool nobody = self.unit(name.source).queue.empty() &&
                             (engine().scheduler.finished(self.fiber) || name.destination == PIPE_S);
         if (event.gate.waiting.empty() || !nobody) continue;
         sim::Actor& waiter = *self.unit(name.destination).actor;
-        engine().report("event-unset", waiter.name() + " waits event " + name.text() + ", which nobody sets", waiter.number(), event.waited);
+        engine().report("event-unset", waiter.name() + " waits event " + name.text() + ", which nobody sets",
+                        waiter.number(), event.waited);
     }
 }
 

@@ -54,7 +54,8 @@ public:
     void SetGlobalBuffer(T* pointer, std::uint64_t count) {
         buffer_ = mpmd::ascend::run().global.find(pointer);
         if (buffer_)
-            first_ = static_cast<std::int64_t>(reinterpret_cast<const unsigned char*>(pointer) - buffer_->memory.bytes.data());
+            first_ = static_cast<std::int64_t>(reinterpret_cast<const unsigned char*>(pointer) -
+                                               buffer_->memory.bytes.data());
         count_ = count;
     }
 
@@ -111,8 +112,11 @@ struct Far {
 
 inline Space space_of(TPosition position, const Instruction& instruction) {
     switch (position) {
-        case TPosition::VECIN: case TPosition::VECOUT: case TPosition::VECCALC: return Space::ub;
-        case TPosition::A1: case TPosition::B1: return Space::l1;
+        case TPosition::VECIN:
+        case TPosition::VECOUT:
+        case TPosition::VECCALC: return Space::ub;
+        case TPosition::A1:
+        case TPosition::B1: return Space::l1;
         case TPosition::A2: return Space::l0a;
         case TPosition::B2: return Space::l0b;
         case TPosition::CO1: return Space::l0c;
@@ -122,21 +126,24 @@ inline Space space_of(TPosition position, const Instruction& instruction) {
 
 // `elements`: how far the instruction goes. `alignment`: of the address in bytes, 0 for that of the memory.
 template <typename T>
-Local operand(const LocalTensor<T>& tensor, std::int64_t elements, const Instruction& instruction, std::uint32_t alignment = 0) {
+Local operand(const LocalTensor<T>& tensor, std::int64_t elements, const Instruction& instruction,
+              std::uint32_t alignment = 0) {
     const Space space = space_of(tensor.GetPosition(), instruction);
     const Storage& storage = machine.storage[static_cast<std::size_t>(space)];
     Core& self = core();
     if (storage.kind != self.kind) instruction.refuse("space", self.name + " has no " + storage.name);
     if (!alignment) alignment = storage.alignment;
     if (tensor.address() % alignment)
-        instruction.refuse("alignment", "address " + std::to_string(tensor.address()) + " of " + storage.name +
-                                            " is no multiple of " + std::to_string(alignment));
+        instruction.refuse("alignment", "address " + std::to_string(tensor.address()) + " of " +
+                                            storage.name + " is no multiple of " + std::to_string(alignment));
     if (tensor.count() < 0 || elements > tensor.count())
-        instruction.refuse("range", "goes to element " + std::to_string(elements) + " of a tensor of " + std::to_string(tensor.count()));
-    const auto end = static_cast<std::int64_t>(tensor.address()) + tensor.count() * static_cast<std::int64_t>(sizeof(T));
+        instruction.refuse("range", "goes to element " + std::to_string(elements) + " of a tensor of " +
+                                        std::to_string(tensor.count()));
+    const auto end =
+        static_cast<std::int64_t>(tensor.address()) + tensor.count() * static_cast<std::int64_t>(sizeof(T));
     if (end > storage.bytes)
-        instruction.refuse("capacity", "a tensor ends at byte " + std::to_string(end) + " of " + storage.name + ", which has " +
-                                           std::to_string(storage.bytes));
+        instruction.refuse("capacity", "a tensor ends at byte " + std::to_string(end) + " of " +
+                                           storage.name + ", which has " + std::to_string(storage.bytes));
     return {&self.memory(space), tensor.address()};
 }
 
@@ -145,35 +152,42 @@ Far operand(const GlobalTensor<T>& tensor, std::uint64_t bytes, const Instructio
     if (!tensor.buffer()) instruction.refuse("bounds", "a pointer that is in none of the arguments");
     const auto size = static_cast<std::int64_t>(tensor.buffer()->size);
     const auto first = tensor.first();
-    if (first < 0 || first > size || static_cast<std::int64_t>(bytes) > size - first || bytes > tensor.count() * sizeof(T))
-        instruction.refuse("bounds", std::to_string(bytes) + " bytes from byte " + std::to_string(first) + " of " +
-                                         tensor.buffer()->memory.name + ", which has " + std::to_string(size));
+    if (first < 0 || first > size || static_cast<std::int64_t>(bytes) > size - first ||
+        bytes > tensor.count() * sizeof(T))
+        instruction.refuse("bounds", std::to_string(bytes) + " bytes from byte " + std::to_string(first) +
+                                         " of " + tensor.buffer()->memory.name + ", which has " +
+                                         std::to_string(size));
     return {tensor.buffer(), static_cast<std::uint64_t>(first)};
 }
 
 // -- effects: for what runs on a pipe --
 
 // What is about to be used; nobody may have left it undefined.
-inline void use_defined(const sim::Memory& memory, std::uint64_t first, std::uint64_t bytes, const sim::Access& access,
-                        const Instruction& instruction) {
+inline void use_defined(const sim::Memory& memory, std::uint64_t first, std::uint64_t bytes,
+                        const sim::Access& access, const Instruction& instruction) {
     const long hole = memory.undefined(first, bytes);
     if (hole >= 0)
-        engine().report("poison", std::string(instruction.name) + " uses " + memory.name + " at byte " + std::to_string(hole) +
-                            ", which nobody has written", access.epoch.actor, instruction.place);
+        engine().report("poison",
+                        std::string(instruction.name) + " uses " + memory.name + " at byte " +
+                            std::to_string(hole) + ", which nobody has written",
+                        access.epoch.actor, instruction.place);
 }
 
-inline void use(sim::Memory& memory, std::uint64_t first, std::uint64_t bytes, const sim::Access& access, const Instruction& instruction) {
+inline void use(sim::Memory& memory, std::uint64_t first, std::uint64_t bytes, const sim::Access& access,
+                const Instruction& instruction) {
     engine().read(memory, first, bytes, access);
     use_defined(memory, first, bytes, access, instruction);
 }
 
-inline void overwrite(sim::Memory& memory, std::uint64_t first, std::uint64_t bytes, const sim::Access& access) {
+inline void overwrite(sim::Memory& memory, std::uint64_t first, std::uint64_t bytes,
+                      const sim::Access& access) {
     engine().write(memory, first, bytes, access);
     memory.define(first, bytes);
 }
 
 // Bytes as they are: what is undefined stays so. The accesses are noted by the caller.
-inline void move(sim::Memory& to, std::uint64_t to_first, const sim::Memory& from, std::uint64_t from_first, std::uint64_t bytes) {
+inline void move(sim::Memory& to, std::uint64_t to_first, const sim::Memory& from, std::uint64_t from_first,
+                 std::uint64_t bytes) {
     std::memmove(&to.bytes[to_first], &from.bytes[from_first], bytes);
     std::memmove(&to.defined[to_first], &from.defined[from_first], bytes);
 }

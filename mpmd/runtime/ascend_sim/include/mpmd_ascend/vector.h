@@ -18,11 +18,16 @@ namespace AscendC {
 
 struct BinaryRepeatParams {
     BinaryRepeatParams() = default;
-    BinaryRepeatParams(std::uint8_t dst_block, std::uint8_t src0_block, std::uint8_t src1_block, std::uint8_t dst_repeat,
-                       std::uint8_t src0_repeat, std::uint8_t src1_repeat)
-        : dstBlkStride(dst_block), src0BlkStride(src0_block), src1BlkStride(src1_block), dstRepStride(dst_repeat),
-          src0RepStride(src0_repeat), src1RepStride(src1_repeat) {}
-    std::uint8_t dstBlkStride = 1, src0BlkStride = 1, src1BlkStride = 1, dstRepStride = 8, src0RepStride = 8, src1RepStride = 8;
+    BinaryRepeatParams(std::uint8_t dst_block, std::uint8_t src0_block, std::uint8_t src1_block,
+                       std::uint8_t dst_repeat, std::uint8_t src0_repeat, std::uint8_t src1_repeat)
+        : dstBlkStride(dst_block),
+          src0BlkStride(src0_block),
+          src1BlkStride(src1_block),
+          dstRepStride(dst_repeat),
+          src0RepStride(src0_repeat),
+          src1RepStride(src1_repeat) {}
+    std::uint8_t dstBlkStride = 1, src0BlkStride = 1, src1BlkStride = 1, dstRepStride = 8, src0RepStride = 8,
+                 src1RepStride = 8;
 };
 
 struct BrcbRepeatParams {
@@ -59,8 +64,10 @@ template <typename T>
 Extent masked(std::uint64_t mask, std::uint64_t repeats, const Instruction& instruction) {
     const std::uint64_t full = repeat_bytes / sizeof(T);
     if (mask < 1 || mask > full)
-        instruction.refuse("operand", "a mask of " + std::to_string(mask) + "; it can be 1 to " + std::to_string(full));
-    if (repeats < 1 || repeats > 255) instruction.refuse("operand", std::to_string(repeats) + " repeats; there can be 1 to 255");
+        instruction.refuse("operand",
+                           "a mask of " + std::to_string(mask) + "; it can be 1 to " + std::to_string(full));
+    if (repeats < 1 || repeats > 255)
+        instruction.refuse("operand", std::to_string(repeats) + " repeats; there can be 1 to 255");
     return {repeats, mask, mask};
 }
 
@@ -73,7 +80,8 @@ struct Strided {
     static constexpr std::uint64_t per_block = block / sizeof(T);
 
     std::uint64_t address(std::uint64_t repeat, std::uint64_t element) const {
-        return at.first + (repeat * repeat_stride + element / per_block * block_stride) * block + element % per_block * sizeof(T);
+        return at.first + (repeat * repeat_stride + element / per_block * block_stride) * block +
+               element % per_block * sizeof(T);
     }
 
     // Calls `touch(first, bytes)` for each range that is touched.
@@ -94,47 +102,60 @@ struct Strided {
 };
 
 template <typename T>
-Strided<T> strided(const LocalTensor<T>& tensor, const Extent& extent, std::uint64_t block_stride, std::uint64_t repeat_stride,
-                   const Instruction& instruction) {
+Strided<T> strided(const LocalTensor<T>& tensor, const Extent& extent, std::uint64_t block_stride,
+                   std::uint64_t repeat_stride, const Instruction& instruction) {
     std::uint64_t end = 0;
     const Strided<T> shape{{nullptr, 0}, block_stride, repeat_stride};
-    shape.ranges(extent, [&](std::uint64_t first, std::uint64_t bytes) { end = std::max(end, first + bytes); });
-    return {operand(tensor, static_cast<std::int64_t>(end / sizeof(T)), instruction), block_stride, repeat_stride};
+    shape.ranges(extent,
+                 [&](std::uint64_t first, std::uint64_t bytes) { end = std::max(end, first + bytes); });
+    return {operand(tensor, static_cast<std::int64_t>(end / sizeof(T)), instruction), block_stride,
+            repeat_stride};
 }
 
 template <typename T>
-void use_ranges(const Strided<T>& from, const Extent& extent, const sim::Access& access, const Instruction& instruction) {
-    from.ranges(extent, [&](std::uint64_t first, std::uint64_t bytes) { use(*from.at.memory, first, bytes, access, instruction); });
+void use_ranges(const Strided<T>& from, const Extent& extent, const sim::Access& access,
+                const Instruction& instruction) {
+    from.ranges(extent, [&](std::uint64_t first, std::uint64_t bytes) {
+        use(*from.at.memory, first, bytes, access, instruction);
+    });
 }
 
 template <typename T>
 void overwrite_ranges(const Strided<T>& to, const Extent& extent, const sim::Access& access) {
-    to.ranges(extent, [&](std::uint64_t first, std::uint64_t bytes) { overwrite(*to.at.memory, first, bytes, access); });
+    to.ranges(extent, [&](std::uint64_t first, std::uint64_t bytes) {
+        overwrite(*to.at.memory, first, bytes, access);
+    });
 }
 
 // dst = function(sources…), element by element, in order.
 template <typename D, typename F, typename... S>
-void elementwise(const Instruction& instruction, const Extent& extent, F function, Strided<D> to, Strided<S>... from) {
+void elementwise(const Instruction& instruction, const Extent& extent, F function, Strided<D> to,
+                 Strided<S>... from) {
     issue(PIPE_V, [&self = core(), instruction, extent, function, to, from...] {
-        const sim::Access access = engine().begin(*self.unit(PIPE_V).actor, instruction.place, instruction.name);
+        const sim::Access access =
+            engine().begin(*self.unit(PIPE_V).actor, instruction.place, instruction.name);
         (use_ranges(from, extent, access, instruction), ...);
         overwrite_ranges(to, extent, access);
         for (std::uint64_t repeat = 0; repeat < extent.repeats; ++repeat)
             for (std::uint64_t i = 0; i < extent.of(repeat); ++i)
-                put<D>(*to.at.memory, to.address(repeat, i), function(get<S>(*from.at.memory, from.address(repeat, i))...));
+                put<D>(*to.at.memory, to.address(repeat, i),
+                       function(get<S>(*from.at.memory, from.address(repeat, i))...));
     });
 }
 
 template <typename T>
 constexpr bool is_float_type = std::is_same_v<T, float> || std::is_same_v<T, half>;
 template <typename T>
-constexpr bool is_vector_type = is_float_type<T> || std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int16_t>;
+constexpr bool is_vector_type =
+    is_float_type<T> || std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int16_t>;
 
 // `compute(a, b)` in the type that T is computed in; integers wrap.
 template <typename T, typename F>
 auto computed(F compute) {
     if constexpr (is_float_type<T>)
-        return [compute](auto... values) { return T(static_cast<float>(compute(static_cast<float>(values)...))); };
+        return [compute](auto... values) {
+            return T(static_cast<float>(compute(static_cast<float>(values)...)));
+        };
     else
         return compute;
 }
@@ -147,30 +168,31 @@ namespace AscendC {
 
 // -- two operands: by count, or by mask, repeats and strides --
 
-#define MPMD_BINARY(NAME, TYPES, EXPRESSION)                                                                            \
-    template <typename T>                                                                                              \
-    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from0, const LocalTensor<T>& from1, const std::int32_t& count, MPMD_HERE) { \
-        using namespace mpmd::ascend;                                                                                  \
-        static_assert(TYPES<T>, #NAME " does not take this type");                                                      \
-        const Instruction instruction{#NAME, PIPE_V, place};                                                           \
-        instruction.check();                                                                                           \
-        const Extent extent = counted<T>(count, instruction);                                                          \
-        elementwise(instruction, extent, computed<T>([](auto a, auto b) { return EXPRESSION; }),                         \
-                    strided(to, extent, 1, 8, instruction), strided(from0, extent, 1, 8, instruction),                   \
-                    strided(from1, extent, 1, 8, instruction));                                                        \
-    }                                                                                                                  \
-    template <typename T>                                                                                              \
-    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from0, const LocalTensor<T>& from1, std::uint64_t mask,    \
-              std::uint8_t repeats, const BinaryRepeatParams& p, MPMD_HERE) {                                            \
-        using namespace mpmd::ascend;                                                                                  \
-        static_assert(TYPES<T>, #NAME " does not take this type");                                                      \
-        const Instruction instruction{#NAME, PIPE_V, place};                                                           \
-        instruction.check();                                                                                           \
-        const Extent extent = masked<T>(mask, repeats, instruction);                                                    \
-        elementwise(instruction, extent, computed<T>([](auto a, auto b) { return EXPRESSION; }),                         \
-                    strided(to, extent, p.dstBlkStride, p.dstRepStride, instruction),                                   \
-                    strided(from0, extent, p.src0BlkStride, p.src0RepStride, instruction),                               \
-                    strided(from1, extent, p.src1BlkStride, p.src1RepStride, instruction));                              \
+#define MPMD_BINARY(NAME, TYPES, EXPRESSION)                                                           \
+    template <typename T>                                                                              \
+    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from0, const LocalTensor<T>& from1,      \
+              const std::int32_t& count, MPMD_HERE) {                                                  \
+        using namespace mpmd::ascend;                                                                  \
+        static_assert(TYPES<T>, #NAME " does not take this type");                                     \
+        const Instruction instruction{#NAME, PIPE_V, place};                                           \
+        instruction.check();                                                                           \
+        const Extent extent = counted<T>(count, instruction);                                          \
+        elementwise(instruction, extent, computed<T>([](auto a, auto b) { return EXPRESSION; }),       \
+                    strided(to, extent, 1, 8, instruction), strided(from0, extent, 1, 8, instruction), \
+                    strided(from1, extent, 1, 8, instruction));                                        \
+    }                                                                                                  \
+    template <typename T>                                                                              \
+    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from0, const LocalTensor<T>& from1,      \
+              std::uint64_t mask, std::uint8_t repeats, const BinaryRepeatParams& p, MPMD_HERE) {      \
+        using namespace mpmd::ascend;                                                                  \
+        static_assert(TYPES<T>, #NAME " does not take this type");                                     \
+        const Instruction instruction{#NAME, PIPE_V, place};                                           \
+        instruction.check();                                                                           \
+        const Extent extent = masked<T>(mask, repeats, instruction);                                   \
+        elementwise(instruction, extent, computed<T>([](auto a, auto b) { return EXPRESSION; }),       \
+                    strided(to, extent, p.dstBlkStride, p.dstRepStride, instruction),                  \
+                    strided(from0, extent, p.src0BlkStride, p.src0RepStride, instruction),             \
+                    strided(from1, extent, p.src1BlkStride, p.src1RepStride, instruction));            \
     }
 
 MPMD_BINARY(Add, is_vector_type, a + b)
@@ -183,16 +205,16 @@ MPMD_BINARY(Min, is_vector_type, b < a ? b : a)
 
 // -- one operand --
 
-#define MPMD_UNARY(NAME, EXPRESSION)                                                                                   \
-    template <typename T>                                                                                              \
-    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from, const std::int32_t& count, MPMD_HERE) {              \
-        using namespace mpmd::ascend;                                                                                  \
-        static_assert(is_float_type<T>, #NAME " takes half and float");                                                 \
-        const Instruction instruction{#NAME, PIPE_V, place};                                                           \
-        instruction.check();                                                                                           \
-        const Extent extent = counted<T>(count, instruction);                                                          \
-        elementwise(instruction, extent, computed<T>([](float a) { return EXPRESSION; }),                                \
-                    strided(to, extent, 1, 8, instruction), strided(from, extent, 1, 8, instruction));                   \
+#define MPMD_UNARY(NAME, EXPRESSION)                                                                        \
+    template <typename T>                                                                                   \
+    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from, const std::int32_t& count, MPMD_HERE) { \
+        using namespace mpmd::ascend;                                                                       \
+        static_assert(is_float_type<T>, #NAME " takes half and float");                                     \
+        const Instruction instruction{#NAME, PIPE_V, place};                                                \
+        instruction.check();                                                                                \
+        const Extent extent = counted<T>(count, instruction);                                               \
+        elementwise(instruction, extent, computed<T>([](float a) { return EXPRESSION; }),                   \
+                    strided(to, extent, 1, 8, instruction), strided(from, extent, 1, 8, instruction));      \
     }
 
 MPMD_UNARY(Exp, std::exp(a))
@@ -206,17 +228,19 @@ MPMD_UNARY(Relu, a > 0 ? a : 0.0f)
 
 // -- an operand and a scalar --
 
-#define MPMD_SCALAR(NAME, EXPRESSION)                                                                                  \
-    template <typename T>                                                                                              \
-    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from, const T& scalar, const std::int32_t& count, MPMD_HERE) { \
-        using namespace mpmd::ascend;                                                                                  \
-        static_assert(is_vector_type<T>, #NAME " does not take this type");                                             \
-        const Instruction instruction{#NAME, PIPE_V, place};                                                           \
-        instruction.check();                                                                                           \
-        const Extent extent = counted<T>(count, instruction);                                                          \
-        const auto compute = computed<T>([](auto a, auto b) { return EXPRESSION; });                                    \
-        elementwise(instruction, extent, [compute, scalar](T value) { return compute(value, scalar); },                  \
-                    strided(to, extent, 1, 8, instruction), strided(from, extent, 1, 8, instruction));                   \
+#define MPMD_SCALAR(NAME, EXPRESSION)                                                           \
+    template <typename T>                                                                       \
+    void NAME(const LocalTensor<T>& to, const LocalTensor<T>& from, const T& scalar,            \
+              const std::int32_t& count, MPMD_HERE) {                                           \
+        using namespace mpmd::ascend;                                                           \
+        static_assert(is_vector_type<T>, #NAME " does not take this type");                     \
+        const Instruction instruction{#NAME, PIPE_V, place};                                    \
+        instruction.check();                                                                    \
+        const Extent extent = counted<T>(count, instruction);                                   \
+        const auto compute = computed<T>([](auto a, auto b) { return EXPRESSION; });            \
+        elementwise(                                                                            \
+            instruction, extent, [compute, scalar](T value) { return compute(value, scalar); }, \
+            strided(to, extent, 1, 8, instruction), strided(from, extent, 1, 8, instruction));  \
     }
 
 MPMD_SCALAR(Adds, a + b)
@@ -234,21 +258,25 @@ void Duplicate(const LocalTensor<T>& to, const T& scalar, const std::int32_t& co
 
 // From type to type; CAST_NONE where nothing is lost, and to nearest where something is.
 template <typename T, typename U>
-void Cast(const LocalTensor<T>& to, const LocalTensor<U>& from, const RoundMode& mode, std::uint32_t count, MPMD_HERE) {
+void Cast(const LocalTensor<T>& to, const LocalTensor<U>& from, const RoundMode& mode, std::uint32_t count,
+          MPMD_HERE) {
     using namespace mpmd::ascend;
     const Instruction instruction{"Cast", PIPE_V, place};
     instruction.check();
-    const std::uint64_t full = repeat_bytes / std::max(sizeof(T), sizeof(U)), repeats = (count + full - 1) / full;
+    const std::uint64_t full = repeat_bytes / std::max(sizeof(T), sizeof(U)),
+                        repeats = (count + full - 1) / full;
     if (!count) instruction.refuse("operand", "a count of 0");
     const Extent extent{repeats, full, count - (repeats - 1) * full};
     const auto convert = [mode](U value) { return rounded<T>(static_cast<double>(value), mode); };
-    elementwise(instruction, extent, convert, strided(to, extent, 1, full * sizeof(T) / mpmd::ascend::block, instruction),
+    elementwise(instruction, extent, convert,
+                strided(to, extent, 1, full * sizeof(T) / mpmd::ascend::block, instruction),
                 strided(from, extent, 1, full * sizeof(U) / mpmd::ascend::block, instruction));
 }
 
 // Each of 8 elements of a repeat fills a block.
 template <typename T>
-void Brcb(const LocalTensor<T>& to, const LocalTensor<T>& from, std::uint8_t repeats, const BrcbRepeatParams& p, MPMD_HERE) {
+void Brcb(const LocalTensor<T>& to, const LocalTensor<T>& from, std::uint8_t repeats,
+          const BrcbRepeatParams& p, MPMD_HERE) {
     using namespace mpmd::ascend;
     const Instruction instruction{"Brcb", PIPE_V, place};
     instruction.check();
@@ -263,7 +291,8 @@ void Brcb(const LocalTensor<T>& to, const LocalTensor<T>& from, std::uint8_t rep
         overwrite_ranges(target, extent, access);
         for (std::uint64_t repeat = 0; repeat < extent.repeats; ++repeat)
             for (std::uint64_t i = 0; i < extent.mask; ++i)
-                put<T>(*target.at.memory, target.address(repeat, i), get<T>(*source.memory, source.first + (repeat * each + i / per_block) * sizeof(T)));
+                put<T>(*target.at.memory, target.address(repeat, i),
+                       get<T>(*source.memory, source.first + (repeat * each + i / per_block) * sizeof(T)));
     });
 }
 
