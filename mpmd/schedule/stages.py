@@ -8,7 +8,8 @@ first and lead to the second. Stages follow one another, and what each takes at 
 holds for any cuts; those are chosen that everything goes through, so that stages hold all tasks.
 
 Let F be the moment when the last producer of a cut ends, on some core. A task of the stage behind it
-starts at F or later on that core, and a latency later on any other one. From there on a stage takes at least
+starts at F or later on that core, and a latency later on any other one (on all, if no core can run both a
+producer and a consumer). From there on a stage takes at least
 
 - its longest way;
 - for any q, q and the work of the tasks that are followed by a way of at least q, on all cores (after
@@ -25,7 +26,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from mpmd.partition.graph import FloatColumn, IntColumn
-from mpmd.schedule.links import ranks
 from mpmd.schedule.problem import Problem
 
 MOST_STAGES = 4000
@@ -38,7 +38,7 @@ WEIGHTS = 32
 def longest_way(problem: Problem) -> float:
     """Seconds of the longest way of dependences."""
     least = best_seconds(problem)
-    return max(_ranks(problem, least), default=0.0)
+    return max(_ways(problem, least, [0] * len(problem)), default=0.0)
 
 
 def best_seconds(problem: Problem) -> list[float]:
@@ -71,10 +71,12 @@ def stages(problem: Problem) -> float:
     gathered, spread = 0.0, 0.0  # the least sums up to a cut whose producers are on one core, or are not
     for number, tasks in enumerate(parts):
         late = problem.latency if number else 0.0
+        apart = late if number and _handed(problem, producers, cuts[number - 1]) else 0.0
+        late -= apart
         leaving = tasks[np.isin(tasks, producers[cuts[number]])] if number < len(cuts) else tasks[:0]
         serial = float(near[counts > 0][:, leaving].sum(axis=1).min(initial=np.inf))
         one, many = (
-            _stage(seconds[:, tasks], best[tasks], way[tasks], counts, late)
+            apart + _stage(seconds[:, tasks], best[tasks], way[tasks], counts, late)
             for seconds, (best, way) in zip((near, far), ways, strict=True)
         )
         spread, gathered = (
@@ -82,6 +84,12 @@ def stages(problem: Problem) -> float:
             min(gathered + max(one, serial), spread + max(many, serial)),
         )
     return spread
+
+
+def _handed(problem: Problem, producers: Sequence[Sequence[int]], dep: int) -> bool:
+    """Whether no core can run a producer of the dependence and a consumer of it."""
+    before = {kind for task in producers[dep] for kind in problem.able[task]}
+    return all(before.isdisjoint(problem.able[task]) for task in problem.links.consumers[dep])
 
 
 def least_seconds(problem: Problem, handed: Sequence[int] = ()) -> FloatColumn:
@@ -135,25 +143,6 @@ def _counts(problem: Problem) -> FloatColumn:
 # -- ways -----------------------------------------------------------------------------------------
 
 
-def _ranks(problem: Problem, seconds: list[float]) -> list[float]:
-    """Of each task the longest way from its start, with latencies where a hand-over cannot be avoided."""
-    if len(set(problem.able)) <= 1:
-        return ranks(problem.links, seconds)
-    links, latency = problem.links, problem.latency
-    after: list[dict[tuple[int, ...], float]] = [{} for _ in links.producers]
-    rank = seconds[:]
-    for task in range(len(seconds) - 1, -1, -1):
-        able = problem.able[task]
-        longest = 0.0
-        for dep in links.produced[task]:
-            for other, way in after[dep].items():
-                longest = max(longest, way if set(able) & set(other) else way + latency)
-        rank[task] += longest
-        for dep in links.consumed[task]:
-            after[dep][able] = max(after[dep].get(able, 0.0), rank[task])
-    return rank
-
-
 def _best_and_way(
     problem: Problem, seconds: FloatColumn, stage: IntColumn
 ) -> tuple[FloatColumn, FloatColumn]:
@@ -163,16 +152,32 @@ def _best_and_way(
 
 
 def _ways(problem: Problem, seconds: Sequence[float], stage: Sequence[int]) -> list[float]:
-    """Of each task the longest way from its start to the end of its stage."""
-    links = problem.links
-    after: list[tuple[int, float]] = [(-1, 0.0)] * len(links.producers)  # stage, way
+    """Of each task the longest way from its start to the end of its stage.
+
+    There are latencies on it where a hand-over cannot be avoided: no kind of core can do both tasks.
+    """
+    links, latency = problem.links, problem.latency
+    apart = {
+        (one, other): latency * set(one).isdisjoint(other)
+        for one in set(problem.able)
+        for other in set(problem.able)
+    }
+    after: list[dict[tuple[int, ...], float]] = [{} for _ in links.producers]  # by what consumers are able
+    of_stage = [-1] * len(links.producers)
     way = list(seconds)
     for task in range(len(way) - 1, -1, -1):
-        mine = stage[task]
-        way[task] += max((after[d][1] for d in links.produced[task] if after[d][0] == mine), default=0.0)
+        mine, able = stage[task], problem.able[task]
+        longest = 0.0
+        for dep in links.produced[task]:
+            if of_stage[dep] == mine:
+                for other, follows in after[dep].items():
+                    longest = max(longest, follows + apart[able, other])
+        way[task] += longest
         for dep in links.consumed[task]:
-            if after[dep][0] != mine or after[dep][1] < way[task]:
-                after[dep] = (mine, way[task])
+            if of_stage[dep] != mine:
+                of_stage[dep], after[dep] = mine, {}
+            if after[dep].get(able, 0.0) < way[task]:
+                after[dep][able] = way[task]
     return way
 
 
