@@ -181,7 +181,7 @@ def test_a_hang_is_told_with_core_step_event_task_and_line() -> None:
     assert text.startswith(
         "error[launch]: the launch of kernel 'cholesky' hangs: no core can go on; finished: 1"
     )
-    assert f"core 0, step {wait} of iteration 0: event {steps[wait, 1]} has 0 of 1: {note.text}" in text
+    assert f"core 0, step {wait}: event {steps[wait, 1]} has 0 of 1: {note.text}" in text
     assert f"{note.span.file}:{note.span.line}" in text
 
 
@@ -190,8 +190,8 @@ def test_a_hang_at_a_ring_names_it() -> None:
     sends = {"place": report.IN_RING, "step": 0, "have": 0, "need": 1}
     receives = {"place": report.IN_RING - 1, "step": 1, "have": 0, "need": 1}
     text = ended(given, {"status": pool.HANG}, [sends, receives])
-    assert "core 0, step 0 of iteration 0: ring 0 is full, with 1 tokens: run " in text
-    assert "core 1, step 1 of iteration 0: ring 0 is empty: run " in text
+    assert "core 0, step 0: ring 0 is full, with 1 tokens: run " in text
+    assert "core 1, step 1: ring 0 is empty: run " in text
 
 
 def test_an_index_out_of_range_is_told_with_the_user_s_line() -> None:

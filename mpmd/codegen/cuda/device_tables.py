@@ -112,7 +112,7 @@ def device_tables(tables: bytes) -> DeviceTables:
     t = sections(tables)
     if len(t.event_primitive) and int(t.event_primitive.max()) > WORD:
         raise MalformedTableError("an event is neither a counter nor a word", span=NO_SPAN)
-    loop_of = _loop_of_steps(t)
+    loop_of = loop_of_steps(t)
     steps = _steps(t, loop_of)
     stretches, begins, ends = _stretches(t)
     late = t.row_program >= 0
@@ -143,7 +143,7 @@ def _aligned(size: int) -> int:
 # -- steps ----------------------------------------------------------------------------------------------
 
 
-def _loop_of_steps(t: Sections) -> Numbers:
+def loop_of_steps(t: Sections) -> Numbers:
     """The loop that each step is in, or −1."""
     result = np.full(len(t.steps), NONE, np.int32)
     for end in np.flatnonzero(t.steps[:, 0] == StepOp.END).tolist():

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.codegen.cuda.device_tables import DeviceTables
+from mpmd.codegen.cuda.device_tables import DeviceTables, loop_of_steps
 from mpmd.codegen.cuda.launch_values import Refusal
+from mpmd.codegen.cuda.sections import Numbers, sections
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import Diagnostic
 from mpmd.runtime import pool
@@ -50,17 +51,20 @@ def ended(
     result = pool.Result(status=int(first["status"]), cores=len(progress))
     told = ("value", "extent", "limit", "check", "core")
     result.failure = pool.Failure(*(int(first[name]) for name in told))
-    waiting = (pool.Waiting * len(progress))(*(_waiting(core) for core in progress))
+    loop_of = loop_of_steps(sections(source.tables))
+    waiting = (pool.Waiting * len(progress))(*(_waiting(core, loop_of) for core in progress))
     result.waiting = ctypes.cast(waiting, ctypes.POINTER(pool.Waiting))
     return launch_error(source.launch, source.tables, result, scalars)
 
 
-def _waiting(core: Any) -> pool.Waiting:
+def _waiting(core: Any, loop_of: Numbers) -> pool.Waiting:
     """Where a core was; a wait at a ring is told with the step of its task, and the tokens that are there."""
-    place, iteration = int(core["place"]), int(core["iteration"])
+    place = int(core["place"])
+    step = place if place >= 0 else int(core["step"])
+    iteration = int(core["iteration"]) if loop_of[step] >= 0 else -1
     have, need = int(core["have"]), int(core["need"])
     if place > IN_RING:
         return pool.Waiting(place=place, ring=-1, have=have, need=need, iteration=iteration)
     ring, receives = divmod(IN_RING - place, 2)
     tokens = 0 if receives else 1
-    return pool.Waiting(place=int(core["step"]), ring=ring, have=tokens, need=need, iteration=iteration)
+    return pool.Waiting(place=step, ring=ring, have=tokens, need=need, iteration=iteration)
