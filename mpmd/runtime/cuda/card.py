@@ -31,7 +31,8 @@ def core() -> ModuleType:
 
 def failures() -> tuple[type[Exception], ...]:
     """What calls of `cuda.core` raise when the driver or NVRTC fails, or a library is missing."""
-    from cuda.core._utils.cuda_utils import CUDAError  # the base of its errors has no public name
+    # The base of its errors has no public name.
+    from cuda.core._utils.cuda_utils import CUDAError  # pyright: ignore[reportMissingImports]
 
     return CUDAError, RuntimeError, OSError
 
