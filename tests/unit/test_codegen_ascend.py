@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mpmd
-from mpmd import In, InOut, Out, f32, f64
+from mpmd import In, InOut, Out, f16, f32, f64
 from mpmd.codegen.ascend.project import project
 from mpmd.commands.emit import emitted
 from mpmd.errors import CapacityError, Diagnostic, UnsupportedOp
@@ -152,3 +152,19 @@ def test_text_does_not_grow_with_instances() -> None:
 def test_machines_have_whole_groups() -> None:
     assert [kind.cores for kind in TARGET.machine(4).kinds] == [2, 4]
     assert [primitive.kind for primitive in TARGET.machine(None).primitives] == ["word"]
+
+
+@mpmd.task
+def linear(x: In[f16, T, K], w: In[f16, N, K], y: Out[f32, T, N]):
+    y[:] = x[:] @ w[:].T
+
+
+def test_rows_that_a_copy_cannot_skip_between_are_refused() -> None:
+    x, w = TensorSpec(f16, (16, 70_000)), TensorSpec(f16, (16, 16))
+    with pytest.raises(UnsupportedOp, match="more than 65535 elements apart"):
+        text_of(far_rows, x=x, w=w, y=SINGLE)
+
+
+@mpmd.kernel
+def far_rows(x: In[f16, T, H], w: In[f16, N, K], y: Out[f32, T, N]):
+    linear(x[:, :16], w, y)

@@ -20,6 +20,9 @@ from mpmd.lang.tile import Apply, Load, Region, Stmt, Store, ValueId, walk
 from mpmd.lang.types import DType, bf16, f16, f32
 from mpmd.partition.graph import Function
 
+MOST_APART = 2**16 - 1
+"""Elements between rows of a matrix: a copy to L1 counts them in 16 bits."""
+
 
 def is_cube(function: Function) -> bool:
     """Whether the function is for cube cores."""
@@ -133,11 +136,14 @@ class CubeText:
         if len(kept) != 2 or ONE not in kept:
             raise refuse(f"matrices of '{param}' without neighbours along an axis", span)
         transposed = kept[1] != ONE
+        apart = kept[1] if transposed else kept[0]
+        if not (apart.is_const and apart.const <= MOST_APART):
+            raise refuse(
+                f"rows of '{param}' more than {MOST_APART} elements apart, or unknown how far,", span
+            )
         text = self.scope.text(offset)
         address = name if text == "0" else f"{name} + {text}"
         dtype = self.function.task.param(param).dtype
         if dtype.name not in C_TYPES:
             raise refuse(f"tensors of {dtype}", span)
-        return Factor(
-            C_TYPES[dtype.name], address, self.scope.text(kept[0] if not transposed else kept[1]), transposed
-        )
+        return Factor(C_TYPES[dtype.name], address, self.scope.text(apart), transposed)

@@ -46,9 +46,7 @@ def words(tables: bytes) -> Words:
     for number, (op, row, *_) in enumerate(steps.tolist()):
         if op == RUN:
             flat[number, 1:] = functions[row], rows_at + row_ptr[row]
-    return np.concatenate(
-        [[len(core_ptr) - 1], first + 3 * core_ptr, flat.reshape(-1), values]
-    )
+    return np.concatenate([[len(core_ptr) - 1], first + 3 * core_ptr, flat.reshape(-1), values])
 
 
 def events(tables: bytes) -> int:
