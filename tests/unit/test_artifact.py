@@ -46,7 +46,9 @@ def manifest() -> Manifest:
         steps=(StepNote("wait e4: a → b via h (RAW)", HERE), StepNote("", NO_SPAN)),
         checks=(StepNote("a row of 'x'", HERE),),
     )
-    proof = Certificate(hashlib.sha256(TABLES).hexdigest(), "cpu", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0, 0, ("order",))
+    proof = Certificate(
+        hashlib.sha256(TABLES).hexdigest(), "cpu", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0, 0, ("order",)
+    )
     return Manifest("cpu", 1, "mpmd_kernel", CPU, saved.hashes(TABLES, KERNEL, POOL), proof, launch)
 
 

@@ -16,6 +16,7 @@ WITHOUT_A_PLACE = {
     "codegen/cuda": "reads tables, which no line made",
     "schedule/proof": "reads bytes that no line made; `place` adds the kernel's line where a compile ends",
     "machine": "has tables, and files that no line of the user's names",
+    "targets": "is asked for code that a pipeline has placed; `place` adds the line where a compile ends",
     "commands": "has a command line, which is not in a file",
 }
 """Folders whose diagnostics may have no place of their own."""
@@ -61,6 +62,8 @@ ASSERTS = {
     "partition/cost.py": "directions of a traced program",
     "partition/expand.py": "loops that the walk before has told apart",
     "partition/late.py": "scalars that only proofs have",
+    "partition/engine_cuts.py": "statements of straight bodies",
+    "partition/engines.py": "statements of straight bodies",
     "partition/regions.py": "frames that expansion has made",
     "partition/rewrite/excerpt.py": "places of calls that the walk before has found",
     "partition/rewrite/places.py": "places of calls that the walk before has found",
