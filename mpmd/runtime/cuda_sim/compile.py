@@ -22,9 +22,10 @@ from mpmd.runtime.toolchain import Files
 
 NATIVE = Path(__file__).parent / "native"
 
-FLAGS = ("-O1", "-g1", "-fwrapv", "-ffp-contract=off", "-fsanitize=thread")
-"""Of texts: instrumented, and with the lines that reports name. Integers wrap as on the device; what the device
-adds and multiplies in one step, the text says."""
+FLAGS = ("-O1", "-g1", "-fwrapv", "-ffp-contract=off", "-fsanitize=thread",
+         "-Wno-unknown-pragmas")  # fmt: skip
+"""Of texts: instrumented, and with the lines that reports name. Integers wrap as on the device; what the
+device adds and multiplies in one step, the text says. Pragmas are for the device's compiler."""
 
 WITHOUT_RUNTIME = {"gnu": ("-nodefaultlibs", "-Wl,--no-as-needed", "-lgcc_s", "-lc"), "clang": (), "zig": ()}
 """So that the sanitizer's own runtime is not linked; clang does not link it into libraries anyway."""
@@ -40,7 +41,7 @@ class Text:
 
 def compile_text(source: KernelSource, *, strict: bool = False) -> Text:
     """With `strict`, a warning of the compiler is an error."""
-    extra = (*FLAGS, *WITHOUT_RUNTIME[toolchain.find().kind], *(toolchain.STRICT if strict else ()))
+    extra = (*(toolchain.STRICT if strict else ()), *FLAGS, *WITHOUT_RUNTIME[toolchain.find().kind])
     shim = (NATIVE / "device.h").read_text(encoding="utf-8")
     files = tuple((name, shim if name == "mpmd/device.h" else text) for name, text in source.files)
     text = joined(replace(source, files=files))

@@ -30,7 +30,7 @@ class Image:
     end: int
 
     def place(self, offset: int) -> tuple[str, int]:
-        """The file and line of the call before `offset`: the user's if the text names one, ("", 0) if unknown."""
+        """Of the call before `offset`: the user's line if the text names one, ("", 0) if none is known."""
         frames = self._frames(offset)
         outside = [frame for frame in frames if not frame[0].startswith(_HEADERS)]
         return (outside or frames or [("", 0)])[0]

@@ -210,7 +210,8 @@ def _placed(name: str, array: npt.NDArray[Any], *, constant: bool) -> _Placed:
 def _constants(t: DeviceTables) -> dict[str, Region]:
     s = t.sections
     values: dict[str, npt.NDArray[Any]] = {
-        "steps": t.steps, "items": t.items, "begins": t.begins, "ends": t.ends, "stretch_loop": t.stretch_loop,
+        "steps": t.steps, "items": t.items, "begins": t.begins, "ends": t.ends,
+        "stretch_loop": t.stretch_loop,
         "program_ptr": np.asarray(s.program_ptr, np.int32), "ops": np.asarray(s.ops, np.int64),
         "terms": np.asarray(s.terms, np.int64), "rings": t.rings,
     }  # fmt: skip

@@ -128,24 +128,26 @@ inline f64 product(f64 a, f64 b) { return a * b; }
 inline f32 fused(f32 a, f32 b, f32 c) { return __builtin_fmaf(a, b, c); }
 inline f64 fused(f64 a, f64 b, f64 c) { return __builtin_fma(a, b, c); }
 
-#define MPMD_FUNCTION(NAME, CALL)                          \
+#define MPMD_OF_ONE(NAME, CALL)                          \
   inline f32 NAME(f32 x) { return __builtin_##CALL##f(x); } \
   inline f64 NAME(f64 x) { return __builtin_##CALL(x); }
-#define MPMD_FUNCTION_OF_TWO(NAME, CALL)                               \
+#define MPMD_OF_TWO(NAME, CALL)                               \
   inline f32 NAME(f32 x, f32 y) { return __builtin_##CALL##f(x, y); }   \
   inline f64 NAME(f64 x, f64 y) { return __builtin_##CALL(x, y); }
-MPMD_FUNCTION(exp, exp)
-MPMD_FUNCTION(log, log)
-MPMD_FUNCTION(sqrt, sqrt)
-MPMD_FUNCTION(tanh, tanh)
-MPMD_FUNCTION(erf, erf)
-MPMD_FUNCTION(sin, sin)
-MPMD_FUNCTION(cos, cos)
-MPMD_FUNCTION(floor, floor)
-MPMD_FUNCTION(round, rint)
-MPMD_FUNCTION_OF_TWO(fmod, fmod)
-MPMD_FUNCTION_OF_TWO(pow, pow)
-MPMD_FUNCTION_OF_TWO(copy_sign, copysign)
+MPMD_OF_ONE(exp, exp)
+MPMD_OF_ONE(log, log)
+MPMD_OF_ONE(sqrt, sqrt)
+MPMD_OF_ONE(tanh, tanh)
+MPMD_OF_ONE(erf, erf)
+MPMD_OF_ONE(sin, sin)
+MPMD_OF_ONE(cos, cos)
+MPMD_OF_ONE(floor, floor)
+MPMD_OF_ONE(round, rint)
+MPMD_OF_TWO(fmod, fmod)
+MPMD_OF_TWO(pow, pow)
+MPMD_OF_TWO(copy_sign, copysign)
+#undef MPMD_OF_ONE
+#undef MPMD_OF_TWO
 inline f32 infinity() { return __builtin_inff(); }
 inline f32 not_a_number() { return __builtin_nanf(""); }
 

@@ -51,6 +51,7 @@ struct Block {
     std::vector<unsigned char> shared, defined;
     std::vector<Warp> warps;
     Meeting meeting;
+    bool slow = false;
     bool condition = false, any = false;  // of the meeting under way, and of the last one
 };
 

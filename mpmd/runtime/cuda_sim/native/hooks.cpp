@@ -20,7 +20,7 @@ static void __attribute__((no_sanitize("thread"))) touch(const void* place, unsi
 
 extern "C" {
 
-MPMD_PLAIN const mpmd::sim::Hooks* mpmd_hooks = nullptr;
+__attribute__((visibility("default"))) const mpmd::sim::Hooks* mpmd_hooks = nullptr;
 
 MPMD_ACCESS(read, false)
 MPMD_ACCESS(write, true)

@@ -46,11 +46,12 @@ struct Setup {
 };
 
 constexpr std::size_t stack_bytes = 1 << 17;
+constexpr std::size_t most_turns = 512;
 
 class Launch {
 public:
     explicit Launch(const Setup& given)
-        : setup(given), engine(given.seed, given.poll_limit, {given.dropped, given.dropped + given.dropped_count}) {
+        : setup(given), engine(given.seed, given.poll_limit, {given.dropped, given.dropped + given.dropped_count}), pace(~given.seed) {
         for (int i = 0; i < given.region_count; ++i) {
             const RegionSetup& region = given.regions[i];
             regions.add(region.name, region.data, region.bytes, region.defined, region.constant != 0);
@@ -86,6 +87,13 @@ public:
             engine.scheduler.block(meeting.gate, what, place);
     }
 
+    // Before a thread tells other blocks something: those of a slow block let others go first, for some time. Drawing
+    // among threads alone, all blocks would be equally fast.
+    void linger() {
+        if (!block_of(self()).slow) return;
+        for (std::size_t turns = pace.below(most_turns); turns > 0; --turns) engine.scheduler.yield();
+    }
+
     // What each of these threads has done, all of them know.
     void join(Thread* first, int count) {
         auto clock = std::make_shared<sim::Clock>();
@@ -98,6 +106,7 @@ public:
     Regions regions;
     std::vector<Thread> grid;
     std::deque<Block> blocks;
+    sim::Random pace;
     sim::Gate writes;             // opens at every atomic write
     std::uint64_t written = 0;    // how many there have been
 
@@ -105,6 +114,7 @@ private:
     void add_block(int number) {
         blocks.emplace_back(setup.shared_bytes);
         Block& block = blocks.back();
+        block.slow = pace.below(2) == 0;
         regions.add("shared memory of block " + std::to_string(number), block.shared.data(), block.shared.size(),
                     block.defined.data(), false);
         for (int i = 0; i < threads; ++i) {

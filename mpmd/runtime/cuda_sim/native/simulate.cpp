@@ -189,6 +189,7 @@ unsigned long long load(const void* place, int bytes, bool acquire, sim::Stateme
 
 void store(void* place, int bytes, unsigned long long value, bool release, sim::Statement at) {
     Thread& self = current->self();
+    if (release) current->linger();
     access(place, static_cast<std::uint64_t>(bytes), true, true, place_of(at));
     const bool ordered = release && orders(at, "release");
     current->engine.words.store(key(place), ordered ? self.actor->release() : nullptr, {});
@@ -198,6 +199,7 @@ void store(void* place, int bytes, unsigned long long value, bool release, sim::
 
 void add(unsigned* place, unsigned amount, sim::Statement at) {
     Thread& self = current->self();
+    current->linger();
     access(place, sizeof *place, true, true, place_of(at));
     if (orders(at, "release")) current->engine.words.update(key(place), self.actor->release(), {});
     *place += amount;
