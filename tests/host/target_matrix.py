@@ -30,6 +30,9 @@ REFUSED: Mapping[tuple[str, str], str] = {
 }
 """What a target has no way to do yet, by (program, target), in the words of its error."""
 
+LACKING = {target for _, target in REFUSED}
+"""Targets that may refuse a program."""
+
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"ascend-sim": {"choice": None}}
 """How targets are asked: the search predicts kernels whose cores do all work, and those of an NPU do not."""
 

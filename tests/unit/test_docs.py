@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/language.md", "docs/measuring.md")
+PAGES = ("README.md", "docs/language.md", "docs/measuring.md", "docs/add-a-target.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
