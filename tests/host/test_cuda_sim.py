@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import mpmd
-from mpmd.errors import ArgumentError, BoundsError
+from mpmd.errors import ArgumentError, BoundsError, ToolchainError
+from mpmd.runtime import toolchain
 from mpmd.runtime.cuda_sim.compile import compile_text
 from mpmd.runtime.cuda_sim.executable import executable
 from mpmd.runtime.cuda_sim.findings import LAWS, Report, Violation
+from mpmd.runtime.toolchain import Toolchain
 from tests.host.simulated_launch import Simulated, simulated
 from tests.host.target_programs import case
 from tests.mutants import sync_mutants
@@ -169,6 +171,15 @@ def test_a_report_is_an_error_with_its_law_and_its_seed(
         executable(broken.source, broken.text)(*case("hello").arguments)
     assert caught.value.code == "race"
     assert caught.value.hints == (LAWS["race"], "seed 5 shows it again")
+
+
+def test_a_compiler_that_brings_its_own_runtime_is_refused(
+    hello: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zig = Toolchain("zig c++", ("zig", "c++"), "0", "zig")
+    monkeypatch.setattr(toolchain, "find", lambda: zig)
+    with pytest.raises(ToolchainError, match=r"target 'cuda-sim' cannot use zig c\+\+"):
+        compile_text(hello.source)
 
 
 def test_arguments_are_judged_as_on_every_target() -> None:

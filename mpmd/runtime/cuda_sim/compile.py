@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mpmd.codegen.cuda.emit import joined
 from mpmd.codegen.source import KernelSource
+from mpmd.errors import NO_SPAN, ToolchainError
 from mpmd.runtime import cache, simulator, toolchain
 from mpmd.runtime.toolchain import Files
 
@@ -27,8 +28,8 @@ FLAGS = ("-O1", "-g1", "-fwrapv", "-ffp-contract=off", "-fsanitize=thread",
 """Of texts: instrumented, and with the lines that reports name. Integers wrap as on the device; what the
 device adds and multiplies in one step, the text says. Pragmas are for the device's compiler."""
 
-WITHOUT_RUNTIME = {"gnu": ("-nodefaultlibs", "-Wl,--no-as-needed", "-lgcc_s", "-lc"), "clang": (), "zig": ()}
-"""So that the sanitizer's own runtime is not linked; clang does not link it into libraries anyway."""
+WITHOUT_RUNTIME = {"gnu": ("-nodefaultlibs", "-Wl,--no-as-needed", "-lgcc_s", "-lc"), "clang": ()}
+"""So that the sanitizer's own runtime is not linked. Clang does not link it into libraries; zig always does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,15 @@ class Text:
 
 def compile_text(source: KernelSource, *, strict: bool = False) -> Text:
     """With `strict`, a warning of the compiler is an error."""
-    extra = (*(toolchain.STRICT if strict else ()), *FLAGS, *WITHOUT_RUNTIME[toolchain.find().kind])
+    compiler = toolchain.find()
+    if compiler.kind not in WITHOUT_RUNTIME:
+        raise ToolchainError(
+            f"target 'cuda-sim' cannot use {compiler.name}",
+            span=NO_SPAN,
+            label="it links the thread sanitizer's runtime, in whose place the simulator stands",
+            hints=("install g++ or clang++", "or name one by CXX"),
+        )
+    extra = (*(toolchain.STRICT if strict else ()), *FLAGS, *WITHOUT_RUNTIME[compiler.kind])
     shim = (NATIVE / "device.h").read_text(encoding="utf-8")
     files = tuple((name, shim if name == "mpmd/device.h" else text) for name, text in source.files)
     text = joined(replace(source, files=files))

@@ -10,7 +10,7 @@
 #define MPMD_DEVICE inline __attribute__((noinline))
 #define MPMD_KERNEL extern "C" __attribute__((visibility("default"))) void
 #define MPMD_BODY
-#define __device__  // of the functions of tasks
+#define __device__  // what the functions of tasks begin with
 
 #define MPMD_HOOK inline __attribute__((noinline, no_sanitize("thread")))  // hooks are not the text's memory
 #define MPMD_HERE sim::Statement at = sim::Statement::here()
@@ -92,29 +92,42 @@ MPMD_HOOK unsigned exchange_if_equal(unsigned* place, unsigned expected, unsigne
 MPMD_HOOK void pause() { mpmd_hooks->pause(); }
 inline long long nanoseconds() { return 0; }  // no time passes: the simulator itself sees that nobody can go on
 
-inline unsigned short f16_bits(f32 x) {
-  const _Float16 rounded = static_cast<_Float16>(x);
-  unsigned short bits;
-  __builtin_memcpy(&bits, &rounded, sizeof bits);
-  return bits;
-}
-inline f32 f16_value(unsigned short bits) {
-  _Float16 x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return static_cast<f32>(x);
-}
-inline unsigned short bf16_bits(f32 x) {
+inline unsigned bits_of(f32 x) {
   unsigned bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+inline f32 float_of(unsigned bits) {
+  f32 x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// Compilers differ in which targets they know _Float16 for: by integers, after Giesen ("Float->half variants", 2012).
+inline unsigned short f16_bits(f32 x) {
+  const unsigned sign = bits_of(x) >> 16 & 0x8000u;
+  const f32 magnitude = __builtin_fabsf(x);
+  const unsigned bits = bits_of(magnitude);
+  if (x != x) return 0x7fff;  // as cvt.rn.f16.f32 makes it
+  if (bits >= 0x47800000u) return static_cast<unsigned short>(sign | 0x7c00u);  // 2^16 and above
+  if (bits < 0x38800000u) {  // below 2^-14: adding 1/2 brings the last place of f16 to that of f32
+    return static_cast<unsigned short>(sign | (bits_of(magnitude + 0.5f) - bits_of(0.5f)));
+  }
+  const unsigned rounded = bits - 0x38000000u + 0xfffu + (bits >> 13 & 1u);
+  return static_cast<unsigned short>(sign | rounded >> 13);
+}
+inline f32 f16_value(unsigned short bits) {
+  const unsigned sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
+  if (rest >= 0x7c00u) return float_of(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+  const f32 magnitude = float_of(rest << 13) * 0x1p112f;
+  return float_of(sign | bits_of(magnitude));
+}
+inline unsigned short bf16_bits(f32 x) {
+  const unsigned bits = bits_of(x);
   if (x != x) return 0x7fff;  // as cvt.rn.bf16.f32 makes it
   return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
-inline f32 bf16_value(unsigned short bits) {
-  const unsigned wide = static_cast<unsigned>(bits) << 16;
-  f32 x;
-  __builtin_memcpy(&x, &wide, sizeof x);
-  return x;
-}
+inline f32 bf16_value(unsigned short bits) { return float_of(static_cast<unsigned>(bits) << 16); }
 
 MPMD_HOOK void multiply_accumulate(f16, f32 (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], MPMD_HERE) {
   mpmd_hooks->multiply(c, a, b, f16_value, at);
