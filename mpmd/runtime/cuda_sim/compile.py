@@ -29,7 +29,7 @@ FLAGS = ("-O1", "-g1", "-fwrapv", "-ffp-contract=off", "-fsanitize=thread",
 device adds and multiplies in one step, the text says. Pragmas are for the device's compiler."""
 
 WITHOUT_RUNTIME = {"gnu": ("-nodefaultlibs", "-Wl,--no-as-needed", "-lgcc_s", "-lc"), "clang": ()}
-"""So that the sanitizer's own runtime is not linked. Clang does not link it into libraries; zig always does."""
+"""So that the sanitizer's own runtime is not linked. Clang links it into programs alone; zig always."""
 
 
 @dataclass(frozen=True, slots=True)
