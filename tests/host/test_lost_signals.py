@@ -78,7 +78,7 @@ WAITS = (
 def test_each_lost_signal_of_an_emitted_kernel_is_reported_and_the_pool_lives_on():
     """Within 2 s: core, step, event, what it has and needs, the task and the user's line."""
     x, y = np.arange(128, dtype=np.float32), np.zeros(128, np.float32)
-    good = mpmd.compile(two_phases, x, y, cores=2)
+    good = mpmd.compile(two_phases, x, y, cores=2, policy="round_robin")
     lost = signals(good.source.tables)
     assert len(lost) == 2
     for step in lost:
