@@ -28,12 +28,12 @@ core 0: 2 tasks, 2.20 µs busy
   run matmul#0  [0.00 µs .. 1.10 µs]
   signal e0  // matmul#0 (+1) → gelu#0 (+1) via h (RAW)
   wait e0 ≥ 2  // matmul#0 (+1) → gelu#0 (+1) via h (RAW)
-  run gelu#0  [1.50 µs .. 2.60 µs]
+  run gelu#1  [1.50 µs .. 2.60 µs]
 core 1: 2 tasks, 2.20 µs busy
   run matmul#1  [0.00 µs .. 1.10 µs]
   signal e0  // matmul#0 (+1) → gelu#0 (+1) via h (RAW)
   wait e0 ≥ 2  // matmul#0 (+1) → gelu#0 (+1) via h (RAW)
-  run gelu#1  [1.50 µs .. 2.60 µs]
+  run gelu#0  [1.50 µs .. 2.60 µs]
 """
 
 
