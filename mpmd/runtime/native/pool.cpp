@@ -65,7 +65,7 @@ struct Pool {
 
 Pool pool = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, 0, 0, {}, 0, {}, SPIN, PATIENCE};
 
-Recording recording = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP};
+Recording recording{};
 
 void futex_wait(unsigned* address, unsigned value) {
   syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);

@@ -16,7 +16,7 @@
 namespace mpmd {
 
 struct Recording {
-  pthread_mutex_t mutex;  // for what is said to be of whoever has it
+  pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;  // for what is said to be of whoever has it
   long long limit;        // bytes of records that are kept; 0: launches are not stamped
   long long stamp_limit;  // bytes of one launch's stamps
   unsigned session;       // grows whenever recording begins
