@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mpmd.codegen.source import LaunchInfo, StepNote
+from mpmd.codegen.launch_values import Refusal
+from mpmd.codegen.sections import sections
+from mpmd.codegen.source import KernelSource, LaunchInfo, StepNote
 from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, LaunchError, Note
 from mpmd.runtime import pool
@@ -51,6 +53,18 @@ def launch_error(
             label=_values(scalars),
         )
     return plain_error(info, result.status)
+
+
+def launch_refused(source: KernelSource, refusal: Refusal, scalars: Mapping[str, int | float]) -> Diagnostic:
+    """A launch that was not made."""
+    result = pool.Result(status=pool.SCALAR_OVERFLOW)
+    if refusal.guard is not None:
+        result = pool.Result(status=pool.FAILED_GUARD, guard=refusal.guard)
+    elif refusal.loop is not None:
+        steps = sections(source.tables).steps
+        at = np.flatnonzero((steps[:, 0] == StepOp.LOOP) & (steps[:, 1] == refusal.loop))[0]
+        result = pool.Result(status=pool.ENDLESS_LOOP, guard=int(at))
+    return launch_error(source.launch, source.tables, result, scalars)
 
 
 def plain_error(info: LaunchInfo, status: int) -> LaunchError:

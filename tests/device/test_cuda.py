@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
 from mpmd.codegen.cuda.emit import emit
-from mpmd.codegen.cuda.sections import sections
+from mpmd.codegen.sections import sections
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import NO_SPAN, BoundsError, DeviceError, LaunchError
 from mpmd.lang.evaluate import evaluate

@@ -15,7 +15,7 @@ import mpmd
 from mpmd import In, Out, f32
 from mpmd.codegen.cuda import emit as cuda_emit
 from mpmd.codegen.cuda.device_tables import FAILURE, PROGRESS, device_tables
-from mpmd.codegen.cuda.launch_values import Refusal
+from mpmd.codegen.launch_values import Refusal
 from mpmd.codegen.source import ArgumentInfo, KernelSource
 from mpmd.errors import (
     ArgumentError,
@@ -28,6 +28,7 @@ from mpmd.errors import (
 from mpmd.lang.types import Direction
 from mpmd.runtime import pool
 from mpmd.runtime.cuda import arguments, build, card, load, report
+from mpmd.runtime.report import launch_refused
 from tests.host.cuda_kernels import source
 
 (N,) = mpmd.dims("N")
@@ -204,8 +205,7 @@ def test_an_index_out_of_range_is_told_with_the_user_s_line() -> None:
 
 def test_scalars_that_a_guard_refuses_are_named() -> None:
     given = source("smollm2 decode", cores=2)
-    tables = device_tables(given.tables)
-    text = str(report.refused(given, tables, Refusal(guard=0), {"pos": 999}))
+    text = str(launch_refused(given, Refusal(guard=0), {"pos": 999}))
     assert f"kernel 'decode' refuses pos = 999: {given.launch.guards[0].text}" in text
 
 

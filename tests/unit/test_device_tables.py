@@ -23,8 +23,8 @@ from mpmd.codegen.cuda.device_tables import (
     device_tables,
 )
 from mpmd.codegen.cuda.emit import headers
-from mpmd.codegen.cuda.launch_values import Refusal, launch_values
-from mpmd.codegen.cuda.sections import sections
+from mpmd.codegen.launch_values import Refusal, launch_values
+from mpmd.codegen.sections import sections
 from mpmd.errors import MalformedTableError
 from mpmd.runtime.cuda.sequence import fixed, stretches
 from mpmd.schedule.steps import LAUNCH_ENDS, StepOp
@@ -148,7 +148,7 @@ def test_the_host_runs_loops_as_often_as_they_say_or_until_their_flag() -> None:
 def test_words_follow_the_scalars_of_a_launch() -> None:
     tables = device_tables(source("smollm2 decode", cores=6).tables)
     t = tables.sections
-    at = launch_values(tables, [5])
+    at = launch_values(tables.sections, tables.most, [5])
     assert at.scalars[0] == 5
     change = at.words - t.words
     expected = np.zeros_like(change)
@@ -160,7 +160,7 @@ def test_words_follow_the_scalars_of_a_launch() -> None:
 def test_scalars_that_leave_a_tensor_are_refused_by_their_guard() -> None:
     tables = device_tables(source("smollm2 decode", cores=6).tables)
     with pytest.raises(Refusal) as refusal:
-        launch_values(tables, [10**6])
+        launch_values(tables.sections, tables.most, [10**6])
     assert refusal.value.guard is not None
 
 

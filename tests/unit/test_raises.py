@@ -14,6 +14,7 @@ LAWS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 WITHOUT_A_PLACE = {
     "runtime": "has arrays, bytes and compilers; `place` adds the user's line where a launch or compile ends",
     "codegen/cuda": "reads tables, which no line made",
+    "codegen/sections.py": "reads tables, which no line made",
     "schedule/proof": "reads bytes that no line made; `place` adds the kernel's line where a compile ends",
     "machine": "has tables, and files that no line of the user's names",
     "targets": "is asked for code that a pipeline has placed; `place` adds the line where a compile ends",
@@ -23,7 +24,7 @@ WITHOUT_A_PLACE = {
 
 OTHER = {
     ("codegen/cpp/function.py", "AssertionError"): "a row lacks a dim: the partition is wrong, not the user",
-    ("codegen/cuda/launch_values.py", "Refusal"): "caught where the launch is made, which names the scalars",
+    ("codegen/launch_values.py", "Refusal"): "caught where the launch is made, which names the scalars",
     ("lang/debug_tile.py", "AttributeError"): "Python's protocol for names that are asked for",
     ("lang/op_types.py", "OpTypeError"): "the parser catches it and adds the place",
     ("lang/kernel/symbolic.py", "NotImplementedError"): "an abstract method",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.codegen.cuda.sections import Column, Numbers, Sections, sections
+from mpmd.codegen.sections import Column, Numbers, Sections, sections
 from mpmd.errors import NO_SPAN, MalformedTableError
 from mpmd.schedule.steps import LAUNCH_ENDS, StepOp
 

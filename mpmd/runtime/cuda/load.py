@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mpmd.codegen.cuda.device_tables import FAILURE, PROGRESS, DeviceTables, device_tables
-from mpmd.codegen.cuda.launch_values import LaunchValues, Refusal, launch_values
+from mpmd.codegen.launch_values import LaunchValues, Refusal, launch_values
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import NO_SPAN, ArgumentError, CoResidencyError, ToolchainError
 from mpmd.lang.kernel.binding import match_arguments
@@ -28,6 +28,7 @@ from mpmd.runtime import arrays
 from mpmd.runtime.cuda import arguments, card, report
 from mpmd.runtime.cuda.memory import KernelMemory, Room
 from mpmd.runtime.cuda.sequence import Sequence
+from mpmd.runtime.report import launch_refused
 from mpmd.runtime.signature import signature_text
 
 THREADS = 256
@@ -80,9 +81,9 @@ class OpenCudaKernel:
     def _values(self, words: tuple[int, ...], scalars: Mapping[str, int | float]) -> LaunchValues:
         if self.values is None or self.values[0] != words:
             try:
-                values = launch_values(self.tables, words)
+                values = launch_values(self.tables.sections, self.tables.most, words)
             except Refusal as refusal:
-                raise report.refused(self.source, self.tables, refusal, scalars) from None
+                raise launch_refused(self.source, refusal, scalars) from None
             self.values = words, values
             if len(self.tables.sections.patches):
                 self.memory.write("words", values.words)

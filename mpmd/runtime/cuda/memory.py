@@ -23,7 +23,7 @@ from mpmd.codegen.cuda.device_tables import (
     TOKENS_BYTES,
     DeviceTables,
 )
-from mpmd.codegen.cuda.launch_values import LaunchValues
+from mpmd.codegen.launch_values import LaunchValues
 from mpmd.errors import NO_SPAN, CapacityError, DeviceError
 from mpmd.runtime.cuda import card
 

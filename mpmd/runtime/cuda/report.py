@@ -13,31 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.codegen.cuda.device_tables import DeviceTables, loop_of_steps
-from mpmd.codegen.cuda.launch_values import Refusal
-from mpmd.codegen.cuda.sections import Numbers, sections
+from mpmd.codegen.cuda.device_tables import loop_of_steps
+from mpmd.codegen.sections import Numbers, sections
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import Diagnostic
 from mpmd.runtime import pool
 from mpmd.runtime.report import launch_error
-from mpmd.schedule.steps import StepOp
 
 RUNNING, DONE, IN_RING = -1, -2, -3
 """Those of launch.h, as the pool has them."""
-
-
-def refused(
-    source: KernelSource, tables: DeviceTables, refusal: Refusal, scalars: Mapping[str, int | float]
-) -> Diagnostic:
-    """A launch that was not made."""
-    result = pool.Result(status=pool.SCALAR_OVERFLOW)
-    if refusal.guard is not None:
-        result = pool.Result(status=pool.FAILED_GUARD, guard=refusal.guard)
-    elif refusal.loop is not None:
-        steps = tables.sections.steps
-        at = np.flatnonzero((steps[:, 0] == StepOp.LOOP) & (steps[:, 1] == refusal.loop))[0]
-        result = pool.Result(status=pool.ENDLESS_LOOP, guard=int(at))
-    return launch_error(source.launch, source.tables, result, scalars)
 
 
 def ended(

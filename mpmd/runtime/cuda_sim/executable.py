@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mpmd.codegen.cuda.launch_values import Refusal
+from mpmd.codegen.launch_values import Refusal
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.errors import NO_SPAN, ArgumentError
 from mpmd.lang.kernel.binding import match_arguments
@@ -22,6 +22,7 @@ from mpmd.runtime.cuda import report
 from mpmd.runtime.cuda_sim.compile import Text
 from mpmd.runtime.cuda_sim.findings import Findings, violation
 from mpmd.runtime.cuda_sim.launch import Order, SimulatedKernel
+from mpmd.runtime.report import launch_refused
 
 SEED = "MPMD_SEED"
 """The environment variable that chooses the order in which threads go."""
@@ -55,7 +56,7 @@ class SimulatedExecutable:
         try:
             ended = self.kernel.launch(given, _words(self.info, scalars), order)
         except Refusal as refusal:
-            raise report.refused(source, self.kernel.tables, refusal, scalars) from None
+            raise launch_refused(source, refusal, scalars) from None
         if ended.failure[0]["status"]:
             raise report.ended(source, ended.failure, ended.progress, scalars)
         return ended.findings

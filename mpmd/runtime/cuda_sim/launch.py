@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mpmd.codegen.cuda import device_tables as layouts
 from mpmd.codegen.cuda.device_tables import DeviceTables, device_tables
-from mpmd.codegen.cuda.launch_values import LaunchValues, launch_values
+from mpmd.codegen.launch_values import LaunchValues, launch_values
 from mpmd.codegen.source import KernelSource
 from mpmd.runtime.cuda.sequence import stretches
 from mpmd.runtime.cuda_sim.compile import Text, simulator_library
@@ -89,7 +89,7 @@ class SimulatedKernel:
         self, arguments: Mapping[str, npt.NDArray[Any]], scalars: Sequence[int], order: Order
     ) -> Ended:
         """Arguments fit. Raises `Refusal` where the scalars do not allow the launch."""
-        values = launch_values(self.tables, scalars)
+        values = launch_values(self.tables.sections, self.tables.most, scalars)
         with _TURN:
             ended = self._run(arguments, values, order)
             if ended.findings.reports or ended.failure[0]["status"]:

@@ -1,7 +1,7 @@
 """What a launch decides: derived scalars, guards, the words of rows, how often loops run.
 
-In:  `DeviceTables`, the scalars of the launch as words. Out: `LaunchValues`; the guard that fails, the loop
-that is too long, or the overflow.
+In:  the sections of the tables, how often loops may run, the scalars of the launch as words. Out:
+`LaunchValues`; the guard that fails, the loop that is too long, or the overflow.
 Not here: the arguments' shapes (`runtime`), late programs (the device runs them).
 """
 
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpmd.codegen.cuda.device_tables import DeviceTables
-from mpmd.codegen.cuda.sections import Column
+from mpmd.codegen.sections import Column, Sections
 
 _WORD = range(-(2**63), 2**63)
 """The integers of 64 bits."""
@@ -38,24 +37,24 @@ class Refusal(Exception):
         self.loop = loop
 
 
-def launch_values(tables: DeviceTables, scalars: Sequence[int]) -> LaunchValues:
-    values = _with_derived(tables, scalars)
-    t = tables.sections
+def launch_values(t: Sections, most: Column, scalars: Sequence[int]) -> LaunchValues:
+    """A loop may run `most` iterations in one launch."""
+    values = _with_derived(t, scalars)
     for number, row in enumerate(t.guards.tolist()):
         if not row[3] <= _linear(t.terms, row[:3], values) <= row[4]:
             raise Refusal(guard=number)
     counts = [max(0, _linear(t.terms, row[:3], values)) for row in t.loops.tolist()]
     for loop, count in enumerate(counts):
-        if count > tables.most[loop]:
+        if count > most[loop]:
             raise Refusal(loop=loop)
     known = np.array(values, np.int64)
     return LaunchValues(known, _patched(t.words, t.patches, known), np.array(counts, np.int64))
 
 
-def _with_derived(tables: DeviceTables, scalars: Sequence[int]) -> list[int]:
+def _with_derived(t: Sections, scalars: Sequence[int]) -> list[int]:
     values = list(scalars)
-    for op, *rest in tables.sections.derived.tolist():
-        a, b = (_linear(tables.sections.terms, row, values) for row in (rest[:3], rest[3:]))
+    for op, *rest in t.derived.tolist():
+        a, b = (_linear(t.terms, row, values) for row in (rest[:3], rest[3:]))
         value = _apply(op, a, b)
         if any(number not in _WORD for number in (a, b, value)):
             raise Refusal
