@@ -1,56 +1,99 @@
 """The command line: `mpmd COMMAND …`, the same as `python -m mpmd COMMAND …`.
 
-In:  arguments. Out: text or JSON on standard output, and an exit status: that of the user's script; 1 when
-something is missing or failed; 2 for a wrong command line.
-Not here: what the commands do (`commands/`, loaded when they are called).
+In:  arguments. Out: text or JSON on standard output, and an exit status, as `docs/cli.md` says.
+Not here: what the commands do (`commands/`, loaded when they are called), the options that they share
+(`commands/options.py`).
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
 
+from mpmd.commands.options import (
+    SCRIPT_LAST,
+    Emits,
+    Folder,
+    For,
+    Json,
+    On,
+    PlainJson,
+    Runs,
+    Script,
+    Timelines,
+    View,
+)
 from mpmd.errors import Diagnostic
+
+INTERRUPTED = 130
+"""The status of what Ctrl-C ended, as shells have it."""
+
+
+def _examples(*lines: str) -> str:
+    """The end of a help text; the first character keeps the lines apart."""
+    return "\n".join(["\b", "Examples:", *(f"  mpmd {line}" for line in lines)])
+
+
+_STATUSES = """\b
+Exit status: 0, or the script's own; 1 when something is refused, missing or
+failed, with the reason on standard error; 2 for a wrong command line; 130 for
+Ctrl-C. `mpmd COMMAND --help` has examples, docs/cli.md the whole story."""
 
 app = typer.Typer(
     name="mpmd",
-    help="Kernels made of tile tasks: run, watch, explain and tune what a script compiles.",
+    help="Kernels made of tile tasks: run, check, watch, explain and tune what a script compiles.",
+    epilog=_STATUSES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_TAKES_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 
-Script = Annotated[Path, typer.Argument(help="A Python script; what follows it is given to it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; what the script prints goes to stderr.")]
-On = Annotated[str | None, typer.Option("--machine", help="A machine by name: cpu, h100, h200, a2, a3, a5.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Chrome/Perfetto JSON of the timelines.")]
+class What(StrEnum):
+    """What a picture is of."""
+
+    graph = "graph"
+    schedule = "schedule"
 
 
-@app.command(context_settings=_TAKES_SCRIPT)
-def run(
-    context: typer.Context,
-    script: Script,
-    target: Annotated[str, typer.Option("--target", help="Where kernels run that do not say.")] = "cpu",
-    as_json: Json = False,
-) -> None:
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("run train.py", "run --json train.py --epochs 3", "run --target cuda-sim train.py"),
+)
+def run(context: typer.Context, script: Script, target: Runs = "cpu", as_json: Json = False) -> None:
     """Run a script and list the kernels that it compiled."""
     from mpmd.commands.run import run
 
     _end(lambda: run(script, context.args, target=target, as_json=as_json))
 
 
-@app.command(context_settings=_TAKES_SCRIPT)
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("check train.py", "check --target ascend train.py", "check --json train.py"),
+)
+def check(
+    context: typer.Context, script: Script, target: Emits = "cpu", machine: On = None, as_json: Json = False
+) -> None:
+    """Compile every kernel that a script calls, launch none, and say what is proved or refused."""
+    from mpmd.commands.check import check
+
+    _end(lambda: check(script, context.args, target=target, machine=machine, as_json=as_json))
+
+
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("emit --target ascend -o project train.py", "emit --cores 4 -o text train.py"),
+)
 def emit(
     context: typer.Context,
     script: Script,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write into.")],
-    target: Annotated[str, typer.Option("--target", help="cpu, cuda or ascend.")] = "cpu",
+    output: Folder,
+    target: Emits = "cpu",
     cores: Annotated[int | None, typer.Option("--cores", help="For so many cores.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
@@ -60,28 +103,90 @@ def emit(
     _end(lambda: emit(script, context.args, target=target, cores=cores, output=output, as_json=as_json))
 
 
-@app.command(context_settings=_TAKES_SCRIPT)
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples(
+        "view -o timeline.html --measure train.py",
+        "view -o graph.svg --kernel mlp --expand linear train.py",
+        "view --open train.py",
+    ),
+)
+def view(
+    context: typer.Context,
+    script: Script,
+    output: View = None,
+    target: For = None,
+    machine: On = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Show measured launches, too.")] = False,
+    what: Annotated[What, typer.Option("--what", help="What an .svg or .dot shows.")] = What.graph,
+    expand: Annotated[
+        list[str] | None, typer.Option("--expand", metavar="TASK", help="Show each call of this task.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option("--kernel", metavar="NAME|N", help="This kernel alone; N counts from 0.")
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the file in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw the kernels of a script: timelines, the graph of tasks, the schedule."""
+    if measure and (target or machine):
+        raise typer.BadParameter("launches are measured here: leave --target and --machine out")
+    if what is What.schedule and output is not None and output.suffix == ".dot":
+        raise typer.BadParameter("a schedule is drawn as .svg: give -o such a file")
+    from mpmd.commands.view import Picture, view
+
+    picture = Picture(what.value, tuple(expand or ()), kernel, target, machine, measure)
+    _end(lambda: view(script, context.args, picture, output=output, opened=opened, as_json=as_json))
+
+
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("profile train.py", "profile -o timeline.html train.py", "profile --json train.py"),
+)
+def profile(
+    context: typer.Context,
+    script: Script,
+    target: Runs = "cpu",
+    machine: On = None,
+    output: Timelines = None,
+    as_json: Json = False,
+) -> None:
+    """Stamp every launch of a script: what each core did and when, what it waited for and why."""
+    from mpmd.commands.profile import profile
+
+    _end(
+        lambda: profile(script, context.args, target=target, machine=machine, output=output, as_json=as_json)
+    )
+
+
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("simulate train.py", "simulate --machine h100 -o h100.json train.py"),
+)
 def simulate(
-    context: typer.Context, script: Script, machine: On = None, output: Output = None, as_json: Json = False
+    context: typer.Context,
+    script: Script,
+    target: For = None,
+    machine: On = None,
+    output: Timelines = None,
+    as_json: Json = False,
 ) -> None:
     """Play the launches of a script's kernels against the figures of a machine."""
     from mpmd.commands.simulate import simulate
 
-    _end(lambda: simulate(script, context.args, machine=machine, output=output, as_json=as_json))
+    _end(
+        lambda: simulate(script, context.args, target=target, machine=machine, output=output, as_json=as_json)
+    )
 
 
-@app.command(context_settings=_TAKES_SCRIPT)
-def profile(context: typer.Context, script: Script, output: Output = None, as_json: Json = False) -> None:
-    """Stamp every launch of a script: what each core did and when, beside what was predicted."""
-    from mpmd.commands.profile import profile
-
-    _end(lambda: profile(script, context.args, output=output, as_json=as_json))
-
-
-@app.command(context_settings=_TAKES_SCRIPT)
+@app.command(
+    context_settings=SCRIPT_LAST,
+    epilog=_examples("explain train.py", "explain --measure train.py", "explain --machine h200 train.py"),
+)
 def explain(
     context: typer.Context,
     script: Script,
+    target: For = None,
     machine: On = None,
     measure: Annotated[bool, typer.Option("--measure", help="Run the variants, too, in turns.")] = False,
     as_json: Json = False,
@@ -89,13 +194,17 @@ def explain(
     """Say what fusion, pruning, placement, reuse and prefetch each won or lost."""
     from mpmd.commands.explain import explain
 
-    _end(lambda: explain(script, context.args, machine=machine, measure=measure, as_json=as_json))
+    _end(
+        lambda: explain(
+            script, context.args, target=target, machine=machine, measure=measure, as_json=as_json
+        )
+    )
 
 
-@app.command()
+@app.command(epilog=_examples("calibrate", "calibrate --no-keep --json"))
 def calibrate(
     keep: Annotated[bool, typer.Option(help="Keep the figures for later compilations.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: PlainJson = False,
 ) -> None:
     """Measure this CPU by micro-benchmarks, which takes about half a minute."""
     from mpmd.commands.calibrate import calibrate
@@ -103,7 +212,7 @@ def calibrate(
     _end(lambda: calibrate(keep=keep, as_json=as_json))
 
 
-@app.command(context_settings=_TAKES_SCRIPT)
+@app.command(context_settings=SCRIPT_LAST, epilog=_examples("tune train.py", "tune --trials 8 train.py"))
 def tune(
     context: typer.Context,
     script: Script,
@@ -116,18 +225,17 @@ def tune(
     _end(lambda: tune(script, context.args, trials=trials, as_json=as_json))
 
 
-@app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+@app.command(epilog=_examples("doctor", "doctor --json"))
+def doctor(as_json: PlainJson = False) -> None:
     """Say what is there, what is missing, and the command that mends it."""
     from mpmd.commands.doctor import doctor
 
     _end(lambda: doctor(as_json=as_json))
 
 
-@app.command()
+@app.command(epilog=_examples("cache", "cache --clear"))
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove them.")] = False, as_json: PlainJson = False
 ) -> None:
     """Show the compiled kernels that are kept on disk."""
     from mpmd.commands.cache import cache
@@ -142,6 +250,8 @@ def _end(command: Callable[[], int]) -> NoReturn:
     except Diagnostic as error:
         print(error, file=sys.stderr)
         status = 1
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     raise typer.Exit(status)
 
 

@@ -47,7 +47,7 @@ from mpmd.targets import target as find_target
 from mpmd.targets.protocol import Launchable, Target
 from mpmd.timeline import Trace
 from mpmd.tuned import found as tuned
-from mpmd.watch import announce
+from mpmd.watch import announce, passed_over
 
 Specs = Mapping[str, Any]
 """By parameter a `TensorSpec`, None for a runtime scalar, or a dataclass, list, tuple or dict of them."""
@@ -58,6 +58,7 @@ FUSIONS: Mapping[str, Callable[..., Schedule]] = {"all": schedule, "none": unfus
 """What a call of a kernel launches: all of it at once, or one call in its source after the other."""
 
 _TARGET: ContextVar[str] = ContextVar("mpmd_target", default="cpu")
+_INSTEAD: ContextVar[Target | None] = ContextVar("mpmd_instead", default=None)
 
 
 @contextmanager
@@ -69,6 +70,16 @@ def by_default(target: str) -> Iterator[None]:
         yield
     finally:
         _TARGET.reset(token)
+
+
+@contextmanager
+def instead(target: Target) -> Iterator[None]:
+    """Inside, every kernel is compiled for this target, whatever is asked for."""
+    token = _INSTEAD.set(target)
+    try:
+        yield
+    finally:
+        _INSTEAD.reset(token)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,7 +227,8 @@ class Kernel:
                 self._launch(args, kwargs)
         except Diagnostic as error:
             place(error, caller_span())
-            raise
+            if not passed_over(error):
+                raise
 
     def _launch(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The way of a call whose signature is not that of the one before it."""
@@ -324,7 +336,8 @@ def compile_specs(
 
     `values` are the arguments that the specs are of, where there are some; whoever watches is told of them.
     """
-    chosen = find_target(_TARGET.get() if target is None else target, span=caller_span())
+    asked = find_target(_TARGET.get() if target is None else target, span=caller_span())
+    chosen = _INSTEAD.get() or asked
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise ArgumentError(
             f"a kernel runs on at least 1 core, not on {cores!r}",

@@ -1,6 +1,6 @@
 """Telling others of every kernel that this process compiles.
 
-In:  `pipeline.py` announces. Out: what was compiled, to whoever watches.
+In:  `pipeline.py` announces. Out: what was compiled, and what was refused, to whoever watches.
 Not here: compiling; measuring (`runtime/profile.py`).
 """
 
@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mpmd.errors import Diagnostic
+
 _WATCHING: list[list[Any]] = []
+_PASSING: list[list[Diagnostic]] = []
 
 
 @contextmanager
@@ -28,3 +31,21 @@ def announce(compiled: Any) -> None:
     """Adds a compiled kernel to all lists that are watched."""
     for seen in _WATCHING:
         seen.append(compiled)
+
+
+@contextmanager
+def passing_over() -> Iterator[list[Diagnostic]]:
+    """Inside, a call of a kernel that is refused is passed over; the refusals, in order."""
+    refused: list[Diagnostic] = []
+    _PASSING.append(refused)
+    try:
+        yield refused
+    finally:
+        _PASSING[:] = [passing for passing in _PASSING if passing is not refused]
+
+
+def passed_over(error: Diagnostic) -> bool:
+    """Whether somebody wants to go on after this refusal of a call, and has been told of it."""
+    for refused in _PASSING:
+        refused.append(error)
+    return bool(_PASSING)

@@ -13,7 +13,7 @@ def cache(*, clear: bool, as_json: bool) -> int:
     problem = store.problem(root)
     if problem is not None:
         facts = {"directory": str(root), "problem": problem}
-        show(f"{root} is not used: {problem}", facts, as_json=as_json)
+        show([f"{root} is not used: {problem}"], facts, as_json=as_json)
         return 1
     return _clear(as_json) if clear else _list(as_json)
 
@@ -33,7 +33,7 @@ def _list(as_json: bool) -> int:
         f"{root}\nentries: {len(found)}, {megabytes(size)} of {megabytes(limits.bytes)};"
         f" what is unused for {limits.days:g} days goes"
     )
-    show(text, facts, as_json=as_json)
+    show([text], facts, as_json=as_json)
     return 0
 
 
@@ -43,5 +43,5 @@ def _clear(as_json: bool) -> int:
     facts = {"directory": str(root), "removed": done.removed, "bytes": done.bytes, "kept": done.kept}
     in_use = f"; {done.kept} are in use and stay" if done.kept else ""
     text = f"{root}\nremoved entries: {done.removed}, {megabytes(done.bytes)}{in_use}"
-    show(text, facts, as_json=as_json)
+    show([text], facts, as_json=as_json)
     return 0

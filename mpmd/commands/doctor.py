@@ -9,5 +9,5 @@ from mpmd.doctor import doctor as examine
 def doctor(*, as_json: bool) -> int:
     """0 if kernels can be compiled and run here."""
     report = examine()
-    show(str(report), report.as_json(), as_json=as_json)
+    show([str(report)], report.as_json(), as_json=as_json)
     return 0 if report.healthy else 1

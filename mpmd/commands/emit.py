@@ -19,7 +19,7 @@ from mpmd.codegen.ascend.project import project
 from mpmd.codegen.ascend.words import words
 from mpmd.codegen.source import KernelSource
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import show
+from mpmd.commands.show import each, show
 from mpmd.errors import Span
 from mpmd.lang.evaluate import evaluate
 from mpmd.lang.program import Program
@@ -37,15 +37,16 @@ def emit(
     """The exit status of the script."""
     chosen = find_target(target, span=Span(str(script), 1))
     outcome = run_script(script, arguments, quiet=as_json)
+    found = require_kernels(outcome, script)
     written = [
-        str(write(done, chosen, cores, output / f"{number}-{done.kernel.__name__}"))
-        for number, done in enumerate(require_kernels(outcome, script))
+        str(_write(done, chosen, cores, output / f"{number}-{done.kernel.__name__}"))
+        for number, done in each(list(enumerate(found)), "emitting")
     ]
-    show("\n".join(written), {"target": target, "folders": written}, as_json=as_json)
+    show(["\n".join(written)], {"target": target, "folders": written}, as_json=as_json)
     return outcome.status
 
 
-def write(done: Compilation, target: Target, cores: int | None, folder: Path) -> Path:
+def _write(done: Compilation, target: Target, cores: int | None, folder: Path) -> Path:
     """The folder of one kernel."""
     program = done.compiled.program
     source = emitted(program, target, cores)

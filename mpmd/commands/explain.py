@@ -8,21 +8,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mpmd.commands.elsewhere import place_of
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import show
+from mpmd.commands.show import each, show
 from mpmd.explain import Explanation
 from mpmd.explain import explain as explained
 from mpmd.machine import Machine
-from mpmd.machine.presets import by_name
 from mpmd.pipeline import Compilation
 
 
-def explain(script: Path, arguments: list[str], *, machine: str | None, measure: bool, as_json: bool) -> int:
+def explain(
+    script: Path,
+    arguments: list[str],
+    *,
+    target: str | None,
+    machine: str | None,
+    measure: bool,
+    as_json: bool,
+) -> int:
     """The exit status of the script."""
-    place = None if machine is None else by_name(machine)
+    place = place_of(target, machine)
     outcome = run_script(script, arguments, quiet=as_json)
-    found = [_explained(done, place, measure) for done in require_kernels(outcome, script)]
-    show("\n\n".join(map(str, found)), [e.as_json() for e in found], as_json=as_json)
+    found = [
+        _explained(done, place, measure) for done in each(require_kernels(outcome, script), "explaining")
+    ]
+    show([*map(str, found)], [e.as_json() for e in found], as_json=as_json)
     return outcome.status
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import duration, megabytes, show, table
+from mpmd.commands.show import Table, duration, megabytes, show
 from mpmd.pipeline import Compilation, by_default
 from mpmd.schedule.steps import StepOp
 
@@ -32,7 +32,7 @@ def run(script: Path, arguments: list[str], *, target: str, as_json: bool) -> in
         for f in facts
     ]
     head = ("kernel", "tasks", "cores", "waits", "arena", "predicted", "compiled in")
-    show(table(head, rows), facts, as_json=as_json)
+    show([Table(head, rows)], facts, as_json=as_json)
     return outcome.status
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import runpy
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpmd.errors import NO_SPAN, ArgumentError, Span
+from mpmd.errors import ArgumentError, Diagnostic, Span
 from mpmd.pipeline import Compilation
 from mpmd.watch import watching
 
@@ -24,26 +25,45 @@ class Outcome:
 
     compilations: tuple[Compilation, ...]
     status: int
+    raised: Exception | None = None
+    """What it ended with, if that is no `SystemExit`."""
 
 
 def run_script(script: Path, arguments: Sequence[str], *, quiet: bool = False) -> Outcome:
     """Runs `script` as Python would, and watches it. With `quiet` what it prints goes to standard error.
 
-    A `Diagnostic` or any other exception of the script passes through.
+    A `Diagnostic` of the script passes through; for any other exception there is a traceback, as Python's.
     """
-    if not script.is_file():
-        raise ArgumentError(
-            f"there is no script {str(script)!r}",
-            span=NO_SPAN,
-            hints=("give the path of a Python file that calls kernels",),
-        )
-    status = 0
+    outcome = watched(script, arguments, quiet=quiet)
+    if isinstance(outcome.raised, Diagnostic):
+        raise outcome.raised
+    if outcome.raised is not None:
+        print_traceback(outcome.raised)
+    return outcome
+
+
+def watched(script: Path, arguments: Sequence[str], *, quiet: bool) -> Outcome:
+    """The same, and whatever ends the script is part of the outcome."""
+    status, raised = 0, None
     with watching() as seen, _arguments(script, arguments), _output(quiet):
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
             status = _status(end)
-    return Outcome(tuple(seen), status)
+        except Exception as error:
+            status, raised = 1, error
+    return Outcome(tuple(seen), status, raised)
+
+
+def print_traceback(error: Exception) -> None:
+    """From the script's first line on: what leads there is not the user's."""
+    told = traceback.TracebackException.from_exception(error)
+    frames = list(told.stack)
+    inside = [number for number, frame in enumerate(frames) if frame.filename.startswith("<frozen runpy>")]
+    own = frames[inside[-1] + 1 :] if inside else frames
+    told.stack = traceback.StackSummary.from_list(own)
+    lines = told.format() if own else told.format_exception_only()
+    print("".join(lines), end="", file=sys.stderr)
 
 
 def require_kernels(outcome: Outcome, script: Path) -> tuple[Compilation, ...]:

@@ -1,27 +1,66 @@
-"""What commands print: JSON for programs, text for people.
+"""What commands print: JSON for programs, text and tables for people.
 
-In:  facts and their text. Out: standard output, or a file.
+In:  facts and their text. Out: standard output, or a file; progress on standard error, on a terminal alone.
+Not here: which facts. On a terminal tables are as wide as it is; elsewhere no line is ever wrapped.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.table import Table
+from rich.progress import Progress, track
+from rich.table import Table as Grid
 
 from mpmd.errors import NO_SPAN, ArgumentError
 
-WIDTH = 200
-"""Columns of text: a table is never wrapped, whatever the terminal."""
+Item = TypeVar("Item")
+UNBOUNDED = 10_000
+"""Columns of what is no terminal."""
 
 
-def show(text: str, facts: Any, *, as_json: bool) -> None:
-    """Prints the one or the other."""
-    print(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else text)
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns under their names: the first to the left, the others to the right, but for those in `left`."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    left: tuple[str, ...] = ()
+
+    def grid(self) -> Grid:
+        grid = Grid(box=None, pad_edge=False)
+        for number, name in enumerate(self.head):
+            grid.add_column(name, justify="left" if number == 0 or name in self.left else "right")
+        for row in self.rows:
+            grid.add_row(*row)
+        return grid
+
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=UNBOUNDED, markup=False, highlight=False).print(self.grid())
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def show(parts: Sequence[str | Table], facts: Any, *, as_json: bool) -> None:
+    """Prints the facts as JSON, or the parts, each after an empty line."""
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    terminal = Console(highlight=False, markup=False)
+    for number, part in enumerate(parts):
+        if number:
+            print()
+        if isinstance(part, Table) and terminal.is_terminal:
+            terminal.print(part.grid())
+        else:
+            print(part)
 
 
 def write(path: Path, content: str) -> None:
@@ -36,6 +75,24 @@ def write(path: Path, content: str) -> None:
         ) from error
 
 
+def each(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, with a bar that says how many of them are done."""
+    console = _progress_console()
+    return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Bars for what takes long; without a terminal there are none."""
+    console = _progress_console()
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+def _progress_console() -> Console:
+    return Console(file=sys.stderr)
+
+
 def megabytes(size: float) -> str:
     return f"{size / 1e6:.1f} MB"
 
@@ -46,15 +103,3 @@ def duration(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Columns under their names; the first to the left, the others to the right."""
-    columns = Table(box=None, pad_edge=False)
-    for number, name in enumerate(head):
-        columns.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        columns.add_row(*row)
-    text = StringIO()
-    Console(file=text, width=WIDTH, highlight=False).print(columns)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

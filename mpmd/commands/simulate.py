@@ -8,40 +8,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mpmd.commands.elsewhere import planned
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import duration, show, write
-from mpmd.machine.presets import by_name
-from mpmd.partition.build import partition
-from mpmd.pipeline import Compilation
-from mpmd.schedule.build import schedule
+from mpmd.commands.show import duration, each, show, write
+from mpmd.commands.timelines import timelines
 from mpmd.schedule.least import least
 from mpmd.schedule.simulate import simulate as simulated
 from mpmd.schedule.steps import Schedule
 from mpmd.timeline import Trace
-from mpmd.visual.chrome import chrome_json  # pyright: ignore[reportMissingImports] (visual/ is installed so)
 
 
 def simulate(
-    script: Path, arguments: list[str], *, machine: str | None, output: Path | None, as_json: bool
+    script: Path,
+    arguments: list[str],
+    *,
+    target: str | None,
+    machine: str | None,
+    output: Path | None,
+    as_json: bool,
 ) -> int:
     """The exit status of the script."""
     outcome = run_script(script, arguments, quiet=as_json)
-    plans = [_planned(done, machine) for done in require_kernels(outcome, script)]
+    found = require_kernels(outcome, script)
+    plans = [planned(done, target, machine) for done in each(found, "planning")]
     traces = [simulated(plan) for plan in plans]
     facts = [facts_of(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
     texts = [_text(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
-    show("\n\n".join(texts), facts, as_json=as_json)
+    show(texts, facts, as_json=as_json)
     if output is not None:
-        write(output, chrome_json(traces, plans))
+        played = [(plan, trace, None) for plan, trace in zip(plans, traces, strict=True)]
+        write(output, timelines(output.suffix, played))
     return outcome.status
-
-
-def _planned(done: Compilation, machine: str | None) -> Schedule:
-    """The kernel's schedule, or the one that it would have on another machine."""
-    if machine is None:
-        return done.compiled.schedule
-    place = by_name(machine)
-    return schedule(partition(done.compiled.program, place), place)
 
 
 def _text(plan: Schedule, trace: Trace) -> str:

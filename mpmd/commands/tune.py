@@ -6,17 +6,15 @@ Not here: how it is tried (`tuning.py`), where it is kept (`tuned.py`).
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import show, table
+from mpmd.commands.show import Table, bars, show
 from mpmd.errors import ArgumentError
 from mpmd.lang.types import TensorSpec
 from mpmd.pipeline import Compilation
@@ -28,11 +26,11 @@ def tune(script: Path, arguments: list[str], *, trials: int, as_json: bool) -> i
     """The exit status of the script."""
     outcome = run_script(script, arguments, quiet=as_json)
     found = require_kernels(outcome, script)
-    with Progress(console=Console(file=sys.stderr)) as bar:
+    with bars() as bar:
         tunings = [_tuned(done, trials, bar) for done in found]
     rows = [(t.kernel, f"{t.ratio:.3f}", str(len(t.trials)), summary(t.best.choice)) for t in tunings]
-    text = table(("kernel", "of the time", "trials", "choice"), rows)
-    show(text, [_facts(t) for t in tunings], as_json=as_json)
+    text = Table(("kernel", "of the time", "trials", "choice"), rows, left=("choice",))
+    show([text], [_facts(t) for t in tunings], as_json=as_json)
     return outcome.status
 
 
