@@ -123,6 +123,19 @@ def product(x: In[bf16, K, T], w: In[bf16, K, N], y: Out[f32, T, N]):
 
 
 @mpmd.task
+def gram32(x: In[f32, T, K], w: In[f32, K, N], y: Out[f32, T, N]):
+    y[:] = x[:] @ w[:]
+
+
+@mpmd.kernel
+def products32(x: In[f32, K, T], w: In[f32, K, N], y: Out[f32, T, N], g: Out[f32, T, T]):
+    """Every way in which factors of floats can lie."""
+    for n in mpmd.tiles(N, 160):
+        gram32(x.T, w[:, n], y[:, n])
+    gram32(y, y.T, g)
+
+
+@mpmd.task
 def attend(q: In[f16, T, D], k: In[f16, S, D], v: In[f16, S, D], y: Out[f32, T, D]):
     m = mpmd.full((T,), -1e30, f32)
     total = mpmd.zeros((T,), f32)
@@ -197,6 +210,16 @@ CASES: dict[str, Case] = {
             _random(140, 150, dtype=_BRAIN),
             _random(140, 170, dtype=_BRAIN),
             np.zeros((150, 170), np.float32),
+        ),
+        1e-5,
+    ),
+    "products f32": Case(
+        products32,
+        lambda: (
+            _random(37, 150),
+            _random(37, 170),
+            np.zeros((150, 170), np.float32),
+            np.zeros((150, 150), np.float32),
         ),
         1e-5,
     ),

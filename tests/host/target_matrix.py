@@ -21,7 +21,6 @@ from tests.host.target_programs import PROGRAMS, TOLERANCES, Case
 TARGETS = ("cpu", "cuda", "cuda-sim", "ascend-sim")
 
 REFUSED: Mapping[tuple[str, str], str] = {
-    ("mlp f32", "ascend-sim"): "'@' of float",
     ("flash attention", "ascend-sim"): "loop 'block', which runs to T + first",
     ("Cholesky", "ascend-sim"): "a task with products and other work",
     ("pipeline", "ascend-sim"): "channels",

@@ -87,12 +87,8 @@ class CubeText:
 
     def _product(self, stmt: Apply) -> None:
         a, b = (self.factors[arg] for arg in stmt.args)
-        if a.element not in ("half", "bfloat16_t"):
-            raise refuse(
-                f"'@' of {a.element}",
-                stmt.span,
-                "cast the operands to f16 or bf16, which cube cores multiply",
-            )
+        if a.element != b.element or a.element not in ("half", "bfloat16_t", "float"):
+            raise refuse(f"'@' of {a.element} and {b.element}", stmt.span)
         m, n = (self.scope.settle(extent) for extent in stmt.type.shape)
         if m == ONE:
             raise refuse("'@' of a single row", stmt.span, "give the left operand two rows or more")
