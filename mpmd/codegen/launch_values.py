@@ -7,13 +7,15 @@ Not here: the arguments' shapes (`runtime`), late programs (the device runs them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from mpmd.codegen.sections import Column, Sections
+from mpmd.codegen.source import LaunchInfo
 
 _WORD = range(-(2**63), 2**63)
 """The integers of 64 bits."""
@@ -35,6 +37,16 @@ class Refusal(Exception):
         super().__init__("refused")
         self.guard = guard
         self.loop = loop
+
+
+def scalar_words(info: LaunchInfo, scalars: Mapping[str, int | float]) -> list[int]:
+    """The scalars of a launch as the words of rows."""
+    return [_word(scalars[s.name], is_float=s.dtype.is_float) for s in info.scalars]
+
+
+def _word(value: int | float, *, is_float: bool) -> int:
+    """A float as the bits of an f64."""
+    return struct.unpack("<q", struct.pack("<d", value))[0] if is_float else int(value)
 
 
 def launch_values(t: Sections, most: Column, scalars: Sequence[int]) -> LaunchValues:

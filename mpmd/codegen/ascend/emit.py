@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
-import numpy as np
-
 from mpmd.codegen.ascend.cube import CubeText, is_cube
 from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.function import RESTORE, write_vector_function
@@ -23,7 +21,7 @@ from mpmd.codegen.source import KernelSource
 from mpmd.codegen.tables import pack
 from mpmd.lang.types import Direction
 from mpmd.partition.graph import Function
-from mpmd.schedule.steps import Schedule, StepOp
+from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 
 ENTRY = "mpmd_kernel"
 KERNEL = "kernel.cpp"
@@ -33,7 +31,7 @@ MOST_BASES = 32
 
 def emit(schedule: Schedule) -> KernelSource:
     """The source of a kernel for this target; `UnsupportedOp` for what it cannot do."""
-    _refuse_beyond_straight_code(schedule)
+    _refuse_what_is_lacking(schedule)
     launch = replace(launch_info(schedule, 0, ()), cores=schedule.machine.cores)
     files = ((KERNEL, _kernel_text(schedule)), *headers())
     return KernelSource("ascend", files, pack(schedule), ENTRY, launch)
@@ -62,11 +60,8 @@ def _kernel_text(schedule: Schedule) -> str:
     lines(f'extern "C" __schedmode__(1) __global__ __mix__(1, 2) void {ENTRY}(mpmd::Launch launch)')
     with lines.block("{"):
         lines("AscendC::InitSocState();")
-        lines("if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }")
-        lines(
-            "if ASCEND_IS_AIV {"
-            " mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }"
-        )
+        lines("if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, mpmd::this_core()); }")
+        lines("if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, mpmd::this_core()); }")
     return _restored(lines.text())
 
 
@@ -99,21 +94,13 @@ def _restored(text: str) -> str:
     return "\n".join(lines)
 
 
-def _refuse_beyond_straight_code(schedule: Schedule) -> None:
+def _refuse_what_is_lacking(schedule: Schedule) -> None:
     graph, program = schedule.graph, schedule.graph.program
-    for scalar in program.scalars:
-        raise refuse(f"scalars of a launch ('{scalar.name}')", scalar.span)
     for site in graph.sites:
-        if site.late:
-            raise refuse("calls that depend on data or on the iteration of a loop", site.call.span)
         for param in site.call.task.params:
             if param.direction in (Direction.SEND, Direction.RECV):
                 raise refuse("channels", site.call.span)
-    for phase in graph.phases:
-        if phase.loop is not None:
-            raise refuse("loops of a kernel", phase.loop.span)
-    known = np.isin(schedule.op, [StepOp.RUN, StepOp.SIGNAL, StepOp.WAIT])
-    if not known.all():
-        raise refuse("meetings of all cores, or tickets,", program.span)
+    if ((schedule.op == StepOp.BARRIER) & (schedule.b == LAUNCH_ENDS)).any():
+        raise refuse("launches one after the other (fusion='none')", program.span)
     if len(program.arguments) >= MOST_BASES:
         raise refuse(f"kernels of more than {MOST_BASES - 1} tensors", program.span)

@@ -16,10 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from mpmd.codegen.cuda.device_tables import FAILURE, PROGRESS, DeviceTables, device_tables
-from mpmd.codegen.launch_values import LaunchValues, Refusal, launch_values
+from mpmd.codegen.launch_values import LaunchValues, Refusal, launch_values, scalar_words
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import NO_SPAN, ArgumentError, CoResidencyError, ToolchainError
 from mpmd.lang.kernel.binding import match_arguments
@@ -57,7 +55,7 @@ class OpenCudaKernel:
             self.stream = self.memory.stream = stream
         info = self.source.launch
         self.memory.device.set_current()
-        words = tuple(_word(scalars[s.name], float_=s.dtype.is_float) for s in info.scalars)
+        words = tuple(scalar_words(info, scalars))
         values = self._values(words, scalars)
         addresses = [arguments.address(given[a.name]) for a in info.arguments]
         self.memory.write_launch(values, addresses, self.epoch)
@@ -129,10 +127,6 @@ def check_co_residency(source: KernelSource, card_name: str, multiprocessors: in
             label=f"{multiprocessors} multiprocessors with {blocks} blocks each",
             hints=(f"compile it with cores={most}",) if most else ("it needs too many registers: report it",),
         )
-
-
-def _word(value: int | float, *, float_: bool) -> int:
-    return int(np.float64(value).view(np.int64)) if float_ else int(value)
 
 
 @dataclass(frozen=True)

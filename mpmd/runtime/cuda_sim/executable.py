@@ -7,12 +7,11 @@ Not here: what fits a parameter (`runtime/arrays.py`), the launch itself (`launc
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mpmd.codegen.launch_values import Refusal
+from mpmd.codegen.launch_values import Refusal, scalar_words
 from mpmd.codegen.source import KernelSource, LaunchInfo
 from mpmd.errors import NO_SPAN, ArgumentError
 from mpmd.lang.kernel.binding import match_arguments
@@ -54,7 +53,7 @@ class SimulatedExecutable:
         given, scalars = self._adapted(self.ordered(args, {}))
         source = self.kernel.source
         try:
-            ended = self.kernel.launch(given, _words(self.info, scalars), order)
+            ended = self.kernel.launch(given, scalar_words(self.info, scalars), order)
         except Refusal as refusal:
             raise launch_refused(source, refusal, scalars) from None
         if ended.failure[0]["status"]:
@@ -113,12 +112,3 @@ class SimulatedExecutable:
 
 def executable(source: KernelSource, text: Text) -> SimulatedExecutable:
     return SimulatedExecutable(SimulatedKernel(source, text))
-
-
-def _words(info: LaunchInfo, scalars: Mapping[str, int | float]) -> list[int]:
-    """The scalars as the words of rows: a float as the bits of an f64."""
-    bits = struct.Struct("<d"), struct.Struct("<q")
-    return [
-        bits[1].unpack(bits[0].pack(scalars[s.name]))[0] if s.dtype.is_float else int(scalars[s.name])
-        for s in info.scalars
-    ]

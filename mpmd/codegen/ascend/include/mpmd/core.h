@@ -16,8 +16,10 @@ constexpr int kBases = 32;
 struct Launch {
   __gm__ uint8_t* base[kBases];  // arguments in order, then the arena
   __gm__ Word* table;            // see words.py
-  __gm__ int32_t* lines;         // one line of 64 bytes per event
-  int32_t epoch;                 // greater by one with each launch
+  __gm__ Word* lines;            // lines of 64 bytes: one per event, two per ring; zero before the first launch
+  __gm__ Word* failures;         // a line per core, zero before each launch: see check.h
+  __gm__ Word* rows;             // what late programs make of rows: room for each core
+  Word epoch;                    // from 1, greater by one with each launch
 };
 
 using Row = const __gm__ Word*;

@@ -2,41 +2,16 @@
 //
 // In:  the launch, the number of the core, the functions of its kind (`Tasks::run`).
 // Out: tasks run, each once what it waits for has been signalled.
-// Not here: what tasks do; which core does what (tables).
+// Not here: what tasks do; which core does what (tables); words between cores (line.h).
 //
-// An event is one line of global memory that one core writes: the epoch of the launch, once it has happened.
-// Lines are zero before the first launch and are never cleared; the difference wraps.
+// An event has a line that one core writes: how much it has signalled in this launch. Where all cores meet they set
+// flags of the hardware: the vector cores of a group to their cube core, cube cores to each other, and back.
 #pragma once
 
-#include "mpmd/core.h"
+#include "mpmd/channel.h"
+#include "mpmd/late.h"
 
 namespace mpmd {
-
-using Line = AscendC::GlobalTensor<int32_t>;
-constexpr int kLine = 16;  // words of 4 bytes in a line of 64
-
-__aicore__ inline Line line_of(const Launch& launch, Word event) {
-  Line word;
-  word.SetGlobalBuffer(launch.lines + event * kLine, kLine);
-  return word;
-}
-
-__aicore__ inline void signal(const Launch& launch, Word event) {
-  using namespace AscendC;
-  Line word = line_of(launch, event);
-  word.SetValue(0, launch.epoch);
-  // scalar writes stay in the data cache otherwise
-  DataCacheCleanAndInvalid<int32_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(word);
-}
-
-__aicore__ inline void wait(const Launch& launch, Word event) {
-  using namespace AscendC;
-  Line word = line_of(launch, event);
-  do {
-    // what the data cache holds of it may be old
-    DataCacheCleanAndInvalid<int32_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(word);
-  } while (word.GetValue(0) - launch.epoch < 0);
-}
 
 /// Ends what the tasks so far left in the pipes: on-chip memory may be written again, results are in global memory.
 class Pipes {
@@ -51,25 +26,85 @@ class Pipes {
   bool busy_ = false;
 };
 
-enum : Word { kRun = 0, kSignal = 1, kWait = 2 };
+enum : uint16_t { kArrived = 8, kAllHere = 9, kCubes = 10 };  // flags
+
+/// Nobody goes on before all are here. What each has done so far, all see.
+__aicore__ inline void meet(Pipes& pipes) {
+  using namespace AscendC;
+  pipes.drain();
+  if ASCEND_IS_AIV {
+    CrossCoreSetFlag<2, PIPE_MTE3>(kArrived);
+    CrossCoreWaitFlag(kAllHere);
+  }
+  if ASCEND_IS_AIC {
+    CrossCoreWaitFlag(kArrived);
+    CrossCoreSetFlag<0, PIPE_FIX>(kCubes);
+    CrossCoreWaitFlag(kCubes);
+    CrossCoreSetFlag<2, PIPE_FIX>(kAllHere);
+  }
+}
+
+/// How far a core has come.
+struct Walk {
+  Word at;
+  Word iteration;  // of the running loop
+};
+
+__aicore__ inline bool flag_is_set(const Launch& launch, const __gm__ Word* end) {
+  using namespace AscendC;
+  GlobalTensor<uint8_t> flag;
+  flag.SetGlobalBuffer(launch.base[end[kUntil]] + end[kFlag], end[kFlagBytes]);
+  // what the data cache holds of it may be old
+  DataCacheCleanAndInvalid<uint8_t, CacheLine::SINGLE_CACHE_LINE, DcciDst::CACHELINE_OUT>(flag);
+  bool set = false;
+  for (Word i = 0; i < end[kFlagBytes]; ++i) set |= flag.GetValue(i) != 0;
+  return set;
+}
+
+/// The next iteration of a loop, or what is behind it.
+__aicore__ inline void end_iteration(const Launch& launch, const __gm__ Word* end, Walk& walk, Pipes& pipes) {
+  bool last = walk.iteration + 1 == end[kEndCount];
+  if (end[kUntil] >= 0) {
+    meet(pipes);
+    last |= flag_is_set(launch, end);
+    meet(pipes);  // the next iteration may write the flag
+  }
+  walk.iteration = last ? 0 : walk.iteration + 1;
+  if (!last) walk.at = end[kBegin];
+}
 
 template <class Tasks>
-__aicore__ inline void run_core(const Launch& launch, int core) {
+__aicore__ inline void run_task(const Launch& launch, const __gm__ Word* step, Word iteration, Pipes& pipes) {
+  pipes.drain();
+  const Row row = finish_row(launch, step, iteration);
+  if (row == nullptr) return;
+  Tasks::run(launch, step[kFunction], row);
+  pipes.fill();
+}
+
+template <class Tasks>
+__aicore__ inline void run_core(const Launch& launch, Word core) {
   const __gm__ Word* table = launch.table;
+  if (core >= table[kCores]) return;  // it has no steps
   Pipes pipes;
-  if (core >= table[0]) return;  // it has no steps
-  for (Word at = table[1 + core]; at < table[2 + core]; at += 3) {
-    const Word op = table[at], what = table[at + 1];
-    if (op == kWait) {
-      wait(launch, what);
-      continue;
-    }
-    pipes.drain();
-    if (op == kSignal) {
-      signal(launch, what);
+  Walk walk{table[kSteps + core], 0};
+  while (walk.at < table[kSteps + core + 1]) {
+    const __gm__ Word* step = table + walk.at;
+    const Word op = step[0];
+    walk.at += kStepWords;
+    if (op == kRun) {
+      run_task<Tasks>(launch, step, walk.iteration, pipes);
+    } else if (op == kSignal) {
+      pipes.drain();
+      tell(launch, step[kEvent], walk.iteration * step[kTotal] + step[kAmount]);
+    } else if (op == kWait) {
+      await(launch, step[kEvent], walk.iteration * step[kTotal] + step[kAmount]);
+    } else if (op == kBarrier) {
+      meet(pipes);
+    } else if (op == kLoop) {
+      if (step[kCount] == 0) walk.at = step[kBeyond];
     } else {
-      Tasks::run(launch, what, table + table[at + 2]);
-      pipes.fill();
+      end_iteration(launch, step, walk, pipes);
     }
   }
 }
