@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mpmd.codegen.ascend.project import project
-from mpmd.codegen.ascend.words import words
+from mpmd.codegen.ascend.project import data, project
 from mpmd.codegen.source import KernelSource
 from mpmd.commands.script import require_kernels, run_script
 from mpmd.commands.show import each, show
@@ -53,9 +52,10 @@ def _write(done: Compilation, target: Target, cores: int | None, folder: Path) -
     texts = project(source) if source.target == "ascend" else source.files
     for name, text in texts:
         _file(folder / name).write_text(text, encoding="utf-8")
-    tables = words(source.tables).tobytes() if source.target == "ascend" else source.tables
-    _file(folder / "tables.bin").write_bytes(tables)
     values = _values(done, program)
+    others = data(source, values) if source.target == "ascend" else (("tables.bin", source.tables),)
+    for name, content in others:
+        _file(folder / name).write_bytes(content)
     for tensor in program.arguments:
         _file(folder / "data" / f"{tensor.name}.bin").write_bytes(values[tensor.name].tobytes())
     evaluate(program, values)

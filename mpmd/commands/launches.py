@@ -6,11 +6,13 @@ Not here: the stamps (`runtime/profile.py`); what a launch is told to say (`prof
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mpmd.blame import Blame, blame
+from mpmd.commands.script import first_scalars
 from mpmd.errors import ArgumentError, Span
 from mpmd.machine import Machine
 from mpmd.pipeline import Compilation
@@ -28,11 +30,17 @@ class Launch:
     plan: Schedule
     measured: Trace
     count: int
+    scalars: Mapping[str, int]
     machine: Machine | None = None
 
     @cached_property
     def predicted(self) -> Trace:
-        return simulate(self.plan, self.machine)
+        return simulate(self.plan, self.machine, scalars=self.scalars)
+
+    @cached_property
+    def blame(self) -> Blame:
+        """Of the launch as it was."""
+        return blame(self.measured, self.plan)
 
 
 def medians(
@@ -47,8 +55,12 @@ def medians(
     for done in compilations:
         own = sorted(numbers.get(id(_opened(done)), ()), key=lambda number: spans[number])
         if own:
-            found.append(Launch(done.compiled.schedule, traces[own[len(own) // 2]], len(own), machine))
+            found.append(_launch(done, traces[own[len(own) // 2]], len(own), machine))
     return found
+
+
+def _launch(done: Compilation, trace: Trace, count: int, machine: Machine | None) -> Launch:
+    return Launch(done.compiled.schedule, trace, count, first_scalars(done), machine)
 
 
 def _opened(done: Compilation) -> OpenKernel | None:

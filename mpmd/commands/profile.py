@@ -1,14 +1,18 @@
 """`mpmd profile SCRIPT`: every launch that it makes, stamped; the median one of each kernel is told.
 
 In:  a script, maybe the machine that predicts. Out: tables per kernel, or JSON; timelines into a file.
-Not here: the stamps (`runtime/profile.py`); which launch (`launches.py`); pictures (`visual/`).
+Not here: the stamps (`runtime/profile.py`); which launch (`launches.py`); what held it up (`blame.py`);
+pictures (`visual/`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mpmd.blame import Blame
+from mpmd.blame_waits import WorstWait
 from mpmd.commands.elsewhere import place_of
 from mpmd.commands.launches import Launch, medians, require_launches
 from mpmd.commands.script import require_kernels, run_script
@@ -17,7 +21,6 @@ from mpmd.commands.timelines import timelines
 from mpmd.errors import Span
 from mpmd.pipeline import by_default
 from mpmd.runtime.profile import profiling
-from mpmd.schedule.report import worst_waits
 
 
 def profile(
@@ -45,24 +48,42 @@ def profile(
 
 
 def _parts(launch: Launch) -> list[str | Table]:
-    of = f" (the median of {launch.count} launches)" if launch.count > 1 else ""
+    of = f"; the median of {launch.count} launches is shown" if launch.count > 1 else ""
     predicted = f"predicted for {launch.predicted.machine}: {duration(launch.predicted.makespan)}{of}"
-    parts: list[str | Table] = [str(launch.measured), predicted]
-    waits = _waits(launch)
-    return [*parts, waits] if waits.rows else parts
+    found = launch.blame
+    parts: list[str | Table] = [str(launch.measured), predicted, _causes(found)]
+    waits = found.worst_waits()
+    parts += [_waits(waits)] if waits else []
+    return [*parts, *(f"advice: {advice}" for advice in found.advice)]
 
 
-def _waits(launch: Launch) -> Table:
+def _causes(found: Blame) -> Table:
+    """The critical path, by what its seconds are charged to."""
     rows = [
-        (w.waits, _line(w.place), w.awaited, _line(w.awaited_place), str(w.count), duration(w.seconds))
-        for w in worst_waits(launch.plan, launch.measured)
+        (cause.name.lower().replace("_", "-"), duration(seconds), f"{found.share(cause):.1%}")
+        for cause, seconds in found.seconds.items()
     ]
-    head = ("worst waits", "at", "for", "from", "count", "all cores")
-    return Table(head, rows, left=("at", "for", "from"))
+    return Table(("on the critical path", "time", "share"), rows)
+
+
+def _waits(waits: Sequence[WorstWait]) -> Table:
+    rows = [
+        (
+            f"{wait.consumer} ({_line(wait.consumer_place)})",
+            f"{wait.producer} ({_line(wait.producer_place)})",
+            str(wait.core),
+            duration(wait.seconds),
+            duration(wait.on_path) if wait.on_path else "",
+            wait.reason,
+        )
+        for wait in waits
+    ]
+    head = ("worst waits", "for", "core", "time", "on the path", "why")
+    return Table(head, rows, left=("for", "why"))
 
 
 def _line(place: Span) -> str:
-    return f"{Path(place.file).name}:{place.line}" if place.line else ""
+    return f"{Path(place.file).name}:{place.line}"
 
 
 def _facts(launch: Launch) -> dict[str, Any]:
@@ -78,5 +99,5 @@ def _facts(launch: Launch) -> dict[str, Any]:
         "busy_seconds": trace.busy.tolist(),
         "waiting_seconds": trace.waiting.tolist(),
         "spans_lost": trace.lost,
-        "worst_waits": [waited.as_json() for waited in worst_waits(launch.plan, trace)],
+        "blame": launch.blame.as_json(),
     }

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mpmd.errors import ArgumentError, Diagnostic, Span
 from mpmd.pipeline import Compilation
 from mpmd.watch import watching
@@ -75,6 +77,13 @@ def require_kernels(outcome: Outcome, script: Path) -> tuple[Compilation, ...]:
             hints=("call a function under @mpmd.kernel, or mpmd.compile, when the script runs as a program",),
         )
     return outcome.compilations
+
+
+def first_scalars(done: Compilation) -> dict[str, int]:
+    """The integers of the call that the kernel was compiled for: how often its loops ran, say."""
+    given = dict(zip(done.specs, done.arguments, strict=True))
+    scalars = {scalar.name: given.get(scalar.name) for scalar in done.compiled.program.scalars}
+    return {name: int(value) for name, value in scalars.items() if isinstance(value, (int, np.integer))}
 
 
 def _status(end: SystemExit) -> int:

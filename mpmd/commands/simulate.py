@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpmd.commands.elsewhere import planned
-from mpmd.commands.script import require_kernels, run_script
+from mpmd.commands.script import first_scalars, require_kernels, run_script
 from mpmd.commands.show import duration, each, show, write
 from mpmd.commands.timelines import timelines
 from mpmd.schedule.least import least
@@ -31,7 +31,7 @@ def simulate(
     outcome = run_script(script, arguments, quiet=as_json)
     found = require_kernels(outcome, script)
     plans = [planned(done, target, machine) for done in each(found, "planning")]
-    traces = [simulated(plan) for plan in plans]
+    traces = [simulated(plan, scalars=first_scalars(done)) for plan, done in zip(plans, found, strict=True)]
     facts = [facts_of(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
     texts = [_text(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
     show(texts, facts, as_json=as_json)
@@ -43,6 +43,8 @@ def simulate(
 
 def _text(plan: Schedule, trace: Trace) -> str:
     bound = least(plan.graph, plan.machine).seconds
+    if any(phase.loop is not None for phase in plan.graph.phases):
+        return f"{trace}\n\nlower bound of one turn of its loops {duration(bound)}"
     return f"{trace}\n\nlower bound {duration(bound)}: it takes {trace.makespan / bound:.2f} times as long"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mpmd.commands.elsewhere import planned
 from mpmd.commands.launches import Launch, medians, require_launches
-from mpmd.commands.script import require_kernels, run_script
+from mpmd.commands.script import first_scalars, require_kernels, run_script
 from mpmd.commands.show import each, show, write
 from mpmd.commands.timelines import timelines
 from mpmd.errors import ArgumentError, Span
@@ -84,7 +84,8 @@ def _drawn(
     if launches:
         return timelines(suffix, [(own.plan, own.predicted, own.measured) for own in launches])
     plans = [planned(done, picture.target, picture.machine) for done in each(chosen, "planning")]
-    return timelines(suffix, [(plan, simulate(plan), None) for plan in plans])
+    played = [simulate(plan, scalars=first_scalars(done)) for plan, done in zip(plans, chosen, strict=True)]
+    return timelines(suffix, [(plan, trace, None) for plan, trace in zip(plans, played, strict=True)])
 
 
 def _only(chosen: Sequence[Compilation], script: Path) -> Compilation:
