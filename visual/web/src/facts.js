@@ -1,0 +1,104 @@
+// What there is to say of a span, in words and figures.
+// In: a trace, a span. Out: {title, where, source, rows: [name, value, remark]}. Not here: HTML.
+
+import * as show from "./format.js";
+import { BARRIER, CHANNEL, NONE, RUN, TICKET, WAIT } from "./launch.js";
+import { lastFor, runBefore, twinsOf, waitsBefore } from "./neighbours.js";
+
+const BECAUSE = {
+  RAW: (tensor) => `reads ${tensor}, which it wrote`,
+  WAR: (tensor) => `overwrites ${tensor}, which it read`,
+  WAW: (tensor) => `overwrites ${tensor}, which it wrote, too`,
+  REUSE: (tensor) => `puts ${tensor} where its buffer was`,
+};
+
+export function factsOf(trace, span) {
+  const call = trace.launch.calls[trace.call[span]];
+  const facts = trace.kind[span] === RUN ? runFacts(trace, span) : waitFacts(trace, span);
+  return { where: call.place, source: call.text, ...facts };
+}
+
+// Why one task stands after another: "reads h, which it wrote".
+export function because(launch, dep) {
+  const { deps } = launch;
+  return BECAUSE[deps.kinds[deps.kind[dep]]](launch.tensors[deps.tensor[dep]]);
+}
+
+function runFacts(trace, span) {
+  const form = trace.launch.forms[trace.launch.form[trace.task[span]]];
+  return {
+    title: trace.nameOf(span),
+    rows: [
+      ["took", show.duration(trace.length[span]), comparison(trace, span)],
+      ...when(trace, span),
+      ...form.shapes.split("\n").map((shape, i) => [i ? "" : "works on", shape]),
+      ["moves", show.bytes(form.bytes)],
+      ["computes", show.flops(form.flops)],
+      ...roofline(trace, span, form),
+      ...waited(trace, span),
+    ],
+  };
+}
+
+function when(trace, span) {
+  const turn = trace.iteration[span] ? `iteration ${trace.iteration[span]}` : "";
+  const at = show.moment(trace.start[span]);
+  return [[trace.source, `core ${trace.core[span]}, from ${at}`, turn]];
+}
+
+function comparison(trace, span) {
+  const [twin] = twinsOf(trace, span);
+  if (!twin || !trace.length[span]) return "";
+  const other = twin.trace.length[twin.span];
+  return `${twin.trace.source} ${show.duration(other)}`;
+}
+
+// Achieved rates, and the share of what the machine could do: the roofline.
+function roofline(trace, span, form) {
+  const { launch } = trace, seconds = trace.length[span] / 1e9;
+  const kind = launch.kindOfCore[trace.core[span]], compute = form.compute[kind];
+  const memory = form.bytes / launch.kinds[kind].bandwidth;
+  if (!seconds || compute === null) return [];
+  const limit = memory > compute ? "memory" : "arithmetic";
+  const least = Math.max(memory, compute);
+  return [
+    ["achieves", `${show.rate(form.flops / seconds, "FLOP")}, ${show.rate(form.bytes / seconds, "B")}`],
+    ["of the roofline", show.share(least / seconds), `${limit} allows ${show.duration(least * 1e9)}`],
+  ];
+}
+
+function waited(trace, span) {
+  const waits = waitsBefore(trace, span);
+  const sum = waits.reduce((total, wait) => total + trace.length[wait], 0);
+  if (!sum) return [["waited before", "not at all"]];
+  const last = waits.map((wait) => lastFor(trace, wait)).find((found) => found);
+  return [["waited before", show.duration(sum), last ? `for ${trace.launch.taskName(last.task)}` : ""]];
+}
+
+const WAITS = {
+  [WAIT]: (name) => `waits for ${name}`,
+  [BARRIER]: () => "waits for all cores",
+  [TICKET]: (name) => `takes the next ${name}`,
+  [CHANNEL]: (name) => `waits in channel ${name}`,
+};
+
+function waitFacts(trace, span) {
+  const { launch } = trace, last = lastFor(trace, span);
+  const before = runBefore(trace, span);
+  return {
+    title: WAITS[trace.kind[span]](launch.calls[trace.call[span]].name),
+    rows: [
+      ["took", show.duration(trace.length[span])],
+      ...when(trace, span),
+      ...(last ? [["last to end", launch.taskName(last.task), endOf(trace, last, span)], ["because it", because(launch, last.dep)]] : []),
+      ...(before === NONE ? [] : [["this core did", trace.nameOf(before), "before"]]),
+    ],
+  };
+}
+
+function endOf(trace, { span: other }, span) {
+  if (other === NONE) return "";
+  const after = trace.finish[other] - trace.start[span];
+  const core = `core ${trace.core[other]}`;
+  return after > 0 ? `${core}, ${show.duration(after)} into the wait` : `${core}, before the wait`;
+}

@@ -1,0 +1,89 @@
+// Colours, light and dark, and which of them a span has.
+// In: a launch. Out: palettes of red, green, blue. Not here: what is drawn with them (the style sheet has the rest).
+//
+// Tasks have the fills of Paul Tol's "light" scheme (Colour Schemes, SRON/EPS/TN/09-002), which are told apart
+// under every colour blindness and bear dark text. Names beyond the scheme share its grey.
+
+import { NONE, RUN } from "./launch.js";
+
+const TASKS = ["#77aadd", "#ee8866", "#44bb99", "#eedd88", "#ffaabb", "#bbcc33", "#99ddff", "#aaaa00"];
+const OTHERS = "#c8c8c8";
+const FADED = 0.18;
+
+// Per kind of span that is no run, from WAIT on.
+const WAITS = {
+  light: ["#8d96a3", "#4d5561", "#b59a6a", "#7f8fbf"],
+  dark: ["#79828f", "#b4bcc8", "#a58f66", "#8795c4"],
+};
+
+export class Theme {
+  constructor(root) {
+    this.root = root;
+    this.asked = null;
+    this.system = matchMedia("(prefers-color-scheme: dark)");
+  }
+
+  get name() {
+    return this.asked ?? (this.system.matches ? "dark" : "light");
+  }
+
+  choose(name) {
+    this.asked = name;
+    this.root.dataset.theme = name;
+  }
+
+  // A colour of the style sheet.
+  colour(variable) {
+    return getComputedStyle(this.root).getPropertyValue(`--${variable}`).trim();
+  }
+
+  get waits() {
+    return WAITS[this.name];
+  }
+
+  // Red, green and blue of each shade; behind them the same, faded, for what a search leaves out.
+  palette() {
+    const ground = parsed(this.colour("ground"));
+    const shades = [...TASKS, OTHERS, ...this.waits].map(parsed);
+    const faded = shades.map((shade) => shade.map((part, i) => ground[i] + (part - ground[i]) * FADED));
+    return { ground, shades: Float32Array.from([...shades, ...faded].flat()), count: shades.length };
+  }
+}
+
+export const fillOf = (shade) => TASKS[shade] ?? OTHERS;
+
+// The shade of each name, those with the most time first; and `ofSpan`, the shade of each span of a trace.
+export class Shades {
+  constructor(launch) {
+    this.ofName = new Map(totals(launch).map(({ name }, i) => [name, Math.min(i, TASKS.length)]));
+    this.ofForm = launch.forms.map((form) => this.ofName.get(launch.calls[form.call].name) ?? TASKS.length);
+    this.ofSpan = launch.traces.map((trace) =>
+      Uint8Array.from(trace.kind, (kind, span) =>
+        kind === RUN && trace.task[span] !== NONE ? this.ofForm[launch.form[trace.task[span]]] : TASKS.length + kind,
+      ),
+    );
+  }
+}
+
+// Per name of a task how many there are, and their nanoseconds in each trace; those with the most time first.
+export function totals(launch) {
+  const found = new Map();
+  const nameOfForm = launch.forms.map((form) => launch.calls[form.call].name);
+  const at = (name) => {
+    if (!found.has(name)) found.set(name, { name, count: 0, time: launch.traces.map(() => 0) });
+    return found.get(name);
+  };
+  const ofForm = nameOfForm.map(at);
+  for (const form of launch.form) ofForm[form].count++;
+  launch.traces.forEach((trace, side) => {
+    for (let span = 0; span < trace.size; span++) {
+      if (trace.kind[span] === RUN) ofForm[launch.form[trace.task[span]]].time[side] += trace.length[span];
+    }
+  });
+  return [...found.values()].sort((a, b) => b.time.at(-1) - a.time.at(-1) || a.name.localeCompare(b.name));
+}
+
+function parsed(colour) {
+  const number = parseInt(colour.slice(1), 16);
+  return [number >> 16, (number >> 8) & 255, number & 255];
+}
