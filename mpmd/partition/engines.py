@@ -6,6 +6,9 @@ Not here: cutting a body (`engine_cuts.py`, `straight.py`), where on a kind a ca
 
 What one part leaves for another lies in a local tensor, with a place for each piece of the loops around, so
 that pieces do not wait for each other; the planner of memory lets other tensors have the bytes later.
+
+No core takes a call by ticket: an atomic add that returns what was there before is not on Atlas A2 (the
+documentation of `AtomicAdd` has it for later ones alone), and a call is for one kind of core.
 """
 
 from __future__ import annotations
@@ -76,6 +79,8 @@ class _Cutting:
         if not isinstance(node, Call):
             if isinstance(node, TileLoop) and any(map(_is_mixed, _calls(node))):
                 node = with_size(node, OPEN_SIZE)
+            if isinstance(node, (TileLoop, Split)):
+                node = replace(node, drain=False)
             yield replace(node, body=self.body(node.body, (*loops, node)))
             return
         call = _straightened(node)

@@ -1,0 +1,94 @@
+"""Kernels for Ascend whose structure is what they test: loops, scalars, rows that are late, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import mpmd
+from mpmd import In, InOut, Kernel, Out, f32, i32
+
+T, H, N, P = mpmd.dims("T H N P")
+Arguments = tuple[Any, ...]
+
+
+@mpmd.task
+def scaled(x: In[f32, T, H], by: f32, y: Out[f32, T, H]):
+    y[:] = x[:] * by
+
+
+@mpmd.task
+def mixed(x: In[f32, T, H], left: In[f32, H], y: InOut[f32, T, H]):
+    y[:] = y[:] * 0.5 + x[:] + left[:]
+
+
+@mpmd.task
+def count_down(steps: InOut[i32, 1], most: i32, ended: Out[i32, 1]):
+    steps[:] = steps[:] + 1
+    ended[:] = mpmd.maximum(steps[:] - most, 0)
+
+
+@mpmd.kernel
+def scales(x: In[f32, T, H], by: f32, first: i32, y: Out[f32, T, H]):
+    """The last rows, from `first` on, of a launch's choosing; the others are copied."""
+    scaled(x, 1.0, y)
+    scaled(x[first : first + 8], by, y[first : first + 8])
+
+
+@mpmd.kernel
+def sweeps(x: In[f32, N, T, H], y: InOut[f32, T, H], z: Out[f32, T, H], count: i32):
+    """Iteration `i` reads the i-th matrix; strips depend on their neighbours of the iteration before."""
+    for i in mpmd.loop(count):
+        for s in mpmd.split(T, 3):
+            mixed(x[i, s], x[i, 0], y[s])
+        for s in mpmd.split(T, 2):
+            scaled(y[s], 1.5, z[s])
+
+
+@mpmd.kernel
+def until(x: In[f32, T, H], y: InOut[f32, T, H], steps: InOut[i32, 1], count: i32, most: i32):
+    ended = mpmd.empty((1,), i32)
+    for _ in mpmd.loop(count, until=ended[0]):
+        for s in mpmd.split(T, 4):
+            mixed(x[s], x[0], y[s])
+        count_down(steps, most, ended)
+
+
+@mpmd.kernel
+def ragged(x: In[f32, T, H], offsets: In[i32, P], y: InOut[f32, T, H], by: f32):
+    """Pieces that data decide."""
+    for s in mpmd.segments(offsets, 24):
+        scaled(x[s], by, y[s])
+
+
+@mpmd.kernel
+def dealt(x: In[f32, T, H], y: Out[f32, T, H]):
+    for s in mpmd.tiles(T, 5, drain=True):
+        scaled(x[s], 2.0, y[s])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kernel and the arguments of a call."""
+
+    kernel: Kernel
+    arguments: Callable[[], Arguments]
+
+
+def random(*shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+CASES: dict[str, Case] = {
+    "scalars": Case(scales, lambda: (random(30, 40), 3.0, 17, np.zeros((30, 40), np.float32))),
+    "sweeps": Case(sweeps, lambda: (random(6, 30, 40), random(30, 40), np.zeros((30, 40), np.float32), 5)),
+    "until": Case(until, lambda: (random(30, 40), random(30, 40), np.zeros(1, np.int32), 9, 3)),
+    "ragged": Case(
+        ragged,
+        lambda: (random(50, 24), np.array([0, 20, 20, 33, 50], np.int32), random(50, 24), 0.5),
+    ),
+    "drain": Case(dealt, lambda: (random(44, 24), np.zeros((44, 24), np.float32))),
+}
