@@ -67,6 +67,7 @@ def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
         "starts": together.starts(),
         "memory, one core": together.passes(stream, 1),
         "memory": together.passes(stream, cores),
+        "stores": together.copies(stream, cores),
     }
     for footprint in together.footprints(shared_cache_bytes) if shared_cache_bytes else ():
         measures[f"pass over {footprint}"] = together.passes(footprint, cores)
@@ -113,10 +114,12 @@ def _machine(
         kinds=(kind,),
         bandwidth=stream / min(found["memory"].least, found["memory, one core"].least),
         launch_seconds=found["launch"].least,
+        store_traffic=_store_traffic(found),
     )
     how = {source.field: source.source for source in before.sources}
     how |= {f"core.{name}": _said(constant) for name, constant in core.items()}
     how["core.task_seconds"] = f"{_seen(found['starts'])}, a copy of a line included"
+    how["store_traffic"] = f"{_seen(found['stores'])}: a copy against a pass that reads"
     how |= {"core.bandwidth": _seen(found["memory, one core"]), "bandwidth": _seen(found["memory"])}
     how["launch_seconds"] = f"{_seen(found['launch'])}, the call from Python included"
     if shared_cache_bytes:
@@ -125,6 +128,12 @@ def _machine(
         machine = _with_several_cores(machine, found, how)
     shown = figures(machine)
     return sourced(machine, {name: how[name] for name in shown})
+
+
+def _store_traffic(found: Mapping[str, Reading]) -> float:
+    """Of a copy, which reads half of the bytes that it is for: what the other half takes against reading."""
+    reading = min(found["memory"].least, found["memory, one core"].least)
+    return max(1.0, 2.0 * found["stores"].least / reading - 1.0)
 
 
 def _core(groups: Mapping[str, Sequence[Sample]], task_seconds: float) -> dict[str, Constant]:
@@ -188,7 +197,7 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
     how["counter.signal_seconds"] = f"{_seen(line)}; its share of a hand-over as in the preset"
     how["counter.wait_seconds"] = how["counter.signal_seconds"]
     how["handover_bandwidth"] = _seen(block)
-    crowding = found["products"].least / found["products, one core"].least
+    crowding = found["products"].seconds / found["products, one core"].seconds
     how["crowding"] = f"{_seen(found['products'])}: products on all cores against one"
     how["ticket_seconds"] = _seen(found["tickets"])
     how["jitter"] = f"{_seen(found['dealt out'])}: equal tasks, dealt out against drained"

@@ -5,7 +5,8 @@ Not here: what is measured (`probes.py`).
 
 The measures take turns, round after round, so that a slow moment meets all of them alike. The median of the
 rounds stands for what one core does: the least would be of moments in which clocks are highest, and no
-kernel lives on those. What needs several cores at once is seldom undisturbed: there a low quantile counts.
+kernel lives on those. What passes between cores, or comes from memory, others disturb: there a low quantile
+counts.
 """
 
 from __future__ import annotations

@@ -50,6 +50,21 @@ def passes(footprint: int, cores: int) -> Measure:
     return partial(warm_seconds_of, partial(compiled, data, sums))
 
 
+def copies(footprint: int, cores: int) -> Measure:
+    """Seconds of a copy by so many cores that reads half of `footprint` bytes and writes the other half."""
+    pieces = max(cores, footprint // (8 * PIECE))
+    pieces -= pieces % cores
+
+    @mpmd.kernel
+    def copied(x: In[f32, pieces, PIECE], y: Out[f32, pieces, PIECE]):
+        for t in mpmd.tiles(pieces, 1):
+            tasks.passed_on(x[t.start], y[t.start])
+
+    x, y = np.ones((2, pieces, PIECE), np.float32)
+    compiled = as_written(copied, x, y, cores=cores)
+    return partial(warm_seconds_of, partial(compiled, x, y))
+
+
 HANDOVERS = 200
 """There and back in one launch."""
 

@@ -101,6 +101,8 @@ class Machine:
     `shared_cache_bytes` and `shared_cache_bandwidth` are of the last cache before memory, which all cores
     share (0: there is none): what all tasks of a kernel touch is found there if it fits. `crowding` is how
     many times as long a core computes when all cores do (they may share a pipeline, or a clock).
+    `store_traffic` is how many bytes pass between a core and what all cores share for each one that it only
+    stores there (2 where a line is read before it is stored into).
     """
 
     name: str
@@ -119,6 +121,7 @@ class Machine:
     shared_cache_bytes: int = 0
     shared_cache_bandwidth: float = 0.0
     crowding: float = 1.0
+    store_traffic: float = 1.0
     sources: tuple[Source, ...] = ()
 
     @property

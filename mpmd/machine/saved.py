@@ -124,7 +124,7 @@ def _made(data: Mapping[str, Any]) -> Machine:
     if not kinds or not primitives:
         raise ValueError("it has no cores, or no way to synchronise them")
     positive = [machine.bandwidth, machine.handover_bandwidth, machine.memory_bytes, machine.vector_bytes]
-    positive.append(machine.crowding)
+    positive += [machine.crowding, machine.store_traffic]
     for kind in kinds:
         positive += [*kind.rates, kind.bandwidth, kind.cache_bandwidth, kind.cores, kind.cache_bytes]
     least = [machine.jitter, machine.ticket_seconds, machine.launch_seconds, machine.latency]

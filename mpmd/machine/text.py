@@ -48,6 +48,7 @@ def figures(machine: Machine) -> dict[str, str]:
         found["barrier_seconds"] = amount(machine.barrier_seconds, "s")
     if machine.prefetch_share:
         found["prefetch_share"] = f"{machine.prefetch_share:.0%}"
+    found["store_traffic"] = f"{machine.store_traffic:.3g}"
     found["crowding"] = f"{machine.crowding:.3g}"
     found["jitter"] = f"{machine.jitter:.1%}"
     return found

@@ -31,7 +31,8 @@ class Costs:
     cannot do the task, or its call asks for another kind.
 
     `memory` is at equal shares of the bandwidths: `memory_bytes` [tasks] are the bytes that share memory's,
-    `shared_bytes` those that share that of the cache of all cores, and `cached` [kinds, tasks] is the rest of
+    `shared_bytes` those that share that of the cache of all cores (those that are only stored count
+    `store_traffic` times), and `cached` [kinds, tasks] is the rest of
     `memory`: bytes that stay in the core's own cache (`kept_bytes`), and what a core computes while it moves
     nothing. The flows of task `t` are `flow_ptr[t]:flow_ptr[t+1]`: the dependence, and the bytes read through
     it. `near` [kinds] and `away` are seconds per byte of a flow on the core that made it, and on another.
@@ -72,8 +73,9 @@ def costs(graph: TaskGraph, machine: Machine) -> Costs:
     passing = _passing(graph, touched, machine)
     flow_task, flow_dep, flow_bytes = _flows(graph, moved, passing)
     carried = np.bincount(flow_task, weights=flow_bytes, minlength=len(graph))
-    kept = _kept_in_cache(graph, moved, machine)
+    kept = _kept_in_cache(graph, moved, passing, machine)
     needed = np.maximum(graph.bytes - carried - kept, 0.0)
+    needed += (machine.store_traffic - 1.0) * np.minimum(_only_stored(graph, moved, kept), needed)
     fetched = needed * _share_from_memory(graph, moved, touched, passing, machine)
     kinds, cores = machine.kinds, machine.cores
     allowed = _allowed(graph, machine)
@@ -230,9 +232,18 @@ def _bytes_by_tensor(graph: TaskGraph, moved: FloatColumn, mode: int) -> tuple[I
     return distinct.astype(np.int64), total.astype(np.float64)
 
 
-def _kept_in_cache(graph: TaskGraph, moved: FloatColumn, machine: Machine) -> FloatColumn:
-    """Bytes written to local tensors by tasks that fit the cache: they need not reach memory."""
-    local = np.array([not t.is_argument for t in graph.program.tensors], np.bool_)
+def _only_stored(graph: TaskGraph, moved: FloatColumn, kept: FloatColumn) -> FloatColumn:
+    """Bytes that a task stores without having read them, and that do not stay in its core's cache."""
+    chosen = moved * (graph.access_mode == 2)
+    stored = np.bincount(_access_tasks(graph), weights=chosen, minlength=len(graph))
+    return np.maximum(stored - kept, 0.0)
+
+
+def _kept_in_cache(
+    graph: TaskGraph, moved: FloatColumn, passing: npt.NDArray[np.bool_], machine: Machine
+) -> FloatColumn:
+    """Bytes written to local tensors that fit the caches, by tasks that do: they need not reach memory."""
+    local = passing & np.array([not t.is_argument for t in graph.program.tensors], np.bool_)
     writes = (graph.access_mode & 2) > 0
     chosen = np.where(graph.access_mode == 3, 0.5, 1.0) * moved * (writes & local[graph.access_tensor])
     kept = np.bincount(_access_tasks(graph), weights=chosen, minlength=len(graph))

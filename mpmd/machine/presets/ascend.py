@@ -75,6 +75,7 @@ _SOURCES = {
     "flag.wait_seconds": "assumed",
     "ticket_seconds": "assumed: an atomic add in global memory that returns",
     "launch_seconds": "assumed: as a launch on a stream of a GPU",
+    "store_traffic": "copies write whole blocks",
     "crowding": "cores share no pipeline",
     "jitter": "not measured",
 }

@@ -71,6 +71,7 @@ def preset() -> Machine:
         launch_seconds=1.6e-6,
         shared_cache_bytes=system.shared_cache_bytes(),
         shared_cache_bandwidth=77e9 * core.cores,
+        store_traffic=2.0,
     )
     origins = {
         "core": SCALED,
@@ -86,6 +87,7 @@ def preset() -> Machine:
         "counter.maximum": "32 bits, compared with a sign",
         "ticket_seconds": MEASURED,
         "launch_seconds": MEASURED,
+        "store_traffic": "a line is read before it is stored into (McCalpin, STREAM, 1995)",
         "crowding": "not measured",
         "jitter": "not measured",
     }

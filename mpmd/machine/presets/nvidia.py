@@ -54,6 +54,7 @@ _SOURCES = {
     "word": "as the counter; a store in place of the add",
     "ticket_seconds": "assumed: an atomic add at L2 that returns",
     "launch_seconds": "public measurements: 5 to 10 µs for a launch on a stream",
+    "store_traffic": "L2 takes a written sector without reading it",
     "crowding": "cores share no pipeline",
     "jitter": "not measured",
 }
