@@ -1,81 +1,11 @@
 """Tile tasks and one sequential kernel in Python; one fused kernel in which every core runs its own program.
 
-In:  nothing. Out: the names that users import. Not here: any definition, or types (`__init__.pyi`).
+In:  nothing. Out: the names that users import. Not here: which they are (`names.py`), when they are loaded
+(`package.py`), types (`__init__.pyi`).
 """
 
-from mpmd.doctor import doctor as doctor
-from mpmd.errors import Diagnostic as Diagnostic
-from mpmd.explain import explain as explain
-from mpmd.lang.debug import debug as debug
-from mpmd.lang.functions import abs as abs
-from mpmd.lang.functions import all as all
-from mpmd.lang.functions import any as any
-from mpmd.lang.functions import arange as arange
-from mpmd.lang.functions import argmax as argmax
-from mpmd.lang.functions import argmin as argmin
-from mpmd.lang.functions import ceil as ceil
-from mpmd.lang.functions import cos as cos
-from mpmd.lang.functions import erf as erf
-from mpmd.lang.functions import exp as exp
-from mpmd.lang.functions import floor as floor
-from mpmd.lang.functions import full as full
-from mpmd.lang.functions import gelu as gelu
-from mpmd.lang.functions import log as log
-from mpmd.lang.functions import max as max
-from mpmd.lang.functions import maximum as maximum
-from mpmd.lang.functions import mean as mean
-from mpmd.lang.functions import min as min
-from mpmd.lang.functions import minimum as minimum
-from mpmd.lang.functions import prod as prod
-from mpmd.lang.functions import recv as recv
-from mpmd.lang.functions import relu as relu
-from mpmd.lang.functions import round as round
-from mpmd.lang.functions import rsqrt as rsqrt
-from mpmd.lang.functions import send as send
-from mpmd.lang.functions import sigmoid as sigmoid
-from mpmd.lang.functions import silu as silu
-from mpmd.lang.functions import sin as sin
-from mpmd.lang.functions import softmax as softmax
-from mpmd.lang.functions import sqrt as sqrt
-from mpmd.lang.functions import sum as sum
-from mpmd.lang.functions import tanh as tanh
-from mpmd.lang.functions import where as where
-from mpmd.lang.functions import zeros as zeros
-from mpmd.lang.surface import Accum as Accum
-from mpmd.lang.surface import Const as Const
-from mpmd.lang.surface import Dim as Dim
-from mpmd.lang.surface import In as In
-from mpmd.lang.surface import InOut as InOut
-from mpmd.lang.surface import Out as Out
-from mpmd.lang.surface import Recv as Recv
-from mpmd.lang.surface import Send as Send
-from mpmd.lang.surface import Task as Task
-from mpmd.lang.surface import channel as channel
-from mpmd.lang.surface import dims as dims
-from mpmd.lang.surface import empty as empty
-from mpmd.lang.surface import inline as inline
-from mpmd.lang.surface import loop as loop
-from mpmd.lang.surface import segments as segments
-from mpmd.lang.surface import split as split
-from mpmd.lang.surface import task as task
-from mpmd.lang.surface import tiles as tiles
-from mpmd.lang.types import DType as DType
-from mpmd.lang.types import bf16 as bf16
-from mpmd.lang.types import bool_ as bool_
-from mpmd.lang.types import f16 as f16
-from mpmd.lang.types import f32 as f32
-from mpmd.lang.types import f64 as f64
-from mpmd.lang.types import i8 as i8
-from mpmd.lang.types import i32 as i32
-from mpmd.lang.types import i64 as i64
-from mpmd.lang.types import u8 as u8
-from mpmd.pipeline import CompiledKernel as CompiledKernel
-from mpmd.pipeline import Kernel as Kernel
-from mpmd.pipeline import LoadedKernel as LoadedKernel
-from mpmd.pipeline import compile as compile
-from mpmd.pipeline import kernel as kernel
-from mpmd.pipeline import load as load
-from mpmd.runtime.profile import profiling as profiling
-from mpmd.search import Choice as Choice
-from mpmd.specs import spec as spec
-from mpmd.timeline import Trace as Trace
+import sys
+
+from mpmd.package import Package as _Package
+
+sys.modules[__name__].__class__ = _Package

@@ -12,11 +12,11 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split(
 ABOVE = (
     "specs dump targets",
     "pipeline search tuned debug doctor",
-    "visual calibration calibrate explain ablation explain_text measure tuning",  # and `import mpmd`
+    "visual calibration calibrate explain ablation explain_text measure tuning names",  # and `import mpmd`
     "commands cli __main__",
 )
 RANK |= {name: len(LAYERS) + rank for rank, names in enumerate(ABOVE) for name in names.split()}
-RANK |= {"watch": RANK["errors"], "": RANK["visual"]}
+RANK |= {"watch": RANK["errors"], "package": RANK["errors"], "": RANK["visual"]}
 LIMITS = {"lib": RANK["lang"], "visual": RANK["runtime"]}  # what these may stand on
 
 

@@ -30,7 +30,12 @@ OTHER = {
     ("lang/kernel/symbolic.py", "NotImplementedError"): "an abstract method",
     ("lang/text/parser.py", "error.orig_exc"): "the Diagnostic inside of what the grammar wraps",
     ("lang/kernel/views.py", "AttributeError"): "Python's protocol for names that are asked for",
+    ("cli.py", "BadParameter"): "how a wrong command line is told",
     ("cli.py", "Exit"): "how a command ends with a status",
+    ("commands/options.py", "BadParameter"): "how a wrong command line is told",
+    ("commands/options.py", "_unknown"): "a `BadParameter`",
+    ("commands/script.py", "outcome.raised"): "the `Diagnostic` that ended the script",
+    ("package.py", "AttributeError"): "Python's protocol for names that are asked for",
     ("machine/saved.py", "Unfit"): "caught where a calibration is looked for",
     ("machine/saved.py", "ValueError"): "caught where the file is read",
     (

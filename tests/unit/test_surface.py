@@ -2,6 +2,8 @@
 
 import ast
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +14,7 @@ from mpmd import Accum, In, Out, Recv, Send, f32, i32
 from mpmd.errors import LanguageError
 from mpmd.lang.index import symbol
 from mpmd.lang.types import Direction, TensorAnnotation
+from mpmd.package import ALSO_MODULES
 from tests.unit.tracing import declared, refusal
 
 T, H = mpmd.dims("T H")
@@ -171,3 +174,20 @@ def test_type_checkers_see_the_names_that_exist():
         "TileSpan",
     }
     assert public == {n for n in typed if not n.startswith("_")} - for_checkers_alone
+
+
+def test_names_are_loaded_when_the_first_is_asked_for():
+    program = (
+        "import sys, mpmd.doctor, mpmd.cli\n"
+        "assert 'mpmd.names' not in sys.modules\n"
+        "import mpmd\n"
+        "assert callable(mpmd.doctor) and callable(mpmd.explain) and 'tiles' in dir(mpmd)\n"
+        "try:\n    mpmd.tile\nexcept AttributeError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "module 'mpmd' has no attribute 'tile'\n"
+
+
+def test_functions_that_share_a_name_with_a_module():
+    modules = {path.stem for path in Path(mpmd.__file__).parent.glob("*.py")}
+    assert {name for name in vars(mpmd) if callable(getattr(mpmd, name)) and name in modules} == ALSO_MODULES
