@@ -30,7 +30,15 @@ FLAGS = (
 PATIENCE = 60.0
 """Seconds for the browser to start, or to answer."""
 
-KEYS = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36}
+KEYS = {
+    "Escape": 27,
+    "Enter": 13,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Home": 36,
+}
 
 
 def browser() -> str | None:

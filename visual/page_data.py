@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpmd.blame import Cause, blame
 from mpmd.partition.graph import DepKind, IntColumn
 from mpmd.schedule.steps import Schedule
 from mpmd.timeline import SpanKind, Trace
 
 from .page_memory import occupancy
 from .page_pack import Blob
-from .page_path import path_of
 from .page_tasks import Calls, forms, share_of_bandwidth
 
 Launch = tuple[Schedule, Trace, "Trace | None"]
@@ -58,7 +58,6 @@ def _launch(schedule: Schedule, predicted: Trace, measured: Trace | None, blob: 
         "tensors": [tensor.name for tensor in graph.program.tensors],
         "deps": _deps(schedule, blob),
         "arena": schedule.memory.arena_bytes,
-        "bound": schedule.bounds.seconds,
         "traces": traces,
     }
 
@@ -85,7 +84,7 @@ def _trace(schedule: Schedule, trace: Trace, calls: Calls, blob: Blob) -> Docume
     by_kind = np.argsort(trace.kind, kind="stable")
     call = calls.numbers(trace.labels, trace.places)[trace.label]
     moments, alive = occupancy(schedule, trace)
-    path = path_of(schedule, trace)
+    way = blame(trace, schedule)
     return {
         "source": "predicted" if trace.source == "simulated" else trace.source,
         "machine": trace.machine,
@@ -103,11 +102,12 @@ def _trace(schedule: Schedule, trace: Trace, calls: Calls, blob: Blob) -> Docume
         "call": blob.add(call[by_kind], rising=True),
         "iteration": blob.add(trace.iteration[by_kind], rising=True),
         "path": {
-            "core": blob.add(path.core),
-            "cause": blob.add(path.cause),
-            "span": blob.add(path.span, rising=True),
-            "start": blob.add(nanoseconds(path.start), rising=True),
-            "finish": blob.add(nanoseconds(path.finish), rising=True),
+            "causes": [cause.name for cause in Cause],
+            "core": blob.add(way.core),
+            "cause": blob.add(way.cause),
+            "span": blob.add(way.span, rising=True),
+            "start": blob.add(nanoseconds(way.start), rising=True),
+            "finish": blob.add(nanoseconds(way.finish), rising=True),
         },
         "memory": {
             "moment": blob.add(nanoseconds(moments), rising=True),

@@ -11,7 +11,7 @@ import { AXIS, GUTTER } from "./view.js";
 
 const TICKS_APART = 110;
 const LEAST_LABEL = 26, LABEL_HEIGHT = 13, LABEL_PADDING = 4;
-const BOTH_NAMED = 44; // pixels of a row in which the strips have names, too
+const BOTH_NAMED = 32; // pixels of a row in which the strips have names, too
 export const FONT = "12px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
 
 export class Picture {
@@ -93,7 +93,7 @@ export class Picture {
     return this.widths.get(text);
   }
 
-  #gutter({ view, hovered }, ink) {
+  #gutter({ view }, ink) {
     const context = this.context;
     context.textBaseline = "middle";
     context.save();
@@ -108,9 +108,8 @@ export class Picture {
       if (core % each) continue;
       context.font = FONT;
       context.fillStyle = ink.ink;
-      const named = view.rowHeight >= BOTH_NAMED;
-      context.fillText(`core ${core}`, 12, named ? top + 14 : top + Math.max(7, view.rowHeight / 2));
-      if (named) this.#sides(view, core, ink);
+      context.fillText(`core ${core}`, 12, top + Math.max(7, view.rowHeight / 2));
+      if (view.rowHeight >= BOTH_NAMED) this.#sides(view, core, ink);
     }
     context.restore();
     this.#scrollbar(view, ink);
@@ -123,7 +122,7 @@ export class Picture {
     context.textAlign = "right";
     for (const { side, source } of view.launch.traces) {
       const { y, height } = view.strip(core, side);
-      if (side > 0 || view.rowHeight >= 60) context.fillText(source, GUTTER - 8, y + height / 2 + (side ? 0 : 8));
+      context.fillText(source, GUTTER - 8, y + height / 2 + 0.5);
     }
     context.textAlign = "left";
   }
@@ -148,7 +147,7 @@ export class Picture {
     for (const tick of ticks) {
       const x = Math.round(view.x(tick)) + 0.5;
       context.fillStyle = ink.muted;
-      context.fillText(moment(tick, apart), Math.min(x, view.right - 22), AXIS - 14);
+      context.fillText(moment(tick, apart), Math.min(x, view.right - 16), AXIS - 14);
       context.fillStyle = ink.line;
       context.fillRect(x - 0.5, AXIS - 8, 1, 5);
     }

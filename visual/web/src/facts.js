@@ -36,6 +36,7 @@ function runFacts(trace, span) {
       ["computes", show.flops(form.flops)],
       ...roofline(trace, span, form),
       ...waited(trace, span),
+      ...critical(trace, span),
     ],
   };
 }
@@ -75,6 +76,11 @@ function waited(trace, span) {
   return [["waited before", show.duration(sum), last ? `for ${trace.launch.taskName(last.task)}` : ""]];
 }
 
+function critical(trace, span) {
+  const length = trace.path.within(span);
+  return length ? [["critical", `${show.duration(length)} of it`]] : [];
+}
+
 const WAITS = {
   [WAIT]: (name) => `waits for ${name}`,
   [BARRIER]: () => "waits for all cores",
@@ -91,6 +97,7 @@ function waitFacts(trace, span) {
       ["took", show.duration(trace.length[span])],
       ...when(trace, span),
       ...(last ? [["last to end", launch.taskName(last.task), endOf(trace, last, span)], ["because it", because(launch, last.dep)]] : []),
+      ...critical(trace, span),
       ...(before === NONE ? [] : [["this core did", trace.nameOf(before), "before"]]),
     ],
   };

@@ -5,16 +5,15 @@ const UNITS_OF_TIME = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
 const DIGITS = 4;
 const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
 
-export const plural = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
 export const whole = (count) => count.toLocaleString("en-US", { maximumFractionDigits: 0 });
-export const share = (part) => `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`;
+export const share = (part) => (part > 0 && part < 0.0005 ? "< 0.1 %" : `${(100 * part).toFixed(part < 0.0995 && part ? 1 : 0)} %`);
 export const bytes = (count) => `${scaled(count)}B`;
 export const rate = (perSecond, unit) => `${scaled(perSecond)}${unit}/s`;
 export const flops = (count) => `${scaled(count)}FLOP`;
 
-export function duration(nanoseconds) {
+export function duration(nanoseconds, digits = DIGITS) {
   const [size, unit] = unitOf(nanoseconds);
-  return `${significant(nanoseconds / size)} ${unit}`;
+  return `${significant(nanoseconds / size, digits)} ${unit}`;
 }
 
 // A moment of the launch, so that two that are `apart` nanoseconds from each other look different.
@@ -33,7 +32,7 @@ function scaled(value) {
   return `${significant(value / size)} ${prefix}`;
 }
 
-function significant(value) {
+function significant(value, digits = DIGITS) {
   const before = Math.abs(value) < 1 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
-  return Number.isInteger(value) ? String(value) : value.toFixed(Math.max(0, DIGITS - before));
+  return Number.isInteger(value) ? String(value) : value.toFixed(Math.max(0, digits - before));
 }

@@ -47,7 +47,7 @@ export class Trace {
     }
     this.#times();
     const { path, memory } = facts;
-    this.path = Object.fromEntries(Object.entries(path).map(([name, at]) => [name, column(at)]));
+    this.path = new Path(path, column);
     this.memory = { moment: column(memory.moment), bytes: column(memory.bytes) };
     this.runs = new Groups(this.task, launch.tasks);
   }
@@ -87,6 +87,31 @@ export class Trace {
     let sum = 0;
     for (let span = 0; span < this.size; span++) if (this.kind[span] === RUN) sum += this.length[span];
     return sum / (this.perCore.length * Math.max(1, this.makespan));
+  }
+}
+
+// The way back from the end of the launch, in order of time: on which core, why, and in which span (NONE: in no
+// span) each stretch of it lies.
+class Path {
+  constructor(facts, column) {
+    this.causes = facts.causes;
+    for (const name of ["core", "cause", "span", "start", "finish"]) this[name] = column(facts[name]);
+  }
+
+  // Nanoseconds by cause; together they are the makespan.
+  get byCause() {
+    const sums = this.causes.map(() => 0);
+    for (let i = 0; i < this.cause.length; i++) sums[this.cause[i]] += this.finish[i] - this.start[i];
+    return sums;
+  }
+
+  // The nanoseconds of it that lie in a span.
+  within(span) {
+    if (!this.lengths) {
+      this.lengths = new Map();
+      this.span.forEach((at, i) => this.lengths.set(at, (this.lengths.get(at) ?? 0) + this.finish[i] - this.start[i]));
+    }
+    return this.lengths.get(span) ?? 0;
   }
 }
 

@@ -4,6 +4,8 @@
 import { element } from "./dom.js";
 import * as show from "./format.js";
 import { BARRIER, CHANNEL, TICKET, WAIT } from "./launch.js";
+import { most } from "./memory.js";
+import { CAUSES } from "./path.js";
 import { fillOf, totals } from "./theme.js";
 
 const WAITS = [
@@ -18,15 +20,34 @@ export function legend(page) {
   return [
     element("h2", {}, "Tasks"),
     tasks(launch, shades, page),
-    element("h2", {}, "Lines"),
+    element("h2", {}, "Between tasks"),
     element("dl", {},
       ...WAITS.filter(([kind]) => launch.traces.some((trace) => trace.kind.includes(kind))).flatMap(([kind, text]) =>
         entry("band", theme.waits[kind - WAIT], `The core ${text}.`)),
-      ...entry("empty", "", "Nothing: the core has no task, or starts the next one."),
-      ...entry("path", "var(--path)", "Critical path: the chain of work that the end of the launch hangs on. Make one of these tasks shorter and the launch gets shorter."),
-      ...entry("path", "var(--muted)", "The same chain, while it waits."),
-      ...entry("memory", "var(--memory)", `Memory that intermediate results take (${launch.traces.at(-1).source}${launch.traces.length > 1 ? `; dashed: ${launch.traces[0].source}` : ""}).`)),
+      ...entry("empty", "", "The core has no task, or is about to begin one.")),
+    element("h2", {}, "Critical path"),
+    element("p", {}, "The line below the boxes: what the end of the launch hung on, moment by moment. To make the launch shorter, make this shorter."),
+    causes(launch),
+    element("h2", {}, "Memory"),
+    element("dl", {}, ...launch.traces.toReversed().flatMap((trace, i) =>
+      entry(i ? "dashed" : "memory", i ? "" : "var(--memory)", `Intermediate results in use, ${trace.source}: at most ${show.bytes(most(trace))}`))),
+    element("p", { className: "hint" }, `${show.bytes(launch.arena)} are set aside for them.`),
   ];
+}
+
+// What the stretches of the critical path are, and what share of it they make up.
+function causes(launch) {
+  const sums = launch.traces.map((trace) => trace.path.byCause);
+  const names = launch.traces[0].path.causes;
+  return element("table", { className: "causes" },
+    element("thead", {}, element("tr", {}, ...["", "", ...launch.traces.map((trace) => trace.source)].map((text) => element("th", { scope: "col" }, text)))),
+    element("tbody", {}, ...names.map((name, i) => {
+      const { colour, strength, text } = CAUSES[name];
+      return element("tr", {},
+        element("td", {}, element("i", { className: "swatch path", style: { background: `var(--${colour})`, opacity: strength } })),
+        element("th", { scope: "row" }, text),
+        ...sums.map((ofCause, side) => element("td", {}, show.share(ofCause[i] / Math.max(1, launch.traces[side].makespan)))));
+    })));
 }
 
 function entry(shape, colour, text) {
@@ -44,6 +65,6 @@ function tasks(launch, shades, page) {
         element("td", {}, element("i", { className: "swatch", style: { background: fillOf(shades.ofName.get(name)) } })),
         element("th", { scope: "row" }, element("button", { type: "button", title: `Search for ${name}`, onclick: () => page.find(name) }, name)),
         element("td", {}, show.whole(count)),
-        ...time.map((nanoseconds) => element("td", {}, show.duration(nanoseconds))),
+        ...time.map((nanoseconds) => element("td", {}, show.duration(nanoseconds, 3))),
         element("td", {}, whole ? show.share(time.at(-1) / whole) : "")))));
 }

@@ -14,37 +14,37 @@ export function inUse(trace, moment) {
   return memory.bytes[Math.max(0, bisectRight(memory.moment, moment) - 1)] ?? 0;
 }
 
+export const most = ({ memory }) => memory.bytes.reduce((a, b) => Math.max(a, b), 0);
+
 export function drawMemory(context, { view }, ink) {
   const { launch } = view;
-  const top = view.bottom + TOP, bottom = view.height - BELOW;
+  const top = view.bottom + TOP, bottom = view.end - BELOW;
   context.fillStyle = ink.ground;
   context.fillRect(0, view.bottom, view.width, view.height - view.bottom);
   context.fillStyle = ink.line;
-  context.fillRect(0, view.bottom, view.width, 1);
-  const most = Math.max(1, launch.arena, ...launch.traces.map((trace) => trace.memory.bytes.reduce((a, b) => Math.max(a, b), 0)));
-  const y = (amount) => bottom - (amount / most) * (bottom - top);
-  names(context, ink, top, bottom, most);
+  context.fillRect(0, view.bottom, view.right, 1);
+  context.fillRect(0, view.end - 1, view.right, 1);
+  const highest = Math.max(1, ...launch.traces.map(most));
+  const y = (amount) => bottom - (amount / highest) * (bottom - top);
+  names(context, ink, top, bottom, highest);
   context.save();
   context.beginPath();
-  context.rect(GUTTER, view.bottom + 1, view.right - GUTTER, view.height - view.bottom - 1);
+  context.rect(GUTTER, view.bottom + 1, view.right - GUTTER, bottom - view.bottom);
   context.clip();
-  launch.traces.forEach((trace, side) => {
-    outline(context, trace.memory, view, y);
-    if (side === launch.traces.length - 1) area(context, view, bottom, ink.memory);
-    context.strokeStyle = side === launch.traces.length - 1 ? ink.memory : ink.muted;
-    context.setLineDash(side === launch.traces.length - 1 ? [] : [4, 3]);
+  launch.traces.forEach(({ memory }, side) => {
+    const last = side === launch.traces.length - 1;
+    if (last) area(context, memory, view, y, ink.memory);
+    context.strokeStyle = last ? ink.memory : ink.ink;
+    context.setLineDash(last ? [] : [4, 3]);
     context.lineWidth = 1.2;
-    outline(context, trace.memory, view, y);
+    staircase(context, memory, view, y);
     context.stroke();
-    context.setLineDash([]);
   });
-  context.fillStyle = ink.line;
-  context.fillRect(GUTTER, Math.round(y(launch.arena)), view.right - GUTTER, 1);
   context.restore();
 }
 
-// A staircase over what is in view; steps within a pixel are drawn as their largest.
-function outline(context, { moment, bytes }, view, y) {
+// Over what is in view; steps within a pixel are drawn as their largest.
+function staircase(context, { moment, bytes }, view, y) {
   let at = Math.max(0, bisectRight(moment, view.from) - 1);
   let pixel = GUTTER, level = bytes[at] ?? 0;
   context.beginPath();
@@ -63,9 +63,10 @@ function outline(context, { moment, bytes }, view, y) {
   context.lineTo(view.right, y(level));
 }
 
-function area(context, view, bottom, colour) {
-  context.lineTo(view.right, bottom);
-  context.lineTo(GUTTER, bottom);
+function area(context, memory, view, y, colour) {
+  staircase(context, memory, view, y);
+  context.lineTo(view.right, y(0));
+  context.lineTo(GUTTER, y(0));
   context.closePath();
   context.globalAlpha = 0.22;
   context.fillStyle = colour;
@@ -73,7 +74,7 @@ function area(context, view, bottom, colour) {
   context.globalAlpha = 1;
 }
 
-function names(context, ink, top, bottom, most) {
+function names(context, ink, top, bottom, highest) {
   context.font = FONT;
   context.textBaseline = "middle";
   context.fillStyle = ink.ink;
@@ -81,7 +82,7 @@ function names(context, ink, top, bottom, most) {
   context.font = SMALL;
   context.fillStyle = ink.muted;
   context.textAlign = "right";
-  context.fillText(bytes(most), GUTTER - 8, top + 2);
+  context.fillText(bytes(highest), GUTTER - 8, top + 2);
   context.fillText("0 B", GUTTER - 8, bottom - 2);
   context.textAlign = "left";
 }

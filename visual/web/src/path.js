@@ -1,22 +1,32 @@
 // The critical path of each trace: a line below the strips that it goes along, and its ways between cores.
-// In: a context, the state of the page, colours. Out: pixels. Not here: finding it (Python does).
+// In: a context, the state of the page, colours. Out: pixels. Not here: finding it (mpmd/blame.py does).
 
 import { bisectRight } from "d3-array";
 
-export const COMPUTES = 0;
+// By the names of mpmd/blame.py: the colour of a stretch, how strong it is, and what it says.
+export const CAUSES = {
+  COMPUTE: { colour: "path", strength: 1, text: "A task runs whose result the next one needs." },
+  CORE_WAIT: { colour: "path", strength: 0.45, text: "A task runs on the core that the next one needs; its data is there." },
+  DATA_WAIT: { colour: "ink", strength: 0.75, text: "A result is on its way from one core to another." },
+  LAUNCH: { colour: "muted", strength: 0.6, text: "The launch begins." },
+  STALL: { colour: "muted", strength: 0.6, text: "The core is between two spans: it signals, or does not run." },
+};
 const LEAST_STEP = 0.6; // pixels; what is narrower joins the stretch before
 
 export function drawPath(context, { view, pathShown }, ink) {
   if (!pathShown || !view.showsPath) return;
   for (const trace of view.launch.traces) {
-    const { core, cause, start, finish } = trace.path;
+    const { causes, core, cause, start, finish } = trace.path;
     let at = Math.max(0, bisectRight(finish, view.from) - 1);
     let last = null, lastX = -Infinity;
     for (; at < core.length && start[at] < view.to; at++) {
       const left = view.x(start[at]), right = view.x(finish[at]);
       const { path, pathHeight } = view.strip(core[at], trace.side);
-      context.fillStyle = cause[at] === COMPUTES ? ink.path : ink.muted;
-      context.fillRect(left, path, Math.max(1, right - left), pathHeight);
+      const { colour, strength } = CAUSES[causes[cause[at]]];
+      context.fillStyle = ink[colour];
+      context.globalAlpha = strength;
+      context.fillRect(left, path, Math.max(LEAST_STEP, right - left), pathHeight);
+      context.globalAlpha = 1;
       if (last !== null && last !== core[at] && left - lastX >= LEAST_STEP) {
         joint(context, view, trace.side, last, core[at], left, ink.path);
         lastX = left;

@@ -6,8 +6,8 @@
 
 import { scaleLinear } from "d3-scale";
 
-export const GUTTER = 92, AXIS = 34, MEMORY = 76, RIGHT = 14;
-const LEAST_ROW = 10, MOST_ROW = 92;
+export const GUTTER = 124, AXIS = 34, MEMORY = 92, RIGHT = 14;
+const LEAST_ROW = 12, MOST_ROW = 104;
 const ROOM_FOR_PATH = 8;
 
 export class View {
@@ -25,12 +25,20 @@ export class View {
     this.width = width;
     this.height = height;
     this.right = Math.max(GUTTER + 1, width - RIGHT);
-    this.bottom = Math.max(AXIS, height - MEMORY);
     this.whole = this.whole.copy().range([GUTTER, this.right]);
     this.time = this.time.copy().range([GUTTER, this.right]);
-    this.fit = clamp((this.bottom - AXIS) / this.launch.cores, LEAST_ROW, MOST_ROW);
-    this.row = this.row === null || width === 0 ? null : this.row;
+    this.room = Math.max(0, height - MEMORY - AXIS);
+    this.fit = clamp(this.room / this.launch.cores, LEAST_ROW, MOST_ROW);
     this.scrollTo(this.top);
+  }
+
+  // Of the lowest row in view; the memory stands below it.
+  get bottom() {
+    return AXIS + Math.min(this.room, Math.round(this.rowHeight * this.launch.cores));
+  }
+
+  get end() {
+    return this.bottom + MEMORY;
   }
 
   get rowHeight() {
@@ -92,7 +100,7 @@ export class View {
 
   // The strip of a trace in the row of a core, in whole pixels, and the place of its critical path below it.
   strip(core, side) {
-    const padding = this.rowHeight >= 24 ? 4 : 1;
+    const padding = this.rowHeight >= 40 ? 5 : 2;
     const top = this.rowTop(core) + padding, each = (this.rowHeight - 2 * padding) / this.strips;
     const path = this.showsPath ? Math.max(2, Math.min(4, Math.round(each / 8))) : 0;
     const y = Math.round(top + side * each), end = Math.round(top + (side + 1) * each);
