@@ -1,4 +1,7 @@
-"""`python -m mpmd cache` shows and clears; mistakes end with a status and a text."""
+"""The commands, called in this process: what they print, what it means, and the status with which they end.
+
+Not here: commands as programs (`tests/host/test_cli_verbs.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mpmd.cli import main
+from mpmd.machine.presets import preset
 from mpmd.runtime import cache
 
 
@@ -135,12 +139,7 @@ def test_a_diagnostic_of_the_script_is_printed_and_no_traceback(script, capsys):
     assert error.startswith("error[argument]") and "own.py" in error and "Traceback" not in error
 
 
-def test_a_missing_script_and_one_without_kernels_are_refused(tmp_path, capsys):
-    assert main(["run", str(tmp_path / "no.py")]) == 1
-    assert capsys.readouterr().err == (
-        f"error[argument]: there is no script '{tmp_path}/no.py'\n"
-        "  hint: give the path of a Python file that calls kernels\n"
-    )
+def test_a_script_without_kernels_is_refused(tmp_path, capsys):
     (tmp_path / "idle.py").write_text("pass\n")
     assert main(["run", str(tmp_path / "idle.py")]) == 1
     assert capsys.readouterr().err == (
@@ -150,6 +149,27 @@ def test_a_missing_script_and_one_without_kernels_are_refused(tmp_path, capsys):
         "    ^^^^\n"
         "  hint: call a function under @mpmd.kernel, or mpmd.compile, when the script runs as a program\n"
     )
+
+
+def test_an_exception_of_the_script_is_told_from_its_first_line_on(script, capsys):
+    script.write_text("def fail():\n    raise KeyError('k')\n\n\nfail()\n")
+    assert main(["run", str(script)]) == 1
+    assert capsys.readouterr().err == (
+        "Traceback (most recent call last):\n"
+        f'  File "{script}", line 5, in <module>\n'
+        "    fail()\n"
+        f'  File "{script}", line 2, in fail\n'
+        "    raise KeyError('k')\n"
+        "KeyError: 'k'\n"
+    )
+    script.write_text("x = = 1\n")
+    assert main(["run", str(script)]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == f'  File "{script}", line 1'
+
+
+def test_an_interrupt_ends_with_the_status_of_shells(script):
+    script.write_text("raise KeyboardInterrupt\n")
+    assert main(["run", str(script)]) == 130
 
 
 @pytest.mark.parametrize("arguments", [["frob"], ["run"], ["cache", "--frob"]])
@@ -165,22 +185,76 @@ def test_launches_are_played_on_another_machine(script, tmp_path, capsys):
     assert facts["machine"] == "h100" and facts["source"] == "simulated"
     assert facts["seconds"] >= facts["bound_seconds"] > 0
     assert json.loads(timelines.read_text())["traceEvents"]
-    assert main(["simulate", "--machine", "h10", str(script)]) == 1
-    assert "did you mean 'h100'?" in capsys.readouterr().err
 
 
 def test_launches_are_profiled_and_told_beside_what_was_predicted(script, capsys):
     assert main(["profile", "--json", str(script)]) == 0
     (facts,) = json.loads(capsys.readouterr().out)
     assert facts["kernel"] == "doubled" and facts["seconds"] > 0 and facts["predicted_seconds"] > 0
+    assert sum(facts["blame"]["seconds"].values()) == pytest.approx(facts["seconds"])
     assert main(["profile", str(script)]) == 0
-    assert "kernel 'doubled', measured on" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "kernel 'doubled', measured on" in out and "\non the critical path " in out
+    assert main(["profile", "--json", "--machine", "h100", str(script)]) == 0
+    (on_a_card,) = json.loads(capsys.readouterr().out)
+    assert on_a_card["predicted_seconds"] != facts["predicted_seconds"]
 
 
 def test_a_script_that_only_compiles_is_not_profiled(script, capsys):
     script.write_text(SCRIPT.replace("doubled(x, y)", "mpmd.compile(doubled, x, y)"))
     assert main(["profile", str(script)]) == 1
-    assert "launched no kernel" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        f"error[argument]: '{script}' launched no kernel whose launches are stamped",
+        f"  --> {script}:1:1",
+    ]
+
+
+def test_launches_of_two_signatures_are_told_apart(script, capsys):
+    script.write_text(
+        SCRIPT + "x, y = np.zeros(32, np.float32), np.zeros(32, np.float32)\ndoubled(x, y)\n" * 2
+    )
+    assert main(["profile", "--json", str(script)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(launch["kernel"], launch["launches"]) for launch in found] == [("doubled", 1), ("doubled", 2)]
+
+
+LOOPS = """
+import numpy as np
+import mpmd
+from mpmd import InOut, f32, i32
+
+@mpmd.task
+def double(x: InOut[f32, 8]):
+    x[:] = x[:] * 2.0
+
+@mpmd.kernel
+def powers(x: InOut[f32, 8], turns: i32):
+    for _ in mpmd.loop(turns):
+        double(x)
+
+powers(np.ones(8, np.float32), 9)
+"""
+
+
+def test_a_loop_is_played_as_often_as_the_call_ran_it(script, capsys):
+    script.write_text(LOOPS)
+    assert main(["simulate", "--json", str(script)]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert [task["count"] for task in facts["tasks_by_time"]] == [9]
+    assert main(["simulate", str(script)]) == 0
+    assert "lower bound of one turn of its loops" in capsys.readouterr().out
+
+
+def test_a_calibration_is_told_and_kept_if_that_is_wanted(monkeypatch, tmp_path, capsys):
+    measured, kept = preset(), []
+    module = sys.modules["mpmd.commands.calibrate"]
+    monkeypatch.setattr(module, "calibrated", lambda progress, save: kept.append(save) or measured)
+    monkeypatch.setattr(module, "report", lambda machine: f"figures of {machine.name}")
+    monkeypatch.setattr(module.saved, "default_path", lambda: tmp_path / "cpu.json")
+    assert main(["calibrate"]) == 0
+    assert capsys.readouterr().out == f"figures of {measured.name}\n\nkept in {tmp_path}/cpu.json\n"
+    assert main(["calibrate", "--no-keep", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == measured.name and kept == [True, False]
 
 
 def test_a_kernel_is_explained(script, capsys):

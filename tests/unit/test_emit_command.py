@@ -41,10 +41,3 @@ def test_a_folder_per_kernel(target: str, text: str, tmp_path: Path) -> None:
     assert (folder / "tables.bin").stat().st_size > 0
     x = np.fromfile(folder / "data" / "x.bin", np.float32)
     np.testing.assert_array_equal(np.fromfile(folder / "data" / "y.expected.bin", np.float32), 2 * x)
-
-
-def test_an_unknown_target_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    assert main(["emit", "--target", "ascendc", "-o", str(tmp_path / "out"), str(script)]) == 1
-    assert "did you mean 'ascend'?" in capsys.readouterr().err
