@@ -57,11 +57,18 @@ def until(x: In[f32, T, H], y: InOut[f32, T, H], steps: InOut[i32, 1], count: i3
         count_down(steps, most, ended)
 
 
+@mpmd.task
+def bump(offsets: InOut[i32, P]):
+    offsets[:] = offsets[:] + 1
+
+
 @mpmd.kernel
-def ragged(x: In[f32, T, H], offsets: In[i32, P], y: InOut[f32, T, H], by: f32):
-    """Pieces that data decide."""
-    for s in mpmd.segments(offsets, 24):
-        scaled(x[s], by, y[s])
+def ragged(x: In[f32, T, H], offsets: InOut[i32, P], y: InOut[f32, T, H]):
+    """Pieces that data decide, which change from one iteration to the next."""
+    for _ in mpmd.loop(3):
+        for s in mpmd.segments(offsets, 24):
+            mixed(x[s], x[0], y[s])
+        bump(offsets)
 
 
 @mpmd.kernel
@@ -88,7 +95,7 @@ CASES: dict[str, Case] = {
     "until": Case(until, lambda: (random(30, 40), random(30, 40), np.zeros(1, np.int32), 9, 3)),
     "ragged": Case(
         ragged,
-        lambda: (random(50, 24), np.array([0, 20, 20, 33, 50], np.int32), random(50, 24), 0.5),
+        lambda: (random(52, 24), np.array([0, 20, 20, 33, 50], np.int32), random(52, 24)),
     ),
     "drain": Case(dealt, lambda: (random(44, 24), np.zeros((44, 24), np.float32))),
 }
