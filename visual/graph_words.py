@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mpmd.lang.types import Direction
 from mpmd.machine.text import amount
 from mpmd.partition.graph import Phase, TaskGraph
 
@@ -42,7 +41,7 @@ def lines(node: Node) -> tuple[str, ...]:
 
 def badge(node: Node) -> str:
     """How many tasks a node stands for."""
-    return "" if node.single else f"×{node.count}"
+    return f"×{node.count}" if node.count > 1 else ""
 
 
 def where(node: Node) -> str:
@@ -58,10 +57,9 @@ def link(node: Node) -> str:
 
 def hover(node: Node) -> str:
     """All about a node."""
-    kinds = {Direction.IN: "reads", Direction.CONST: "reads", Direction.OUT: "writes"}
     ticket = ", taken by ticket" if node.drained else ""
     head = f"{node.label}, {_count(node.count, 'task')}{ticket}, {where(node)}"
-    shapes = [f"{kinds.get(way, way.name.lower())} {name} {_shape(shape)}" for way, name, shape in node.shapes]
+    shapes = [f"{name}: {way.value} {_shape(shape)}" for way, name, shape in node.shapes]
     return "\n".join([head, *shapes, f"{amount(node.bytes, 'B')} moved, {amount(node.flops, 'op')} computed"])
 
 
@@ -83,10 +81,12 @@ def phase_label(phase: Phase) -> str:
 
 def _short(node: Node) -> str:
     """`16×1024, 352×1024 → 16×352`."""
-    reads = [_shape(shape) for way, _, shape in node.shapes if way is not Direction.OUT]
-    writes = [_shape(shape) for way, _, shape in node.shapes if way not in (Direction.IN, Direction.CONST)]
-    text = f"{', '.join(dict.fromkeys(reads))} → {', '.join(dict.fromkeys(writes))}"
-    return text if len(text) <= _MOST_SHAPES else f"… → {', '.join(dict.fromkeys(writes))}"[:_MOST_SHAPES]
+    if not node.shapes:
+        return ""
+    reads = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if way.reads))
+    writes = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if way.writes))
+    text = f"{reads} → {writes}"
+    return text if len(text) <= _MOST_SHAPES else f"… → {writes}"[:_MOST_SHAPES]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

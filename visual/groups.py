@@ -14,7 +14,6 @@ import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 import networkx
 import numpy as np
@@ -64,6 +63,11 @@ class Arrow:
     via: tuple[str, ...]
     count: int
     reason: str
+
+    @property
+    def back(self) -> bool:
+        """Whether it has no place between layers."""
+        return self.kind is ArrowKind.NEXT or self.source == self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,8 @@ def _channels(graph: TaskGraph, node_of: IntColumn) -> Iterator[Arrow]:
         key = int(node_of[own[True]]), int(node_of[own[False]]), name
         pairs[key] = pairs.get(key, 0) + 1
     for (source, target, name), count in pairs.items():
-        yield Arrow(source, target, ArrowKind.CHANNEL, (name,), count, f"channel {name}")
+        kind = ArrowKind.CHANNEL if source <= target else ArrowKind.NEXT
+        yield Arrow(source, target, kind, (name,), count, f"channel {name}")
 
 
 def _without_implied(arrows: list[Arrow], nodes: int) -> list[Arrow]:
@@ -266,8 +271,3 @@ def _without_implied(arrows: list[Arrow], nodes: int) -> list[Arrow]:
     joined = [a for a in arrows if max(a.source, a.target) >= nodes]
     kept = [a for a in arrows if a.kind is not ArrowKind.ORDER or (a.source, a.target) in needed]
     return sorted(dict.fromkeys([*kept, *joined]), key=lambda a: (a.source, a.target, a.kind.name))
-
-
-def place_of(node: Node) -> str:
-    """`mlp.py:34`."""
-    return f"{Path(node.place.file).name}:{node.place.line}"

@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 Reference = dict[str, int]
-"""Of a column: where it begins, how many values and planes it has, and whether it holds differences."""
+"""Of a column: where it begins, how many values and planes it has, whether it holds differences, and whether
+its values need more than 32 bits."""
 
 _LENGTH_BYTES = 4
+_PLANES_OF_AN_INT32 = 3
+"""Whose folded values fit, signs and all."""
 
 
 class Blob:
@@ -34,7 +37,13 @@ class Blob:
         """Puts a column in. `rising`: neighbours are close, so that differences take fewer bytes."""
         column = np.asarray(values, np.int64)
         planes = _planes(np.diff(column, prepend=0) if rising else column)
-        reference = {"at": self._size, "count": len(column), "planes": len(planes), "rising": int(rising)}
+        reference = {
+            "at": self._size,
+            "count": len(column),
+            "planes": len(planes),
+            "rising": int(rising),
+            "wide": int(len(planes) > _PLANES_OF_AN_INT32 or np.abs(column).max(initial=0) >= 1 << 31),
+        }
         for plane in planes:
             self._parts.append(plane.tobytes())
             self._size += len(plane)

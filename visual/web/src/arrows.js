@@ -3,50 +3,57 @@
 
 import { NONE } from "./launch.js";
 
-const MOST = 60; // lines to either side; more hide what they are about
+const MOST = 40; // lines to either side; more hide what they are about
+const FAINT = 0.35;
 
 export function drawArrows(context, { view, chosen, hovered, neighbours }, ink) {
   if (hovered) outline(context, view, hovered, ink.muted, 1.5);
   if (!chosen) return;
   const { trace, span } = chosen;
-  const here = { core: trace.core[span], side: trace.side };
-  context.strokeStyle = ink.focus;
-  context.fillStyle = ink.focus;
-  for (const { span: other } of neighbours.before.slice(0, MOST)) {
-    if (other === NONE) continue;
-    curve(context, view, end(trace, other), { ...here, moment: trace.start[span] });
-  }
-  for (const { span: other } of neighbours.after.slice(0, MOST)) {
-    if (other === NONE) continue;
-    curve(context, view, end(trace, span), { core: trace.core[other], side: trace.side, moment: trace.start[other] });
+  const into = lines(neighbours.before, (other) => [end(trace, other), begin(trace, span)]);
+  const out = lines(neighbours.after, (other) => [end(trace, span), begin(trace, other)]);
+  context.lineWidth = 1;
+  for (const ends of [...into.slice(1), ...out.slice(1)]) curve(context, view, ends, ink.ink, FAINT);
+  for (const ends of [...into.slice(0, 1), ...out.slice(0, 1)]) {
+    context.lineWidth = 4;
+    curve(context, view, ends, ink.ground, 1);
+    context.lineWidth = 1.6;
+    curve(context, view, ends, ink.ink, 1);
   }
   for (const twin of neighbours.twins) outline(context, view, twin, ink.focus, 1.5);
-  outline(context, view, chosen, ink.focus, 2.5);
+  outline(context, view, chosen, ink.focus, 3);
+}
+
+// The first of them decided, or profits.
+function lines(entries, ends) {
+  return entries.filter(({ span }) => span !== NONE).slice(0, MOST).map(({ span }) => ends(span));
+}
+
+function begin(trace, span) {
+  return { core: trace.core[span], side: trace.side, moment: trace.start[span] };
 }
 
 function end(trace, span) {
   return { core: trace.core[span], side: trace.side, moment: trace.finish[span] };
 }
 
-function curve(context, view, from, to) {
-  const [a, b] = [from, to].map(({ core, side, moment }) => {
+function curve(context, view, ends, colour, strength) {
+  const [from, to] = ends.map(({ core, side, moment }) => {
     const { y, height } = view.strip(core, side);
     return { x: view.x(moment), y: y + height / 2 };
   });
-  const bend = Math.max(12, Math.abs(b.x - a.x) / 2);
-  context.globalAlpha = 0.75;
-  context.lineWidth = 1.2;
+  const bend = Math.max(12, Math.abs(to.x - from.x) / 2);
+  context.strokeStyle = context.fillStyle = colour;
+  context.globalAlpha = strength;
   context.beginPath();
-  context.moveTo(a.x, a.y);
-  context.bezierCurveTo(a.x + bend, a.y, b.x - bend, b.y, b.x, b.y);
+  context.moveTo(from.x, from.y);
+  context.bezierCurveTo(from.x + bend, from.y, to.x - bend, to.y, to.x, to.y);
   context.stroke();
   context.beginPath();
-  context.arc(a.x, a.y, 2.2, 0, 2 * Math.PI);
-  context.fill();
-  context.beginPath();
-  context.moveTo(b.x, b.y);
-  context.lineTo(b.x - 6, b.y - 3.5);
-  context.lineTo(b.x - 6, b.y + 3.5);
+  context.arc(from.x, from.y, 2.2, 0, 2 * Math.PI);
+  context.moveTo(to.x, to.y);
+  context.lineTo(to.x - 6, to.y - 3.5);
+  context.lineTo(to.x - 6, to.y + 3.5);
   context.fill();
   context.globalAlpha = 1;
 }

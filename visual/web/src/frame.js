@@ -68,7 +68,7 @@ function figures(launch) {
   const left = [last.lost && [show.whole(last.lost), "spans lost"], last.unseen && [show.whole(last.unseen), "iterations not shown"]];
   return [
     ...[...launch.traces].reverse().map((trace) => [show.duration(trace.makespan), trace.source]),
-    [show.share(last.busy), "busy"],
+    [show.share(launch.busy(last)), "busy"],
     [show.whole(launch.tasks), launch.tasks === 1 ? "task" : "tasks"],
     [show.whole(launch.cores), launch.cores === 1 ? "core" : "cores"],
     ...left.filter((entry) => entry),

@@ -28,6 +28,18 @@ export class Launch {
     return `${this.callOfTask(task).name}#${this.number[task]}`;
   }
 
+  // Per name of a task how many there are, and their nanoseconds in each trace; those with the most time first.
+  get totals() {
+    this.summed ??= totals(this);
+    return this.summed;
+  }
+
+  // The share of all cores' time in which tasks run.
+  busy({ side, makespan }) {
+    const sum = this.totals.reduce((before, { time }) => before + time[side], 0);
+    return sum / (this.cores * Math.max(1, makespan));
+  }
+
   // The longest time of all traces: what the whole view shows.
   get makespan() {
     return Math.max(1, ...this.traces.map((trace) => trace.makespan));
@@ -49,7 +61,6 @@ export class Trace {
     const { path, memory } = facts;
     this.path = new Path(path, column);
     this.memory = { moment: column(memory.moment), bytes: column(memory.bytes) };
-    this.runs = new Groups(this.task, launch.tasks);
   }
 
   #times() {
@@ -73,9 +84,15 @@ export class Trace {
     return task >= 0 ? this.launch.taskName(task) : this.launch.calls[this.call[span]].name;
   }
 
-  // The spans that ran a task in an iteration: several if it waited in channels.
-  runsOf(task, iteration) {
-    return this.runs.of(task).filter((span) => this.iteration[span] === iteration);
+  // The spans that ran a task. Sorted out at the first question, as all that loading does not need.
+  runsOf(task) {
+    this.byTask ??= new Groups(this.task, this.launch.tasks);
+    return this.byTask.of(task);
+  }
+
+  // Those of one iteration: several if it waited in channels.
+  runsIn(task, iteration) {
+    return this.runsOf(task).filter((span) => this.iteration[span] === iteration);
   }
 
   // The first span of a core that ends after a moment.
@@ -83,11 +100,6 @@ export class Trace {
     return bisectRight(this.finish, moment, this.first[core], this.first[core + 1]);
   }
 
-  get busy() {
-    let sum = 0;
-    for (let span = 0; span < this.size; span++) if (this.kind[span] === RUN) sum += this.length[span];
-    return sum / (this.perCore.length * Math.max(1, this.makespan));
-  }
 }
 
 // The way back from the end of the launch, in order of time: on which core, why, and in which span (NONE: in no
@@ -133,7 +145,7 @@ class Deps {
     return this.consumers.subarray(this.consumerFirst[dep], this.consumerFirst[dep + 1]);
   }
 
-  // The dependences that a task waits for. Sorted out at the first question, so that loading needs none of it.
+  // The dependences that a task waits for.
   before(task) {
     this.byConsumer ??= new Groups(this.consumers, this.tasks, owners(this.consumerFirst));
     return this.byConsumer.of(task);
@@ -144,6 +156,26 @@ class Deps {
     this.byProducer ??= new Groups(this.producers, this.tasks, owners(this.producerFirst));
     return this.byProducer.of(task);
   }
+}
+
+function totals(launch) {
+  const perForm = launch.forms.map(() => ({ count: 0, time: launch.traces.map(() => 0) }));
+  const { form } = launch;
+  for (let task = 0; task < form.length; task++) perForm[form[task]].count++;
+  for (const { side, kind, task, length } of launch.traces) {
+    for (let span = 0; span < kind.length; span++) {
+      if (kind[span] === RUN) perForm[form[task[span]]].time[side] += length[span];
+    }
+  }
+  const byName = new Map();
+  perForm.forEach(({ count, time }, i) => {
+    const { name } = launch.calls[launch.forms[i].call];
+    if (!byName.has(name)) byName.set(name, { name, count: 0, time: time.map(() => 0) });
+    const sum = byName.get(name);
+    sum.count += count;
+    time.forEach((nanoseconds, side) => (sum.time[side] += nanoseconds));
+  });
+  return [...byName.values()].sort((a, b) => b.time.at(-1) - a.time.at(-1) || a.name.localeCompare(b.name));
 }
 
 // Positions (or what stands at them in `items`) by value, in order; negative values are in no group.
@@ -181,9 +213,13 @@ function placesByKind(kind, kinds) {
   const sizes = new Int32Array(kinds);
   for (const value of kind) sizes[value]++;
   const next = sums(sizes);
-  return Int32Array.from(kind, (value) => next[value]++);
+  const place = new Int32Array(kind.length);
+  for (let span = 0; span < kind.length; span++) place[span] = next[kind[span]]++;
+  return place;
 }
 
 function inPlace(values, place) {
-  return values.map((_, span) => values[place[span]]);
+  const placed = new values.constructor(values.length);
+  for (let span = 0; span < place.length; span++) placed[span] = values[place[span]];
+  return placed;
 }

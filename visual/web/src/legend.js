@@ -6,7 +6,7 @@ import * as show from "./format.js";
 import { BARRIER, CHANNEL, TICKET, WAIT } from "./launch.js";
 import { most } from "./memory.js";
 import { CAUSES } from "./path.js";
-import { fillOf, totals } from "./theme.js";
+import { fillOf } from "./theme.js";
 
 const WAITS = [
   [WAIT, "waits for another task's result"],
@@ -26,7 +26,7 @@ export function legend(page) {
         entry("band", theme.waits[kind - WAIT], `The core ${text}.`)),
       ...entry("empty", "", "The core has no task, or is about to begin one.")),
     element("h2", {}, "Critical path"),
-    element("p", {}, "The line below the boxes: what the end of the launch hung on, moment by moment. To make the launch shorter, make this shorter."),
+    element("p", {}, "The line below the boxes, as planned and as observed: what the end of the launch hung on, moment by moment. To make the launch shorter, make this shorter."),
     causes(launch),
     element("h2", {}, "Memory"),
     element("dl", {}, ...launch.traces.toReversed().flatMap((trace, i) =>
@@ -56,7 +56,7 @@ function entry(shape, colour, text) {
 
 function tasks(launch, shades, page) {
   const sources = launch.traces.map((trace) => trace.source);
-  const all = totals(launch);
+  const all = launch.totals;
   const whole = all.reduce((sum, { time }) => sum + time.at(-1), 0);
   return element("table", { className: "tasks" },
     element("thead", {}, element("tr", {}, ...["", "name", "count", ...sources, "share"].map((text) => element("th", { scope: "col" }, text)))),

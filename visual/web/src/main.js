@@ -19,7 +19,7 @@ function goTo(asked) {
   }
   if (asked.has("task")) {
     const trace = page.launch.traces.at(-1);
-    const [span] = trace.runs.of(Number(asked.get("task")));
+    const [span] = trace.runsOf(Number(asked.get("task")));
     if (span !== undefined) page.choose(trace, span);
   }
 }

@@ -16,7 +16,7 @@ export function twinsOf(trace, span) {
   if (task < 0) return [];
   return trace.launch.traces
     .filter((other) => other !== trace)
-    .map((other) => ({ trace: other, span: other.runsOf(task, trace.iteration[span])[0] }))
+    .map((other) => ({ trace: other, span: other.runsIn(task, trace.iteration[span])[0] }))
     .filter((twin) => twin.span !== undefined);
 }
 
@@ -50,7 +50,7 @@ function madeFor(trace, span) {
 function producers(trace, span, dep) {
   const { deps } = trace.launch;
   const iteration = trace.iteration[span] - deps.distance[dep];
-  return Array.from(deps.producersOf(dep), (task) => ({ dep, task, span: trace.runsOf(task, iteration).at(-1) ?? NONE }));
+  return Array.from(deps.producersOf(dep), (task) => ({ dep, task, span: trace.runsIn(task, iteration).at(-1) ?? NONE }));
 }
 
 // The first to begin first.
@@ -58,7 +58,7 @@ function after(trace, span) {
   const { deps } = trace.launch;
   const found = deps.after(trace.task[span]).flatMap((dep) => {
     const iteration = trace.iteration[span] + deps.distance[dep];
-    return Array.from(deps.consumersOf(dep), (task) => ({ dep, task, span: trace.runsOf(task, iteration)[0] ?? NONE }));
+    return Array.from(deps.consumersOf(dep), (task) => ({ dep, task, span: trace.runsIn(task, iteration)[0] ?? NONE }));
   });
   return once(found).sort((a, b) => begun(trace, a) - begun(trace, b));
 }

@@ -183,7 +183,7 @@ export class Page {
     const same = found?.trace === this.hovered?.trace && found?.span === this.hovered?.span;
     this.hovered = found;
     if (found) this.tooltip.span(found, this.shades, event.clientX, event.clientY);
-    else if (event && !event.buttons && event.offsetY > this.view.bottom && event.offsetX > GUTTER) {
+    else if (event && !event.buttons && this.view.isMemory(event.offsetX, event.offsetY)) {
       this.tooltip.memory(this.launch, this.view.moment(event.offsetX), event.clientX, event.clientY);
     } else this.tooltip.hide();
     if (!same) this.changed();

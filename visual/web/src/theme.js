@@ -4,7 +4,7 @@
 // Tasks have the fills of Paul Tol's "light" scheme (Colour Schemes, SRON/EPS/TN/09-002), which are told apart
 // under every colour blindness and bear dark text. Names beyond the scheme share its grey.
 
-import { NONE, RUN } from "./launch.js";
+import { RUN } from "./launch.js";
 
 const TASKS = ["#77aadd", "#ee8866", "#44bb99", "#eedd88", "#ffaabb", "#bbcc33", "#99ddff", "#aaaa00"];
 const OTHERS = "#c8c8c8";
@@ -52,35 +52,19 @@ export class Theme {
 
 export const fillOf = (shade) => TASKS[shade] ?? OTHERS;
 
-// The shade of each name, those with the most time first; and `ofSpan`, the shade of each span of a trace.
+// The shade of each name, the first ones for those with the most time; and of each span of each trace.
 export class Shades {
   constructor(launch) {
-    this.ofName = new Map(totals(launch).map(({ name }, i) => [name, Math.min(i, TASKS.length)]));
+    this.ofName = new Map(launch.totals.map(({ name }, i) => [name, Math.min(i, TASKS.length)]));
     this.ofForm = launch.forms.map((form) => this.ofName.get(launch.calls[form.call].name) ?? TASKS.length);
-    this.ofSpan = launch.traces.map((trace) =>
-      Uint8Array.from(trace.kind, (kind, span) =>
-        kind === RUN && trace.task[span] !== NONE ? this.ofForm[launch.form[trace.task[span]]] : TASKS.length + kind,
-      ),
-    );
+    this.ofSpan = launch.traces.map(({ kind, task }) => {
+      const shades = new Uint8Array(kind.length);
+      for (let span = 0; span < kind.length; span++) {
+        shades[span] = kind[span] === RUN ? this.ofForm[launch.form[task[span]]] : TASKS.length + kind[span];
+      }
+      return shades;
+    });
   }
-}
-
-// Per name of a task how many there are, and their nanoseconds in each trace; those with the most time first.
-export function totals(launch) {
-  const found = new Map();
-  const nameOfForm = launch.forms.map((form) => launch.calls[form.call].name);
-  const at = (name) => {
-    if (!found.has(name)) found.set(name, { name, count: 0, time: launch.traces.map(() => 0) });
-    return found.get(name);
-  };
-  const ofForm = nameOfForm.map(at);
-  for (const form of launch.form) ofForm[form].count++;
-  launch.traces.forEach((trace, side) => {
-    for (let span = 0; span < trace.size; span++) {
-      if (trace.kind[span] === RUN) ofForm[launch.form[trace.task[span]]].time[side] += trace.length[span];
-    }
-  });
-  return [...found.values()].sort((a, b) => b.time.at(-1) - a.time.at(-1) || a.name.localeCompare(b.name));
 }
 
 function parsed(colour) {

@@ -3,14 +3,19 @@
 // Not here: what the columns mean (launch.js).
 
 const LENGTH_BYTES = 4;
-const MOST_PLANES_OF_AN_INT32 = 4;
 
 export async function unpack(text) {
-  const bytes = await inflated(Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0)));
+  const bytes = await inflated(decoded(text));
   const length = new DataView(bytes.buffer).getUint32(0, true);
   const planes = bytes.subarray(LENGTH_BYTES + length);
   const head = new TextDecoder().decode(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length));
   return { document: JSON.parse(head), column: (reference) => column(planes, reference) };
+}
+
+function decoded(text) {
+  const letters = atob(text.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 async function inflated(bytes) {
@@ -18,17 +23,15 @@ async function inflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Sums may pass 2^31 where differences do not, so what holds differences is wide from three planes on.
-function column(bytes, { at, count, planes, rising }) {
-  const wide = planes >= (rising ? MOST_PLANES_OF_AN_INT32 - 1 : MOST_PLANES_OF_AN_INT32);
+function column(bytes, { at, count, planes, rising, wide }) {
   const values = wide ? new Float64Array(count) : new Int32Array(count);
+  for (let plane = planes - 1; plane >= 0; plane--) {
+    for (let i = 0, from = at + plane * count; i < count; i++) values[i] = values[i] * 256 + bytes[from + i];
+  }
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    let folded = 0;
-    for (let plane = planes - 1; plane >= 0; plane--) folded = folded * 256 + bytes[at + plane * count + i];
-    const value = folded % 2 ? -(folded + 1) / 2 : folded / 2;
-    sum = rising ? sum + value : value;
-    values[i] = sum;
+    const folded = values[i], value = folded % 2 ? -(folded + 1) / 2 : folded / 2;
+    values[i] = sum = rising ? sum + value : value;
   }
   return values;
 }

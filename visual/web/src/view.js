@@ -108,6 +108,10 @@ export class View {
     return { y, height, path: y + height + 1, pathHeight: path };
   }
 
+  isMemory(x, y) {
+    return x >= GUTTER && x < this.right && y >= this.bottom && y < this.end;
+  }
+
   // The core and the trace at a height, or null.
   at(y) {
     if (y < AXIS || y >= this.bottom) return null;
