@@ -28,6 +28,12 @@ _STYLES = {
     ArrowKind.NEXT: 'style=dashed color="#8b5cf6" constraint=false',
     ArrowKind.CHANNEL: "penwidth=3",
 }
+_CALLED = {
+    ArrowKind.DATA: "solid",
+    ArrowKind.ORDER: "dotted",
+    ArrowKind.NEXT: "dashed",
+    ArrowKind.CHANNEL: "bold",
+}
 
 
 def graph_dot(graph: TaskGraph, expand: Collection[str] = ()) -> str:
@@ -47,15 +53,15 @@ def graph_svg(graph: TaskGraph, expand: Collection[str] = ()) -> str:
 
 
 def _dot(graph: TaskGraph, found: Groups) -> str:
+    head = f"{title(graph, found)}\n{_legend(found)}"
     text = [
         f"digraph {_quoted(graph.program.name)} {{",
-        f'  graph [label={_quoted(title(graph, found))} labelloc=t fontname="Helvetica" ranksep=0.5]',
+        f'  graph [label={_quoted(head)} labelloc=t fontname="Helvetica" ranksep=0.5]',
         '  node [shape=box style="rounded,filled" fillcolor=white fontname="Helvetica" fontsize=11]',
         '  edge [fontname="Helvetica" fontsize=9 arrowsize=0.7]',
         *_phases(graph, found),
         *(f"  n{number} [shape=point tooltip={_quoted(reason)}]" for number, reason in _joins(found)),
         *(_edge(arrow) for arrow in found.arrows),
-        *_legend(found),
         "}",
     ]
     return "\n".join([*text, ""])
@@ -93,14 +99,10 @@ def _edge(arrow: Arrow) -> str:
     return f"  n{arrow.source} -> n{arrow.target} [tooltip={_quoted(about(arrow))} {_STYLES[arrow.kind]}]"
 
 
-def _legend(found: Groups) -> Iterator[str]:
+def _legend(found: Groups) -> str:
+    """The kinds of arrows that there are."""
     kinds = [kind for kind in ArrowKind if any(arrow.kind is kind for arrow in found.arrows)]
-    yield '  subgraph cluster_legend { label="" style=invis node [shape=plaintext fontsize=9]'
-    for kind in kinds:
-        name = kind.name.lower()
-        yield f"    {name}_from [label={_quoted(MEANING[kind])}]; {name}_to [shape=point]"
-        yield f"    {name}_from -> {name}_to [{_STYLES[kind]}]"
-    yield "  }"
+    return "; ".join(f"{_CALLED[kind]}: {MEANING[kind]}" for kind in kinds)
 
 
 def _quoted(text: str) -> str:

@@ -141,9 +141,9 @@ def _places(parts: Sequence[_Part]) -> dict[int, Point]:
 def _markers() -> Iterator[str]:
     for kind, colour in (("a", INK), ("o", GREY), ("n", LOOP)):
         yield (
-            f"<defs><marker id='{kind}' viewBox='0 0 8 8' refX='7.5' refY='4' markerWidth='7' markerHeight='7' "
-            f"markerUnits='userSpaceOnUse' orient='auto'><path d='M0 .8 8 4 0 7.2z' style='fill:{colour}'/>"
-            "</marker></defs>"
+            f"<defs><marker id='{kind}' viewBox='0 0 8 8' refX='7.5' refY='4' markerWidth='7' "
+            f"markerHeight='7' markerUnits='userSpaceOnUse' orient='auto'>"
+            f"<path d='M0 .8 8 4 0 7.2z' style='fill:{colour}'/></marker></defs>"
         )
 
 
@@ -199,14 +199,11 @@ def _node(node: Node, centre: Point, colour: str) -> Iterator[str]:
     yield f"<g><title>{escape(hover(node))}</title>"
     if node.count > 1:
         for shift in (6, 3):
-            yield (
-                f"<rect x='{x + shift:.1f}' y='{y - shift:.1f}' width='{width:.1f}' height='{height:.1f}' rx='5' "
-                f"fill='white' stroke='{PALE}'/>"
-            )
+            card = x + shift, y - shift, width, height
+            yield _box(card, f"rx='5' fill='white' stroke='{PALE}'")
     dashes = " stroke-dasharray='5 3'" if node.drained else ""
+    yield _box((x, y, width, height), f"class='b' rx='5' fill='white' stroke='{colour}'{dashes}")
     yield (
-        f"<rect class='b' x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' rx='5' fill='white' "
-        f"stroke='{colour}' stroke-width='1.3'{dashes}/>"
         f"<path d='M{x + 5:.1f} {y:.1f}h4v{height:.1f}h-4a5 5 0 0 1-5-5V{y + 5:.1f}a5 5 0 0 1 5-5z' "
         f"style='fill:{colour}'/>"
     )
@@ -219,6 +216,12 @@ def _node(node: Node, centre: Point, colour: str) -> Iterator[str]:
     for number, line in enumerate(lines(node)):
         yield f"<text x='{x + 17:.1f}' y='{y + 33 + LINE * number:.1f}'>{escape(line)}</text>"
     yield "</g></a>"
+
+
+def _box(box: tuple[float, float, float, float], looks: str) -> str:
+    """A rectangle at x and y, so wide and so high."""
+    x, y, width, height = box
+    return f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' {looks}/>"
 
 
 def _join(centre: Point, reason: str) -> str:
@@ -241,22 +244,19 @@ def _frame(graph: TaskGraph, part: _Part, width: float) -> Iterator[str]:
     label = phase_label(graph.phases[part.phase])
     if label:
         x, y = MARGIN / 2, part.top - 14
-        yield (
-            f"<rect x='{x:.1f}' y='{y:.1f}' width='{width - 2 * x:.1f}' height='{part.found.height + 28:.1f}' "
-            f"rx='8' fill='#faf8ff' stroke='{LOOP}' stroke-dasharray='6 3'/>"
-            f"<text x='{x + 8:.1f}' y='{y + 13:.1f}' style='fill:{LOOP}'>{escape(label)}</text>"
-        )
+        frame = x, y, width - 2 * x, part.found.height + 28
+        yield _box(frame, f"rx='8' fill='#faf8ff' stroke='{LOOP}' stroke-dasharray='6 3'")
+        yield (f"<text x='{x + 8:.1f}' y='{y + 13:.1f}' style='fill:{LOOP}'>{escape(label)}</text>")
 
 
 def _named(arrow: Arrow, route: Sequence[Point]) -> str:
-    """What goes along an arrow, beside its head."""
+    """What goes along an arrow, on the outer side of the last stretch of its way."""
     (from_x, from_y), (x, y) = route[-2:]
-    side = "start" if from_x <= x else "end"
-    at = (x + (6 if from_x <= x else -6), y - 9 - min(8.0, (y - from_y) / 4))
+    outwards, anchor = (-6, "end") if from_x < x else (6, "start")
     more = "…" if len(arrow.via) > 1 else ""
     return (
-        f"<text x='{at[0]:.1f}' y='{at[1]:.1f}' text-anchor='{side}' style='font-size:10px;stroke:white;"
-        f"stroke-width:3px;paint-order:stroke'>{escape(arrow.via[0])}{more}</text>"
+        f"<text x='{(from_x + x) / 2 + outwards:.1f}' y='{(from_y + y) / 2 + 9:.1f}' text-anchor='{anchor}' "
+        f"style='font-size:10px'>{escape(arrow.via[0])}{more}</text>"
     )
 
 

@@ -176,7 +176,7 @@ def _shapes(graph: TaskGraph, task: int) -> Iterator[tuple[Direction, str, tuple
 def _dependences(graph: TaskGraph, node_of: IntColumn, nodes: int) -> tuple[list[Arrow], list[str]]:
     """Arrows, each pair of nodes once per kind, whatever the number of dependences and of their tasks.
 
-    And what joins of several nodes with several others are for: these are nodes of their own, from `nodes` on.
+    And what joins of several nodes with several others are for: they are numbered from `nodes` on.
     """
     deps = graph.deps
     made = _nodes_of(deps.producer_ptr, deps.producers, node_of, nodes)

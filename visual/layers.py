@@ -3,16 +3,17 @@
 In:  sizes of nodes, edges without a cycle. Out: a `Layout`: centres of nodes, points along edges.
 Not here: what is drawn there (`graph_drawing.py`).
 
-After Sugiyama, Tagawa, Toda, "Methods for visual understanding of hierarchical system structures", IEEE Trans.
-SMC 1981: nodes lie below all that they come after, long edges pass through the layers between by points of
-their own, and sweeps down and up put each node at the mean of its neighbours, first in order and then in
-place. A layer that is wider than `WIDEST` is broken into rows.
+After Sugiyama, Tagawa, Toda, "Methods for visual understanding of hierarchical system structures", IEEE
+Transactions on Systems, Man, and Cybernetics, 1981: nodes lie below all that they come after, long edges pass
+through the layers between by points of their own, and sweeps down and up put each node at the mean of its
+neighbours, first in order and then in place. A layer that is wider than `WIDEST` is broken into rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 WIDEST = 1600.0
 ROW_GAP, NODE_GAP, POINT_GAP = 46.0, 26.0, 14.0
@@ -27,7 +28,7 @@ Edge = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`centres` of the nodes; per edge its points, from the lower side of a node to the upper one of the other."""
+    """`centres` of the nodes; per edge its points, from the lower side of one to the upper of the other."""
 
     width: float
     height: float
@@ -46,7 +47,7 @@ def layout(sizes: Sequence[Size], edges: Sequence[Edge]) -> Layout:
         chains.append([u, *range(len(layer), len(layer) + len(between)), v])
         layer += list(between)
     widths += [POINT_GAP] * (len(layer) - len(widths))
-    links = [link for chain in chains for link in zip(chain, chain[1:], strict=False)]
+    links = [link for chain in chains for link in pairwise(chain)]
     rows = _broken(_ordered(layer, links), widths)
     xs = _placed(rows, widths, links)
     heights = [height for _, height in sizes]
@@ -140,7 +141,7 @@ def _set(xs: list[float], row: Sequence[int], places: Sequence[float]) -> None:
 
 def _apart(row: Sequence[int], wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     """Places near those wanted, far enough apart: between what is pushed to the right and to the left."""
-    gaps = [(widths[a] + widths[b]) / 2 + NODE_GAP for a, b in zip(row, row[1:], strict=False)]
+    gaps = [(widths[a] + widths[b]) / 2 + NODE_GAP for a, b in pairwise(row)]
     right, left = list(wanted), list(wanted)
     for at, gap in enumerate(gaps, start=1):
         right[at] = max(right[at], right[at - 1] + gap)

@@ -3,7 +3,8 @@
 In:  a `Schedule`. Out: `Calls`, the distinct lines that call something; `Forms`, the distinct kinds of task.
 Not here: when they ran.
 
-A form is all tasks of one call with the same extents and the same work. Its least time on a kind of core is
+A form is all tasks of one call with the same extents and the same work (`most`: it may be less, the launch's
+scalars decide). Its least time on a kind of core is
 the roofline's: operations at the rates of their classes, or bytes at that core's share of the memory
 bandwidth, whichever takes longer. (Williams, Waterman, Patterson, "Roofline", CACM 2009.)
 """
@@ -75,10 +76,18 @@ def forms(schedule: Schedule, calls: Calls) -> Forms:
                     "shapes": _shapes(graph.functions[number], row[1:]),
                     "flops": float(graph.work[task, :OPERATIONS].sum()),
                     "bytes": float(graph.bytes[task]),
+                    "most": _depends_on_the_launch(graph, task),
                     "compute": [_seconds(graph.work[task], kind) for kind in schedule.machine.kinds],
                 }
             )
     return Forms(of_task, facts)
+
+
+def _depends_on_the_launch(graph: TaskGraph, task: int) -> bool:
+    """Whether extents or scalars of a task are known at the launch only: then its work is the most it may be."""
+    site = graph.sites[graph.site[task]]
+    words = graph.functions[site.function].words
+    return any(words[word].kind in (WordKind.EXTENT, WordKind.SCALAR) for word, _, _ in site.symbolic)
 
 
 def share_of_bandwidth(schedule: Schedule, kind: CoreKind) -> float:

@@ -32,8 +32,8 @@ function runFacts(trace, span) {
       ["took", show.duration(trace.length[span]), comparison(trace, span)],
       ...when(trace, span),
       ...form.shapes.split("\n").map((shape, i) => [i ? "" : "works on", shape]),
-      ["moves", show.bytes(form.bytes)],
-      ["computes", show.flops(form.flops)],
+      ["moves", atMost(form) + show.bytes(form.bytes)],
+      ["computes", atMost(form) + show.flops(form.flops)],
       ...roofline(trace, span, form),
       ...waited(trace, span),
       ...critical(trace, span),
@@ -54,12 +54,15 @@ function comparison(trace, span) {
   return `${twin.trace.source} ${show.duration(other)}`;
 }
 
+// Where the launch's scalars decide, the page does not know how much there was to do.
+const atMost = (form) => (form.most ? "at most " : "");
+
 // Achieved rates, and the share of what the machine could do: the roofline.
 function roofline(trace, span, form) {
   const { launch } = trace, seconds = trace.length[span] / 1e9;
   const kind = launch.kindOfCore[trace.core[span]], compute = form.compute[kind];
   const memory = form.bytes / launch.kinds[kind].bandwidth;
-  if (!seconds || compute === null) return [];
+  if (!seconds || compute === null || form.most) return [];
   const limit = memory > compute ? "memory" : "arithmetic";
   const least = Math.max(memory, compute);
   return [
