@@ -1,5 +1,17 @@
-"""Pictures of the compiler's values. Installed as `mpmd.visual`; loaded only when asked for."""
+"""Pictures of the compiler's values. Installed as `mpmd.visual`; each is loaded when it is asked for first."""
 
-from .chrome import chrome_json as chrome_json
-from .timeline import schedule_svg as schedule_svg
-from .page import timeline_page as timeline_page
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chrome import chrome_json as chrome_json
+    from .page import timeline_page as timeline_page
+    from .timeline import schedule_svg as schedule_svg
+
+_MODULES = {"chrome_json": "chrome", "schedule_svg": "timeline", "timeline_page": "page"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

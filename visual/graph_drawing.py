@@ -20,7 +20,7 @@ from .graph_words import MEANING, about, badge, hover, lines, link, phase_label,
 from .groups import Arrow, ArrowKind, Groups, Node
 from .layers import Layout, Point, Size, layout
 
-MARGIN, PHASE_GAP, LEGEND = 28.0, 46.0, 58.0
+MARGIN, PHASE_GAP, LEGEND = 28.0, 60.0, 58.0
 LINE, HEAD, SMALL, BADGE = 15.0, 24.0, 22.0, 6.0
 DOT = 5.0
 SIDE, SIDE_STEP = 26.0, 9.0

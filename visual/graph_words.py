@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mpmd.lang.types import Direction
 from mpmd.machine.text import amount
 from mpmd.partition.graph import Phase, TaskGraph
 
@@ -83,10 +84,18 @@ def _short(node: Node) -> str:
     """`16×1024, 352×1024 → 16×352`."""
     if not node.shapes:
         return ""
-    reads = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if way.reads))
-    writes = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if way.writes))
+    reads = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if _comes_in(way)))
+    writes = ", ".join(dict.fromkeys(_shape(shape) for way, _, shape in node.shapes if _goes_out(way)))
     text = f"{reads} → {writes}"
     return text if len(text) <= _MOST_SHAPES else f"… → {writes}"[:_MOST_SHAPES]
+
+
+def _comes_in(way: Direction) -> bool:
+    return way.reads or way is Direction.RECV
+
+
+def _goes_out(way: Direction) -> bool:
+    return way.writes or way is Direction.SEND
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -4,7 +4,8 @@ In:  a `TaskGraph`, the groups to expand. Out: `Groups`: nodes, and arrows betwe
 Not here: where they lie (`layers.py`), what they look like (`graph.py`, `graph_drawing.py`).
 
 The tasks of one phase that one line calls by one name are a node, whatever the number of tiles, and of times
-that Python goes through the line. An arrow stands for all dependences between two nodes of its kind. Arrows
+that Python goes through the line. Where some are expanded, the others are a node for each call, so that the
+layers of a model stand one below the other. An arrow stands for all dependences between two nodes of its kind. Arrows
 that only keep an order are left out where others already imply it.
 """
 
@@ -89,10 +90,10 @@ def groups(graph: TaskGraph, expand: Collection[str] = ()) -> Groups:
     phase = _phases(graph)
     line_of, lines = _lines(graph)
     chosen = _expanded(graph, lines, expand)
-    line = line_of[graph.site]
-    single = chosen[line]
+    single = chosen[line_of[graph.site]]
+    call = graph.site if expand else line_of[graph.site]
     number = np.where(single, np.arange(len(graph)), -1)
-    keys = np.stack([phase, line, number], axis=1).reshape(-1, 3)
+    keys = np.stack([phase, call, number], axis=1).reshape(-1, 3)
     _, first, node = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first, kind="stable"))
     node_of = rank[node.reshape(-1)]
@@ -165,12 +166,14 @@ def _nodes(graph: TaskGraph, node_of: IntColumn, phase: IntColumn, single: np.nd
 
 
 def _shapes(graph: TaskGraph, task: int) -> Iterator[tuple[Direction, str, tuple[int, ...]]]:
-    function = graph.functions[graph.sites[graph.site[task]].function]
-    directions = {param.name: param.direction for param in function.task.params}
-    for layout in function.layouts:
-        direction = directions.get(layout.name)
-        if direction is not None:
-            yield direction, layout.name, layout.bounds
+    site = graph.sites[graph.site[task]]
+    bounds = {layout.name: layout.bounds for layout in graph.functions[site.function].layouts}
+    for param, arg in zip(site.call.task.params, site.call.args, strict=True):
+        if param.direction is not None and param.is_channel:
+            channel = graph.program.channels[arg.channel]
+            yield param.direction, channel.name, channel.shape
+        elif param.direction is not None:
+            yield param.direction, param.name, bounds[param.name]
 
 
 def _dependences(graph: TaskGraph, node_of: IntColumn, nodes: int) -> tuple[list[Arrow], list[str]]:
@@ -185,7 +188,7 @@ def _dependences(graph: TaskGraph, node_of: IntColumn, nodes: int) -> tuple[list
     join_of = np.full(len(deps), -1)
     join_of[joins] = nodes + np.arange(len(joins))
     into, out = join_of[made[0]] >= 0, join_of[used[0]] >= 0
-    dep, source, target = _pairs((made[0][~into], made[1][~into]), (used[0][~out], used[1][~out]))
+    dep, source, target = _pairs(*_once_if_carried(graph, _those(made, ~into), _those(used, ~out)))
     dep = np.concatenate([dep, made[0][into], used[0][out]])
     source = np.concatenate([source, made[1][into], join_of[used[0][out]]])
     target = np.concatenate([target, join_of[made[0][into]], used[1][out]])
@@ -203,14 +206,34 @@ def _nodes_of(ptr: IntColumn, tasks: np.ndarray, node_of: IntColumn, nodes: int)
     return np.divmod(np.unique(dep * nodes + node_of[tasks]), max(1, nodes))
 
 
+def _those(columns: Columns, which: np.ndarray) -> Columns:
+    return columns[0][which], columns[1][which]
+
+
 def _joins(graph: TaskGraph, made: Columns, used: Columns) -> IntColumn:
     """The dependences from several nodes to several others: n + m arrows are fewer than n·m."""
     deps = graph.deps
     many = [np.bincount(dep, minlength=len(deps)) > 1 for dep, _ in (made, used)]
-    last, first = np.full(len(deps), -1), np.full(len(deps), len(graph))
+    last, first = _outermost(graph, made, used)
+    return np.flatnonzero(many[0] & many[1] & (last < first) & (deps.distance == 0))
+
+
+def _once_if_carried(graph: TaskGraph, made: Columns, used: Columns) -> tuple[Columns, Columns]:
+    """Of what goes to the next iteration only the last producer and the first consumer."""
+    last, first = _outermost(graph, made, used)
+    within = graph.deps.distance == 0
+    return (
+        _those(made, within[made[0]] | (made[1] == last[made[0]])),
+        _those(used, within[used[0]] | (used[1] == first[used[0]])),
+    )
+
+
+def _outermost(graph: TaskGraph, made: Columns, used: Columns) -> tuple[IntColumn, IntColumn]:
+    """Per dependence its last producer, and its first consumer."""
+    last, first = np.full(len(graph.deps), -1), np.full(len(graph.deps), len(graph))
     np.maximum.at(last, *made)
     np.minimum.at(first, *used)
-    return np.flatnonzero(many[0] & many[1] & (last < first) & (deps.distance == 0))
+    return last, first
 
 
 def _pairs(made: Columns, used: Columns) -> tuple[IntColumn, IntColumn, IntColumn]:
@@ -262,12 +285,19 @@ def _channels(graph: TaskGraph, node_of: IntColumn) -> Iterator[Arrow]:
 
 
 def _without_implied(arrows: list[Arrow], nodes: int) -> list[Arrow]:
-    """Without those that only keep an order which the others, that go forward, keep as well."""
+    """Without those that only keep an order which the others, that go forward, keep as well; nor those to the
+    next turn beside one within this."""
     ahead: networkx.DiGraph[int] = networkx.DiGraph()
     forward = [a for a in arrows if a.kind is not ArrowKind.NEXT and a.source != a.target]
     ahead.add_edges_from((a.source, a.target) for a in forward)
     needed = set(networkx.transitive_reduction(ahead).edges)
     needed -= {(a.source, a.target) for a in forward if a.kind is not ArrowKind.ORDER}
     joined = [a for a in arrows if max(a.source, a.target) >= nodes]
-    kept = [a for a in arrows if a.kind is not ArrowKind.ORDER or (a.source, a.target) in needed]
+    kept = [
+        a
+        for a in arrows
+        if (a.source, a.target) in needed
+        or a.kind not in (ArrowKind.ORDER, ArrowKind.NEXT)
+        or (a.kind is ArrowKind.NEXT and not ahead.has_edge(a.source, a.target))
+    ]
     return sorted(dict.fromkeys([*kept, *joined]), key=lambda a: (a.source, a.target, a.kind.name))

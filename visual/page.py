@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from mpmd.errors import NO_SPAN, ArgumentError
+
 from .page_data import Launch, packed
 
 BUNDLE = Path(__file__).parent / "web" / "dist"
@@ -37,6 +39,12 @@ style-src 'unsafe-inline'; img-src data:">
 def timeline_page(launches: Iterable[Launch]) -> str:
     """One page of all launches, the first of them in view."""
     launches = list(launches)
+    if not launches:
+        raise ArgumentError(
+            "a timeline page is of at least 1 launch, not of 0",
+            span=NO_SPAN,
+            hints=("`mpmd.schedule.simulate.simulate(schedule)` predicts one",),
+        )
     names = ", ".join(dict.fromkeys(schedule.graph.program.name for schedule, _, _ in launches))
     return _PAGE.format(
         title=escape(f"{names}: timeline"),

@@ -11,6 +11,7 @@ export const CAUSES = {
   LAUNCH: { colour: "muted", strength: 0.6, text: "The launch begins." },
   STALL: { colour: "muted", strength: 0.6, text: "The core is between two spans: it signals, or does not run." },
 };
+const JOINT = 0.6; // how strong a way between cores is
 const LEAST_STEP = 0.6; // pixels; what is narrower joins the stretch before
 
 export function drawPath(context, { view, pathShown }, ink) {
@@ -40,5 +41,7 @@ export function drawPath(context, { view, pathShown }, ink) {
 function joint(context, view, side, from, to, x, colour) {
   const [above, below] = [from, to].sort((a, b) => a - b).map((core) => view.strip(core, side));
   context.fillStyle = colour;
+  context.globalAlpha = JOINT;
   context.fillRect(x - 0.5, above.path, 1, below.path + below.pathHeight - above.path);
+  context.globalAlpha = 1;
 }
