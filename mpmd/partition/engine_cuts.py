@@ -5,13 +5,13 @@ In:  a `Call` whose task has both. Out: `Stage`s in order, each a body with what
 Not here: tensors for what is handed over (`engines.py`); loops (`straight.py`).
 
 Values get levels: even ones are of vector cores, odd ones of cube cores, and a value is of the lowest level
-of its kind that comes after all that it is made of. What costs nothing is made where it is needed: numbers,
-loads of what the task does not write, transposes.
+of its kind that comes after all that it is made of. What costs little is made where it is needed: numbers and
+what is made of them alone, loads of what the task does not write, transposes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from mpmd.errors import Span, UnsupportedOp
@@ -50,6 +50,11 @@ def handed_over(value: ValueId) -> str:
     return f"t{value}"
 
 
+def is_made_of_numbers(stmt: Apply, numbers: Container[ValueId]) -> bool:
+    """Whether an operation is of numbers that the text has, and of what is made of them: `numbers`."""
+    return OPS[stmt.op].kind != OpKind.DOT and all(arg in numbers for arg in stmt.args)
+
+
 def whole(type_: TileType) -> Region:
     return tuple(Axis(ZERO, extent) for extent in type_.shape)
 
@@ -62,6 +67,7 @@ class _Levels:
     of_values: dict[ValueId, int] = field(default_factory=dict)
     definition: dict[ValueId, Stmt] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
+    numbers: set[ValueId] = field(default_factory=set)
 
     def see(self, number: int, stmt: Stmt) -> None:
         """The level of the next statement."""
@@ -89,7 +95,10 @@ class _Levels:
     def _of_apply(self, stmt: Apply) -> int:
         kind = OPS[stmt.op].kind
         latest = max((self._source(arg) for arg in stmt.args), default=FREE)
-        if kind == OpKind.LEAF or stmt.op == "transpose":
+        if is_made_of_numbers(stmt, self.numbers):
+            self.numbers.add(stmt.out)
+            return FREE
+        if stmt.op == "transpose":
             return FREE
         if kind == OpKind.DOT:
             return max(1, latest + 1 + latest % 2 if latest >= 0 else 1)

@@ -14,7 +14,8 @@ documentation of `AtomicAdd` has it for later ones alone), and a call is for one
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 
 from mpmd.errors import Span, UnsupportedOp
@@ -39,6 +40,8 @@ from mpmd.lang.tile import (
     Branch,
     Load,
     Param,
+    Receive,
+    Send,
     Stmt,
     Store,
     TaskDef,
@@ -50,64 +53,121 @@ from mpmd.lang.tile import Loop as TaskLoop
 from mpmd.lang.types import Direction
 from mpmd.machine import Machine
 from mpmd.partition.engine_cuts import Stage, handed_over, stages, whole
-from mpmd.partition.rewrite.bodies import Renaming, lost_dims, params_of, types_of
-from mpmd.partition.rewrite.places import AnyLoop, with_size
+from mpmd.partition.engine_loops import around_loops
+from mpmd.partition.hoist import free_symbols, hoisted, limits, meaning, needs_hoisting
+from mpmd.partition.rewrite.bodies import Renaming, params_of, types_of
+from mpmd.partition.rewrite.places import AnyLoop, loop_names, unused, with_size
 from mpmd.partition.straight import straight
 
 CUBE, VECTOR = "cube", "vector"
+TURNS = 2
+"""Places for what parts of a task hand over in one of its loops: an iteration begins before the last ends."""
+
 OPEN_SIZE = 128
 """The size of tile loops that are left open, around tasks that are cut: the side of a product on chip."""
 
 
 def for_engines(program: Program, machine: Machine) -> Program:
-    cutting = _Cutting(program, list(program.tensors))
+    cutting = _Cutting(list(program.tensors), set(loop_names(program.body)))
     body = cutting.body(program.body, ())
     return replace(program, body=body, tensors=tuple(cutting.tensors))
 
 
 @dataclass
 class _Cutting:
-    """`tensors` grows by what parts of tasks hand over."""
+    """`tensors` grows by what parts of tasks hand over, `names` by loops that were tasks': the `lifted` ones.
 
-    program: Program
+    `limits` bounds extents, in terms of the program.
+    """
+
     tensors: list[Tensor]
+    names: set[str]
+    lifted: set[str] = field(default_factory=set)
+    limits: dict[Index, Index] = field(default_factory=dict)
 
     def body(self, body: tuple[Node, ...], loops: tuple[AnyLoop, ...]) -> tuple[Node, ...]:
         return tuple(made for node in body for made in self._node(node, loops))
 
     def _node(self, node: Node, loops: tuple[AnyLoop, ...]) -> Iterator[Node]:
-        if not isinstance(node, Call):
-            if isinstance(node, TileLoop) and any(map(_is_mixed, _calls(node))):
-                node = with_size(node, OPEN_SIZE)
-            if isinstance(node, (TileLoop, Split)):
-                node = replace(node, drain=False)
-            yield replace(node, body=self.body(node.body, (*loops, node)))
+        if isinstance(node, Call):
+            yield from self._call(node, loops)
             return
-        call = _straightened(node)
+        if isinstance(node, TileLoop) and any(map(_is_mixed, _calls(node))):
+            node = with_size(node, OPEN_SIZE)
+        if isinstance(node, (TileLoop, Split)):
+            node = replace(node, drain=False)
+        yield replace(node, body=self.body(node.body, (*loops, node)))
+
+    def _call(self, call: Call, loops: tuple[AnyLoop, ...]) -> Iterator[Node]:
+        if _is_mixed(call):
+            call = _straightened(call)
+            self.limits |= limits(call)
+        if any(isinstance(stmt, TaskLoop) for stmt in call.task.body) and (
+            _is_mixed(call) or free_symbols(call)
+        ):
+            for node in around_loops(call, partial(self._place, call, loops), self._fresh):
+                yield from self._node(self._bounded(node, loops), loops)
+            return
         parts = stages(call.task.body, _written(call.task)) if _is_mixed(call) else ()
         if len(parts) < 2:
-            yield _placed(call, CUBE if _has_products(call.task.body) else VECTOR)
+            yield _placed(_seen(call), CUBE if _has_products(call.task.body) else VECTOR)
             return
         types = types_of(call.task.body)
         places = {
-            value: self._place(value, types[value], call, loops)
+            value: self._place(call, loops, handed_over(value), types[value])
             for value in sorted({value for part in parts for value in part.left})
         }
         for part in parts:
-            yield _part(call, part, parts, types, places)
+            yield _seen(_part(call, part, parts, types, places))
 
-    def _place(self, value: ValueId, type_: TileType, call: Call, loops: tuple[AnyLoop, ...]) -> View:
+    def _place(self, call: Call, loops: tuple[AnyLoop, ...], name: str, type_: TileType) -> View:
         """A local tensor for one value of each instance of a call, and the region of this one."""
-        extents = [extent.substitute(dict(call.dims)) for extent in type_.shape]
-        counts = [(symbol(_index_of(loop)), _pieces(loop, call.span)) for loop in _counted(loops)]
-        shape = (*(count for _, count in counts), *(_most(extent, loops, call.span) for extent in extents))
+        known = meaning(call)
+        extents = [extent.substitute(known) for extent in type_.shape]
+        counts = [self._turn(loop, call.span) for loop in _counted(loops)]
+        most = (
+            self._most(extent, loops, f"{extent}, an extent of what is handed over", call.span)
+            for extent in extents
+        )
+        shape = (*(count for _, count in counts), *most)
         number = len(self.tensors)
         strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
-        name = f"{call.task.name}.{handed_over(value)}"
+        name = f"{call.task.name}.{name}"
         self.tensors.append(Tensor(number, name, type_.dtype, shape, strides, None, None, call.span))
         leading = tuple(Axis(index, Index(1), keep=False) for index, _ in counts)
         region = (*leading, *(Axis(ZERO, extent) for extent in extents))
         return View(number, region, tuple(range(len(extents))))
+
+    def _turn(self, loop: AnyLoop, span: Span) -> tuple[Index, int]:
+        """Which place a piece of a loop has, of how many. Iterations of a task's loop take turns in two."""
+        index = symbol(f"{loop.name}.index")
+        return (index % TURNS, TURNS) if loop.name in self.lifted else (index, _pieces(loop, span))
+
+    def _most(self, extent: Index, loops: tuple[AnyLoop, ...], what: str, span: Span) -> int:
+        """The most that an extent can be."""
+        bounds = _bounds(loops)
+        most = extent.interval(bounds).hi
+        if extent in self.limits:
+            most = min(most, self.limits[extent].interval(bounds).hi)
+        if most >= 2**31:
+            raise UnsupportedOp(
+                f"nothing bounds {what}",
+                span=span,
+                label="cut here for cores of one engine",
+                hints=("let it be an extent of a tensor, or at most one: a slice of a tensor bounds it",),
+            )
+        return most
+
+    def _fresh(self, name: str) -> str:
+        self.lifted.add(now := unused(name, self.names))
+        return now
+
+    def _bounded(self, node: Node, loops: tuple[AnyLoop, ...]) -> Node:
+        """A loop that was a task's, with the most that its extent can be."""
+        if not isinstance(node, TileLoop) or node.extent.is_const:
+            return node
+        what = f"loop '{node.name}', which runs to {node.extent}"
+        return replace(node, most=self._most(node.extent, loops, what, node.span))
 
 
 def _part(
@@ -131,10 +191,9 @@ def _part(
         params.append(Param(handed_over(value), direction, types[value].dtype, types[value].shape, span))
         args.append(places[value])
     made = replace(task, name=f"{task.name}_{part.level}", params=tuple(params), body=body)
-    if lost := lost_dims(made):
-        raise _refused(call, f"a part of '{task.name}' does not say what '{lost[0]}' is")
-    dims = dict(call.dims)
-    now = replace(call, task=made, args=tuple(args), dims=tuple((dim, dims[dim]) for dim in made.dims))
+    known = meaning(call)
+    dims = tuple((dim, known.get(dim, symbol(dim))) for dim in made.dims)
+    now = replace(call, task=made, args=tuple(args), dims=dims)
     return _placed(now, CUBE if part.is_cube else VECTOR)
 
 
@@ -191,6 +250,12 @@ def _placed(call: Call, kind: str) -> Call:
     return replace(call, placement=replace(placement, on=kind))
 
 
+def _seen(call: Call) -> Call:
+    """The call with what its task reads at run-time places cut out for it."""
+    loops = any(isinstance(stmt, (TaskLoop, Branch, Send, Receive)) for stmt in call.task.body)
+    return hoisted(call) if not loops and needs_hoisting(call) else call
+
+
 def _calls(node: Node) -> Iterator[Call]:
     if isinstance(node, Call):
         yield node
@@ -202,10 +267,6 @@ def _calls(node: Node) -> Iterator[Call]:
 def _counted(loops: tuple[AnyLoop, ...]) -> tuple[AnyLoop, ...]:
     """The loops whose pieces stand side by side; what is repeated takes the same place again."""
     return tuple(loop for loop in loops if not isinstance(loop, Loop))
-
-
-def _index_of(loop: AnyLoop) -> str:
-    return f"{loop.name}.index"
 
 
 def _pieces(loop: AnyLoop, span: Span) -> int:
@@ -225,15 +286,15 @@ def _pieces(loop: AnyLoop, span: Span) -> int:
     return -(-most // loop.size)
 
 
-def _most(extent: Index, loops: tuple[AnyLoop, ...], span: Span) -> int:
-    """The most that an extent of a value can be."""
-    bounds = {f"{loop.name}.size": Interval(0, _longest(loop)) for loop in _counted(loops)}
-    most = extent.interval(bounds).hi
-    if most >= 2**31:
-        raise UnsupportedOp(
-            f"nothing bounds {extent}, an extent of what is handed over", span=span, label="called here"
-        )
-    return most
+def _bounds(loops: tuple[AnyLoop, ...]) -> dict[str, Interval]:
+    """Of the symbols of loops."""
+    bounds = dict[str, Interval]()
+    for loop in _counted(loops):
+        bounds[f"{loop.name}.size"] = Interval(0, _longest(loop))
+        if isinstance(loop, (TileLoop, Split)):
+            last = max(0, (loop.extent.const if loop.extent.is_const else loop.most or 0) - 1)
+            bounds[f"{loop.name}.start"] = bounds[f"{loop.name}.index"] = Interval(0, last)
+    return bounds
 
 
 def _longest(loop: AnyLoop) -> int:

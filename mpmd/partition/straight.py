@@ -1,8 +1,8 @@
-"""Bodies of tasks without loops: every iteration written out.
+"""Bodies of tasks without short loops: every iteration written out.
 
-In:  statements whose loops have constant bounds. Out: the same as straight code; `UnsupportedOp` with the
-     user's line for a loop whose course is known only at run time, and for branches.
-Not here: what becomes of them (`engine_cuts.py`).
+In:  statements. Out: the same without the loops that have constant bounds and few iterations; other loops
+     stand as they are, and all that is in them. `UnsupportedOp` with the user's line for branches.
+Not here: what becomes of them (`engine_cuts.py`), or of the loops that are left (`engine_loops.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from mpmd.lang.index import Index, symbol
 from mpmd.lang.tile import Branch, Loop, Stmt, ValueId
 from mpmd.partition.rewrite.bodies import Renaming, defined
 
-MOST_ITERATIONS = 256
-"""Longer loops would make more text than anybody wants."""
+MOST_ITERATIONS = 8
+"""Written out, parts of several iterations become one; longer loops would make much text."""
 
 
 def straight(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -36,24 +36,20 @@ class _Unrolling:
             names = Renaming(names.symbols, values)
             if isinstance(stmt, Branch):
                 raise _refused("a branch", stmt.span)
-            if isinstance(stmt, Loop):
+            if isinstance(stmt, Loop) and _places(stmt, names) is not None:
                 yield from self._loop(stmt, names, values)
             else:
                 yield from names.body((stmt,))
 
     def _loop(self, loop: Loop, names: Renaming, values: dict[ValueId, ValueId]) -> Iterator[Stmt]:
         """The iterations; afterwards `values` says what the carried names are."""
-        start, stop = loop.start.substitute(names.symbols), loop.stop.substitute(names.symbols)
-        if not (start.is_const and stop.is_const):
-            raise _refused(f"loop '{loop.name}', which runs to {stop},", loop.span)
-        places = range(start.const, stop.const, loop.step)
-        if len(places) > MOST_ITERATIONS:
-            raise _refused(f"loop '{loop.name}' of {len(places)} iterations", loop.span)
+        places = _places(loop, names)
+        assert places is not None, loop
         now = {carry.inside: values.get(carry.init, carry.init) for carry in loop.carried}
         for number, place in enumerate(places):
             fresh = {value: self._fresh() for value in defined(loop.body)}
             inner = Renaming(
-                {**names.symbols, **_symbols(loop, number, place, stop.const), **_named(fresh)},
+                {**names.symbols, **_symbols(loop, number, place, places.stop), **_named(fresh)},
                 {**values, **now, **fresh},
             )
             yield from self.body(loop.body, inner)
@@ -66,6 +62,15 @@ class _Unrolling:
     def _fresh(self) -> ValueId:
         self.next += 1
         return self.next - 1
+
+
+def _places(loop: Loop, names: Renaming) -> range | None:
+    """Where the iterations begin, if they are few and known."""
+    start, stop = loop.start.substitute(names.symbols), loop.stop.substitute(names.symbols)
+    if not (start.is_const and stop.is_const):
+        return None
+    places = range(start.const, stop.const, loop.step)
+    return places if len(places) <= MOST_ITERATIONS else None
 
 
 def _final(seen: dict[ValueId, ValueId], value: ValueId) -> ValueId:
@@ -93,5 +98,5 @@ def _refused(what: str, span: Span) -> UnsupportedOp:
         f"{what} cannot be written out for cores of one engine",
         span=span,
         label="its course is not known when the kernel is compiled",
-        hints=("give it constant bounds, or put the loop into the kernel: mpmd.tiles(extent, size)",),
+        hints=("write it as a task of its own, or choose with mpmd.where",),
     )
