@@ -253,10 +253,10 @@ def _named(arrow: Arrow, route: Sequence[Point]) -> str:
     """What goes along an arrow, on the outer side of the last stretch of its way."""
     (from_x, from_y), (x, y) = route[-2:]
     outwards, anchor = (-6, "end") if from_x < x else (6, "start")
-    more = "…" if len(arrow.via) > 1 else ""
+    first, *others = arrow.via
     return (
         f"<text x='{(from_x + x) / 2 + outwards:.1f}' y='{(from_y + y) / 2 + 9:.1f}' text-anchor='{anchor}' "
-        f"style='font-size:10px'>{escape(arrow.via[0])}{more}</text>"
+        f"style='font-size:10px'>{escape(first)}{'…' if others else ''}</text>"
     )
 
 

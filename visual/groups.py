@@ -5,8 +5,8 @@ Not here: where they lie (`layers.py`), what they look like (`graph.py`, `graph_
 
 The tasks of one phase that one line calls by one name are a node, whatever the number of tiles, and of times
 that Python goes through the line. Where some are expanded, the others are a node for each call, so that the
-layers of a model stand one below the other. An arrow stands for all dependences between two nodes of its kind. Arrows
-that only keep an order are left out where others already imply it.
+layers of a model stand one below the other. An arrow stands for all dependences of its kind between two
+nodes. Arrows that only keep an order are left out where others already imply it.
 """
 
 from __future__ import annotations

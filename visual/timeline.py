@@ -13,8 +13,9 @@ import numpy as np
 from mpmd.partition.graph import Phase
 from mpmd.schedule.steps import Drain, Schedule, StepOp
 
+from .colours import colours_of
+
 WIDTH, LANE, BOX, LEFT, TOP = 960, 56, 34, 64, 34
-COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
 TEXT = "font-family='sans-serif' font-size='11'"
 MAX_ARROWS = 400
 """More arrows than this hide the boxes; a picture without them says how many there are."""
@@ -24,8 +25,7 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
     """The predicted timeline of a schedule. Task names share a colour; hovering shows the instance."""
     graph = schedule.graph
     scale = (WIDTH - LEFT - 16) / max(schedule.makespan, 1e-12)
-    names = list(dict.fromkeys(site.call.task.name for site in graph.sites))
-    colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    colour = colours_of(graph)
     height = TOP + LANE * schedule.cores + 46
     lines = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' "
