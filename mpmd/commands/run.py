@@ -1,6 +1,6 @@
 """`mpmd run SCRIPT`: run it, and say what was compiled.
 
-In:  a script. Out: one line per kernel: where, tasks, cores, sync, whether the cache had it.
+In:  a script. Out: one line per kernel: where it runs, tasks, cores, sync, memory, times.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def run(script: Path, arguments: list[str], *, target: str, as_json: bool) -> in
     rows = [
         (
             f["kernel"],
+            f["target"],
             str(f["tasks"]),
             str(f["cores"]),
             str(f["waits"]),
@@ -31,7 +32,7 @@ def run(script: Path, arguments: list[str], *, target: str, as_json: bool) -> in
         )
         for f in facts
     ]
-    head = ("kernel", "tasks", "cores", "waits", "arena", "predicted", "compiled in")
+    head = ("kernel", "target", "tasks", "cores", "waits", "arena", "predicted", "compiled in")
     show([Table(head, rows)], facts, as_json=as_json)
     return outcome.status
 
@@ -41,6 +42,7 @@ def facts_of(done: Compilation) -> dict[str, Any]:
     planned = done.compiled.schedule
     return {
         "kernel": done.kernel.__name__,
+        "target": done.compiled.source.target,
         "file": str(planned.graph.program.span.file),
         "line": planned.graph.program.span.line,
         "tasks": len(planned.graph),

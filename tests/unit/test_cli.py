@@ -114,7 +114,8 @@ def test_a_script_runs_and_what_it_compiled_is_listed(script, capsys):
     assert main(["run", str(script), "--fast", "3"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "last 126.0 --fast 3"
-    assert out[1].split()[:3] == ["kernel", "tasks", "cores"] and out[2].split()[:2] == ["doubled", "4"]
+    assert out[1].split()[:3] == ["kernel", "target", "tasks"]
+    assert out[2].split()[:3] == ["doubled", "cpu", "4"]
 
 
 def test_json_stands_alone_on_standard_output(script, capsys):
