@@ -114,7 +114,7 @@ def heads(q: In[f32, C, T, H], keys: In[f32, C, N, H], values: In[f32, C, N, H],
 
 
 def cases() -> Iterator[Case]:
-    """All of them; the arrays of one are made when it is its turn."""
+    """All of them, with their arrays."""
     yield Case(
         "nearest of 64 centres, 4096x64", assignment, (_f32(4096, 64), _f32(64, 64), np.zeros(4096, np.int32))
     )

@@ -4,16 +4,16 @@ In:  nothing; this computer is calibrated first, since others change what it can
 Not here: the kernels (`unseen.py`, `fresh.py`), the model (`mpmd/schedule/costs.py`, `simulate.py`).
 
 A prediction is what `simulate` says, for a launch whose data is where the launch before left it. Launches are
-taken in small lots, each between two probes of the machine's limits; those that the operating system
-interrupted are left out, as far as there are others. Measured is a low quantile of a lot, as the calibration
-takes it of what several cores do (others have the machine, too), and the median of the lots.
+taken in small lots, each between two probes of the machine's limits, and the kernels take turns, so that a
+slow minute does not meet one kernel alone; launches that the operating system interrupted are left out, as
+far as there are others. Measured is the same low quantile, of launches and then of lots, that the calibration
+takes: what the machine does while its other users leave it alone. The note has the median lot, too.
 """
 
 from __future__ import annotations
 
 import os
 import resource
-import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ import numpy as np
 
 import mpmd
 from bench import fresh, unseen
-from bench.measure import Probe
+from bench.measure import Probe, Sample
 from bench.rows import Row, spread
 from bench.unseen import Case
 from mpmd.calibrate import calibrate
@@ -32,7 +32,7 @@ from mpmd.calibration.timing import LOW
 from mpmd.machine import saved
 from mpmd.schedule.simulate import simulate
 
-LOTS = 5
+LOTS = 8
 LOT_SECONDS, LONGEST_SECONDS = 0.05, 0.5
 LEAST, MOST = 5, 200
 """Launches in a lot."""
@@ -40,14 +40,18 @@ LEAST, MOST = 5, 200
 
 def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder, _machine(Path(folder) / "machine.json"):
+        groups = {"seen while the model was made": unseen.cases(), "fresh": fresh.cases()}
+        kernels = [_Measured(group, case) for group, cases in groups.items() for case in cases]
         probe = Probe()
-        errors: dict[str, list[float]] = {}
-        for group, made in (("seen while the model was made", unseen.cases), ("fresh", fresh.cases)):
-            for case in made():
-                row = _row(case, probe)
-                errors.setdefault(group, []).append(abs((row.ratio or 0.0) - 1.0))
-                yield row
-    errors["all"] = [error for group in errors.values() for error in group]
+        for _ in range(LOTS):
+            for kernel in kernels:
+                kernel.sample(probe)
+    errors: dict[str, list[float]] = {"all": []}
+    for kernel in kernels:
+        row = kernel.row(probe)
+        for group in ("all", kernel.group):
+            errors.setdefault(group, []).append(abs((row.ratio or 0.0) - 1.0))
+        yield row
     for group, found in errors.items():
         many = f"{len(found)} kernels"
         yield Row(group, "error of the prediction, median", "", float(np.median(found)), note=many)
@@ -68,31 +72,41 @@ def _machine(path: Path) -> Iterator[None]:
             os.environ[saved.VARIABLE] = before
 
 
-def _row(case: Case, probe: Probe) -> Row:
-    kernel = mpmd.compile(case.kernel, *case.args)
-    predicted = simulate(kernel.schedule, scalars=case.scalars).makespan
-    whole: list[bool] = []
+class _Measured:
+    """A kernel, compiled, and the lots of its launches so far."""
 
-    def lot() -> float:
-        seconds, undisturbed = _lot(case, kernel)
-        whole.append(undisturbed)
+    def __init__(self, group: str, case: Case) -> None:
+        self.group = group
+        self._case = case
+        self._kernel = mpmd.compile(case.kernel, *case.args)
+        self._samples: list[Sample] = []
+        self._whole = True
+
+    def sample(self, probe: Probe) -> None:
+        self._samples.append(probe.sample(self._lot_seconds))
+
+    def row(self, probe: Probe) -> Row:
+        plan = self._kernel.schedule
+        predicted = simulate(plan, scalars=self._case.scalars).makespan
+        lots = [sample.seconds for sample in probe.quiet(self._samples)]
+        measured = float(np.quantile(lots, LOW))
+        return Row(
+            case=self._case.name,
+            metric="time of a launch, predicted",
+            unit="µs",
+            ours=predicted * 1e6,
+            peer="measured",
+            peer_value=measured * 1e6,
+            ratio=predicted / measured,
+            spread=spread(lots),
+            noisy=probe.noisy(self._samples) or not self._whole,
+            note=f"by placement {plan.makespan * 1e6:.4g} µs; median lot {np.median(lots) * 1e6:.4g} µs",
+        )
+
+    def _lot_seconds(self) -> float:
+        seconds, undisturbed = _lot(self._case, self._kernel)
+        self._whole &= undisturbed
         return seconds
-
-    samples = [probe.sample(lot) for _ in range(LOTS)]
-    quiet = [sample.seconds for sample in probe.quiet(samples)]
-    measured = statistics.median(quiet)
-    return Row(
-        case=case.name,
-        metric="time of a launch, predicted",
-        unit="µs",
-        ours=predicted * 1e6,
-        peer="measured",
-        peer_value=measured * 1e6,
-        ratio=predicted / measured,
-        spread=spread(quiet),
-        noisy=probe.noisy(samples) or not all(whole),
-        note=f"makespan by placement {kernel.schedule.makespan * 1e6:.4g} µs",
-    )
 
 
 def _lot(case: Case, kernel: mpmd.CompiledKernel) -> tuple[float, bool]:

@@ -132,7 +132,7 @@ def stencil(x: In[f32, N + 6], y: Out[f32, N]):
 
 
 def cases() -> Iterator[Case]:
-    """All of them; the arrays of one are made when it is its turn."""
+    """All of them, with their arrays."""
     yield Case("hello", hello, (_random(1000), _empty(1000)))
     for rows, hidden, wide in (
         (1, 512, 1536),

@@ -37,7 +37,7 @@ def calibrate(progress: Progress | None = None, *, save: bool = True) -> Machine
     tell = progress or (lambda stage, share: None)
     cores = system.available_cores()
     tell("compiling", 0.0)
-    one = Core()
+    one = Core(cores)
     shared = system.shared_cache_bytes()
     measures = {**one.measures(), **_several(cores, shared)}
     found = readings(measures, ROUNDS, tell)
@@ -76,8 +76,7 @@ def _several(cores: int, shared_cache_bytes: int) -> dict[str, Measure]:
     if cores > 1:
         measures["handover of a line"] = together.handover(together.LINE)
         measures["handover of a block"] = together.handover(together.BLOCK)
-        measures["products, one core"] = together.products(1)
-        measures["products"] = together.products(cores)
+        measures["crowd"] = together.crowd(cores)
         measures["tickets"] = together.tickets(cores)
         measures["dealt out"] = together.shared_out(cores, drain=False)
         measures["drained"] = together.shared_out(cores, drain=True)
@@ -95,16 +94,19 @@ def _machine(
     shared_cache_bytes: int,
 ) -> Machine:
     """The preset with every figure that was measured in place of its own."""
-    before, task_seconds = preset(), found["starts"].seconds / together.STARTS
+    before, task_seconds = preset(), found["starts"].least / together.STARTS
     core = _core(groups, task_seconds)
     stream = _stream_bytes(shared_cache_bytes)
     kind = replace(
         before.leading,
         cores=cores,
         rates=tuple(
-            1.0 / max(core[name].value, LEAST) for name in ("dot32", "dot16", "dot8", "vector", "function")
+            _crowding(found) / max(core[name].value, LEAST)
+            for name in ("dot32", "dot16", "dot8", "vector", "function")
         ),
-        overheads=tuple(core[name].value for name in ("operand", "product", "fold", "pass")),
+        overheads=tuple(
+            core[name].value / _crowding(found) for name in ("operand", "product", "fold", "pass")
+        ),
         task_seconds=task_seconds,
         cache_bandwidth=1.0 / core["cache_bandwidth"].value,
         bandwidth=stream / found["memory, one core"].least,
@@ -128,6 +130,11 @@ def _machine(
         machine = _with_several_cores(machine, found, how)
     shown = figures(machine)
     return sourced(machine, {name: how[name] for name in shown})
+
+
+def _crowding(found: Mapping[str, Reading]) -> float:
+    """What the probes, which all cores ran at once, are slower by than one core alone."""
+    return max(1.0, found["crowd"].seconds) if "crowd" in found else 1.0
 
 
 def _store_traffic(found: Mapping[str, Reading]) -> float:
@@ -197,8 +204,7 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
     how["counter.signal_seconds"] = f"{_seen(line)}; its share of a hand-over as in the preset"
     how["counter.wait_seconds"] = how["counter.signal_seconds"]
     how["handover_bandwidth"] = _seen(block)
-    crowding = found["products"].seconds / found["products, one core"].seconds
-    how["crowding"] = f"{_seen(found['products'])}: products on all cores against one"
+    how["crowding"] = f"{_seen(found['crowd'])}: products on all cores against one"
     how["ticket_seconds"] = _seen(found["tickets"])
     how["jitter"] = f"{_seen(found['dealt out'])}: equal tasks, dealt out against drained"
     return replace(
@@ -207,7 +213,7 @@ def _with_several_cores(machine: Machine, found: Mapping[str, Reading], how: dic
         handover_bandwidth=size / moving,
         ticket_seconds=max(ticket, 1e-9),
         jitter=max(jitter, 0.0),
-        crowding=max(crowding, 1.0),
+        crowding=_crowding(found),
     )
 
 

@@ -1,10 +1,12 @@
-"""The micro-benchmarks of one core: tasks of our own, compiled like any other.
+"""The micro-benchmarks of a core: tasks of our own, compiled like any other.
 
-In:  nothing. Out: measures by name, and the work of each.
-Not here: several cores and memory (`together.py`), taking turns (`timing.py`), what follows (`fit.py`).
+In:  how many cores do the same at once. Out: measures by name, and the work of each.
+Not here: what passes between cores, and memory (`together.py`), taking turns (`timing.py`), what follows
+(`fit.py`).
 
-All that runs on one core is in one kernel, each task in a loop whose count the launch gives: one
-compilation serves them all. Its data stays in the core's cache.
+All is in one kernel, each task in a loop whose count the launch gives: one compilation serves them all. Its
+data stays in the cache of the core whose it is. All cores compute, as they do in most kernels: a core that is
+alone may have a faster clock.
 """
 
 from __future__ import annotations
@@ -90,24 +92,24 @@ PROBES: tuple[Probe, ...] = (
 
 
 class Core:
-    """All probes of one core."""
+    """All probes of a core, of which so many do the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int) -> None:
         rng = np.random.default_rng(0)
         types = [[param.dtype.numpy for param in probe.params] for probe in PROBES]
         self._data = tuple(
             tuple(
-                (rng.random(shape) * 4 + 1).astype(dtype)
+                (rng.random((cores, *shape)) * 4 + 1).astype(dtype)
                 for shape, dtype in zip(probe.shapes, dtypes, strict=True)
             )
             for probe, dtypes in zip(PROBES, types, strict=True)
         )
-        compiled = as_written(_repeated(PROBES), self._data, tuple(1 for _ in PROBES), cores=1)
+        compiled = as_written(_repeated(PROBES, cores), self._data, tuple(1 for _ in PROBES), cores=cores)
         self._executable = compiled.executable
         self._tensors = [tensor for tensors in self._data for tensor in tensors]
         self._counts: dict[str, int] = {}
-        self.work: FloatColumn = compiled.graph.work
-        self.bytes: FloatColumn = compiled.graph.bytes
+        self.work: FloatColumn = compiled.graph.work[::cores]
+        self.bytes: FloatColumn = compiled.graph.bytes[::cores]
 
     def measures(self) -> dict[str, Measure]:
         """By name of the probe, seconds of a launch in which it is repeated; and of one with no task."""
@@ -122,7 +124,7 @@ class Core:
         groups: dict[str, list[Sample]] = {}
         for at, probe in enumerate(PROBES):
             each = found[probe.name].beyond(found[BASE], self._counts[probe.name])
-            sample = Sample(probe.name, self.work[at], float(self.bytes[at]), each.seconds, each.spread)
+            sample = Sample(probe.name, self.work[at], float(self.bytes[at]), each.least, each.spread)
             groups.setdefault(probe.group, []).append(sample)
         return groups
 
@@ -130,26 +132,27 @@ class Core:
         self._executable(*self._tensors, *(count if i == at else 0 for i in range(len(PROBES))))
 
 
-def _repeated(probes: Sequence[Probe]) -> mpmd.Kernel:
+def _repeated(probes: Sequence[Probe], cores: int) -> mpmd.Kernel:
     """Each probe in a loop of its own."""
 
     def repeated(data, counts):  # type: ignore[no-untyped-def]
         for probe, tensors, count in zip(probes, data, counts, strict=True):
             for _ in mpmd.loop(count):
-                probe.task(*tensors)
+                for core in range(cores):
+                    probe.task(*(tensor[core] for tensor in tensors), core=core)
 
     repeated.__annotations__ = {
-        "data": tuple[tuple(_parameters(probe) for probe in probes)],
+        "data": tuple[tuple(_parameters(probe, cores) for probe in probes)],
         "counts": tuple[tuple(i32 for _ in probes)],
     }
     return mpmd.kernel(repeated)
 
 
-def _parameters(probe: Probe) -> Any:
+def _parameters(probe: Probe, cores: int) -> Any:
     """The annotation of a probe's tensors."""
     markers = {Direction.IN: surface.In, Direction.OUT: surface.Out}
     found = [
-        markers[param.direction][(param.dtype, *shape)]
+        markers[param.direction][(param.dtype, cores, *shape)]
         for param, shape in zip(probe.params, probe.shapes, strict=True)
         if param.direction is not None
     ]

@@ -3,10 +3,8 @@
 In:  measures, each a function that does its work once and returns seconds. Out: a `Reading` of each.
 Not here: what is measured (`probes.py`).
 
-The measures take turns, round after round, so that a slow moment meets all of them alike. The median of the
-rounds stands for what one core does: the least would be of moments in which clocks are highest, and no
-kernel lives on those. What passes between cores, or comes from memory, others disturb: there a low quantile
-counts.
+The measures take turns, round after round, so that a slow moment meets all of them alike. A low quantile of
+the rounds stands for what the computer does while its other users leave it alone.
 """
 
 from __future__ import annotations

@@ -129,6 +129,12 @@ def products(cores: int) -> Measure:
     return partial(warm_seconds_of, partial(compiled, x, w, y))
 
 
+def crowd(cores: int) -> Measure:
+    """How many times as long products take on all cores as on one, both measured in the same moment."""
+    alone, together = products(1), products(cores)
+    return lambda: together() / alone()
+
+
 def tickets(cores: int) -> Measure:
     """Seconds of a launch whose tasks do next to nothing and are all taken by ticket."""
 
