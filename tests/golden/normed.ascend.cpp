@@ -1,6 +1,6 @@
 // Kernel 'normed'. Which core runs which function on which data is in the tables.
 #include "mpmd/driver.h"
-#include "mpmd/vector.h"
+#include "mpmd/lanes.h"
 #include "mpmd/cube.h"
 
 // norm(x: In[f32, T, H], w: In[f32, H], y: Out[f32, T, H])
@@ -25,7 +25,7 @@ __aicore__ inline void norm(const mpmd::Launch& launch, mpmd::Row row) {
   const mpmd::Tile<float> s13 = mpmd::tile<float>(18976, 64);  // a block for each row
   const mpmd::Tile<float> v14 = mpmd::tile<float>(19232, 1536);  // mul
   const mpmd::Tile<float> v15 = mpmd::tile<float>(25376, 192);  // w[…]
-  const mpmd::Tile<float> v16 = mpmd::tile<float>(26144, 1536);  // spread
+  const mpmd::Tile<float> v16 = mpmd::tile<float>(26144, 1536);  // repeat
   const mpmd::Tile<float> v17 = mpmd::tile<float>(32288, 1536);  // mul
 #line 25 "kernels.py"
   mpmd::load(v1, x, mpmd::Shape{static_cast<uint32_t>(T), 192, 192}, 192);
@@ -60,7 +60,7 @@ __aicore__ inline void norm(const mpmd::Launch& launch, mpmd::Row row) {
   AscendC::PipeBarrier<PIPE_V>();  // mul reads v11, which spread writes
   mpmd::mul(v14, v1, v11, mpmd::Shape{static_cast<uint32_t>(T), 192, 192});
 #line 26 "kernels.py"
-  mpmd::load(v15, w, mpmd::Shape{1, 192, 192}, 192);
+  mpmd::load(v15, w, mpmd::Shape{1, 192, 192}, 1);
 #line 26 "kernels.py"
   AscendC::SetFlag<AscendC::HardEvent::MTE2_V>(EVENT_ID1); AscendC::WaitFlag<AscendC::HardEvent::MTE2_V>(EVENT_ID1);  // repeat reads v15, which load writes
   mpmd::repeat(v16, v15, mpmd::Shape{static_cast<uint32_t>(T), 192, 192});
@@ -86,6 +86,6 @@ struct Vector {
 extern "C" __schedmode__(1) __global__ __mix__(1, 2) void mpmd_kernel(mpmd::Launch launch)
 {
   AscendC::InitSocState();
-  if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }
-  if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }
+  if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, mpmd::this_core()); }
+  if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, mpmd::this_core()); }
 }

@@ -1,6 +1,6 @@
 // Kernel 'projected'. Which core runs which function on which data is in the tables.
 #include "mpmd/driver.h"
-#include "mpmd/vector.h"
+#include "mpmd/lanes.h"
 #include "mpmd/cube.h"
 
 // linear_1(x: In[f16, T, K], w: In[f16, N, K], t3: Out[f32, T, N])
@@ -55,6 +55,6 @@ struct Vector {
 extern "C" __schedmode__(1) __global__ __mix__(1, 2) void mpmd_kernel(mpmd::Launch launch)
 {
   AscendC::InitSocState();
-  if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, AscendC::GetBlockIdx()); }
-  if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, AscendC::GetBlockNum() + AscendC::GetBlockIdx()); }
+  if ASCEND_IS_AIC { mpmd::run_core<Cube>(launch, mpmd::this_core()); }
+  if ASCEND_IS_AIV { mpmd::run_core<Vector>(launch, mpmd::this_core()); }
 }

@@ -19,6 +19,7 @@ class Pipe(Enum):
     MTE2 = "MTE2"  # global memory → unified buffer
     V = "V"
     MTE3 = "MTE3"  # unified buffer → global memory
+    S = "S"  # the scalar unit, which issues for the others: elements one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One call of the header library. `loaded` and `stored` name the parameter that a copy touches."""
+    """One call of the header library, or a loop of the scalar unit.
+
+    `loaded` and `stored` name the parameter that a copy touches; `asked` are tiles of which the scalar unit
+    reads elements while it issues the instruction.
+    """
 
     pipe: Pipe
     text: str
@@ -46,8 +51,11 @@ class Instruction:
     span: Span
     loaded: str | None = None
     stored: str | None = None
+    asked: tuple[Buffer, ...] = ()
 
     @property
     def about(self) -> str:
         """The function that is called."""
+        if self.pipe is Pipe.S:
+            return "the scalar unit"
         return self.text.partition("(")[0].removeprefix("mpmd::").partition("<")[0]

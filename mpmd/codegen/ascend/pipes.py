@@ -8,11 +8,13 @@ instruction that uses what another pipe has to have done before is preceded by a
 brings all that the pipe knows; what is known already costs nothing. A flag may be set again only when the
 pipe that sets it knows that the wait for it is over. Of several pipes that are waited for, the one used last
 comes first, since it may know of the others (transitive reduction along a chain, as for waits between cores).
+The scalar unit issues for all pipes: what it has waited for is over before all that it issues later. What
+it does itself to tiles is no more than the work of one more pipe, of which others are told by flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mpmd.codegen.ascend.addresses import Addresses
@@ -55,23 +57,42 @@ class _Clocks:
     def before(self, number: int, all_: Sequence[Instruction], addresses: Addresses) -> tuple[Order, ...]:
         """What instruction `number` waits for, the latest first."""
         mine, found = all_[number], list[Order]()
+        if mine.asked:
+            asking = Instruction(Pipe.S, mine.text, mine.asked, (), mine.span)
+            found += self._part(number, asking, all_, addresses)
+        self._issued(mine.pipe)
+        return (*found, *self._part(number, mine, all_, addresses))
+
+    def _part(
+        self, number: int, mine: Instruction, all_: Sequence[Instruction], addresses: Addresses
+    ) -> Iterator[Order]:
+        """What one pipe's part of instruction `number` waits for."""
         for earlier in range(number - 1, -1, -1):
-            other = all_[earlier]
-            reason = _conflict(other, mine, addresses)
-            if reason and self.ended[mine.pipe][other.pipe] < earlier:
-                event = self._event(other.pipe, mine.pipe, number)
-                found.append(Order(other.pipe, mine.pipe, event, reason))
-                if event is None and other.pipe is not mine.pipe:
-                    self._learn_all()
-                else:
-                    self._learn(mine.pipe, other.pipe)
+            for other in _parts(all_[earlier]):
+                if other.pipe is mine.pipe is Pipe.S:
+                    continue
+                reason = _conflict(other, mine, addresses)
+                if reason and self.ended[mine.pipe][other.pipe] < earlier:
+                    event = self._event(other.pipe, mine.pipe, number)
+                    yield Order(other.pipe, mine.pipe, event, reason)
+                    if event is None and other.pipe is not mine.pipe:
+                        self._learn_all()
+                    else:
+                        self._learn(mine.pipe, other.pipe)
         self.last[mine.pipe] = number
-        return tuple(found)
+
+    def _issued(self, pipe: Pipe) -> None:
+        """What the scalar unit has waited for is over."""
+        for other, ended in self.ended[Pipe.S].items():
+            if other is not Pipe.S:
+                self.ended[pipe][other] = max(self.ended[pipe][other], ended)
 
     def _event(self, until: Pipe, then: Pipe, number: int) -> int | None:
         """The first flag of which `until` knows that its last wait is over: what waited has ended."""
         if until is then:
             return None
+        if then is Pipe.S:
+            return 0  # the scalar unit sets flags itself, after its waits
         for event in range(EVENTS):
             if self.waits.get((until, then, event), -1) <= self.ended[until][then]:
                 self.waits[until, then, event] = number
@@ -87,6 +108,13 @@ class _Clocks:
         for third, ended in self.ended[other].items():
             known[third] = max(known[third], ended)
         known[other] = max(known[other], self.last[other])
+
+
+def _parts(instruction: Instruction) -> Iterator[Instruction]:
+    """The work of each pipe."""
+    if instruction.asked:
+        yield Instruction(Pipe.S, instruction.text, instruction.asked, (), instruction.span)
+    yield instruction
 
 
 def _conflict(first: Instruction, second: Instruction, addresses: Addresses) -> str:

@@ -6,6 +6,7 @@
 #pragma once
 #include "mpmd_ascend/copy.h"
 #include "mpmd_ascend/cube.h"
+#include "mpmd_ascend/lanes.h"
 #include "mpmd_ascend/machine.h"
 #include "mpmd_ascend/numbers.h"
 #include "mpmd_ascend/reduce.h"

@@ -8,7 +8,7 @@
 // type. What lies between the end of a row and the next is neither read nor written.
 #pragma once
 
-#include "mpmd/core.h"
+#include "mpmd/scalar.h"
 
 namespace mpmd {
 
@@ -63,6 +63,32 @@ __aicore__ inline void store(__gm__ T* to, const Tile<T>& from, Shape s, Word st
     GlobalTensor<T> global;
     global.SetGlobalBuffer(to + row * stride);
     DataCopyPad(global, from[row * s.pitch], DataCopyExtParams(count, s.columns * sizeof(T), gap<T>(s), skipped, 0));
+  }
+}
+
+/// Elements `stride` apart, each into a block of its own.
+template <class T>
+__aicore__ inline void load_apart(const Tile<T>& to, __gm__ T* from, uint32_t count, Word stride) {
+  using namespace AscendC;
+  for (uint32_t first = 0; first < count; first += kBursts) {
+    GlobalTensor<T> global;
+    global.SetGlobalBuffer(from + first * stride);
+    const uint32_t skipped = (stride - 1) * sizeof(T);
+    const DataCopyExtParams blocks(least(kBursts, count - first), sizeof(T), count - first == 1 ? 0 : skipped, 0, 0);
+    DataCopyPad(to[first * (kBlock / sizeof(T))], global, blocks, DataCopyPadExtParams<T>(false, 0, 0, 0));
+  }
+}
+
+/// The first element of each block, `stride` apart.
+template <class T>
+__aicore__ inline void store_apart(__gm__ T* to, const Tile<T>& from, uint32_t count, Word stride) {
+  using namespace AscendC;
+  for (uint32_t first = 0; first < count; first += kBursts) {
+    GlobalTensor<T> global;
+    global.SetGlobalBuffer(to + first * stride);
+    const uint32_t skipped = (stride - 1) * sizeof(T);
+    const DataCopyExtParams blocks(least(kBursts, count - first), sizeof(T), 0, count - first == 1 ? 0 : skipped, 0);
+    DataCopyPad(global, from[first * (kBlock / sizeof(T))], blocks);
   }
 }
 
@@ -145,8 +171,8 @@ __aicore__ inline void fold_rows(const Tile<float>& out, const Tile<float>& a, c
 }
 
 /// The sum or the largest of each column.
-template <AscendC::ReduceType kind>
-__aicore__ inline void fold_columns(const Tile<float>& out, const Tile<float>& a, Shape s) {
+template <AscendC::ReduceType kind, class T>
+__aicore__ inline void fold_columns(const Tile<T>& out, const Tile<T>& a, Shape s) {
   using namespace AscendC;
   const int32_t length = s.columns;
   Max(out, a, a, length);

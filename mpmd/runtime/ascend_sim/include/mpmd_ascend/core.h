@@ -4,7 +4,9 @@
 // Not here: sync (`sync.h`), global memory (`global.h`), instructions.
 //
 // The scalar unit of a core is a fiber that runs the kernel's text. Each other pipe is a server: instructions
-// come to its queue with what the scalar unit knows, and take effect in order, when the scheduler lets them.
+// come to its queue with what the scalar unit knows, and take effect in order, when the scheduler lets them. What
+// the scalar unit does with elements of on-chip memory is over for itself at once, and for its pipes only when an
+// event or a barrier says so: it is the work of an actor of its own.
 #pragma once
 #include <array>
 #include <deque>
@@ -59,6 +61,12 @@ struct Core {
 
     Unit& unit(pipe_t pipe) { return units[static_cast<std::size_t>(pipe)]; }
     sim::Actor& scalar() { return *unit(PIPE_S).actor; }
+    // What the scalar unit knows, with what it has done to on-chip memory.
+    sim::Snapshot all_of_scalar() {
+        auto both = std::make_shared<sim::Clock>(*scalar().release());
+        both->join(*elements->release());
+        return both;
+    }
     sim::Memory& memory(Space space) { return memories[static_cast<std::size_t>(space)]; }
 
     Kind kind;
@@ -68,6 +76,7 @@ struct Core {
     bool ready = false;  // InitSocState has run
     int fiber = -1;
     std::array<Unit, pipes> units;
+    sim::Actor* elements = nullptr;  // of on-chip memory, as the scalar unit reads and writes them
     std::vector<sim::Memory> memories;
     std::map<std::pair<int, int>, Event> events;  // by (source pipe · 8 + destination pipe, id)
     std::array<Flag, 16> flags;

@@ -42,6 +42,7 @@ inline void add_core(Kind kind, int group, int sub) {
             &engine().actor(self.name, pipe_names[static_cast<std::size_t>(pipe)],
                             machine.overlapping[static_cast<std::size_t>(pipe)]);
     }
+    self.elements = &engine().actor(self.name, pipe_names[PIPE_S], false);
 }
 
 template <typename Start>

@@ -3,6 +3,9 @@
 // In:  GetValue, SetValue, DataCacheCleanAndInvalid of the text. Out: their values and laws.
 // Not here: the cache's shape (`global.h`).
 //
+// Elements of on-chip memory are read and written in the order of the text; other pipes know of it when an event
+// from the scalar unit, or a barrier of all pipes, says so.
+//
 // Words are how groups tell each other something: scalar reads and writes do not race with each other, and who
 // reads a word learns what its writer knew when the line was written back. They do race with copies. Laws: what
 // is read after another's write that is known to be over must not come from an old line; a line that is written
@@ -122,6 +125,12 @@ inline void clean_and_invalidate(Far at, bool all, const Instruction& instructio
     }
 }
 
+// An access of the scalar unit to on-chip memory begins.
+inline sim::Access begin_element(const Instruction& instruction) {
+    core().elements->acquire(core().scalar().release());
+    return engine().begin(*core().elements, instruction.place, instruction.name);
+}
+
 inline void leftover_lines(Core& self) {
     for (const auto& [key, line] : self.cache)
         if (line.is_dirty())
@@ -154,8 +163,7 @@ T LocalTensor<T>::GetValue(std::uint32_t index, mpmd::sim::Place place) const {
     const mpmd::ascend::Instruction instruction{"GetValue", PIPE_S, place};
     instruction.check();
     const auto at = operand((*this)[index], 1, instruction, sizeof(T));
-    use(*at.memory, at.first, sizeof(T),
-        mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "GetValue"), instruction);
+    use(*at.memory, at.first, sizeof(T), begin_element(instruction), instruction);
     return mpmd::ascend::get<T>(*at.memory, at.first);
 }
 
@@ -164,8 +172,7 @@ void LocalTensor<T>::SetValue(std::uint32_t index, T value, mpmd::sim::Place pla
     const mpmd::ascend::Instruction instruction{"SetValue", PIPE_S, place};
     instruction.check();
     const auto at = operand((*this)[index], 1, instruction, sizeof(T));
-    overwrite(*at.memory, at.first, sizeof(T),
-              mpmd::ascend::engine().begin(mpmd::ascend::core().scalar(), place, "SetValue"));
+    mpmd::ascend::overwrite(*at.memory, at.first, sizeof(T), begin_element(instruction));
     mpmd::ascend::put<T>(*at.memory, at.first, value);
 }
 

@@ -82,7 +82,7 @@ inline void set_event(Core& self, EventName name, int site, sim::Place place) {
                             event.place.text() + " is certain to be over",
                         source.number(), place);
     event.set = true;
-    event.clock = source.release();
+    event.clock = name.source == PIPE_S ? self.all_of_scalar() : source.release();
     event.site = site;
     event.place = place;
     engine().scheduler.open(event.gate);
@@ -132,6 +132,7 @@ inline void barrier_of_all(Core& self, sim::Place place) {
                 place);
         self.scalar().acquire(unit.actor->release());
     }
+    self.scalar().acquire(self.elements->release());
 }
 
 inline void pipe_barrier(pipe_t pipe, sim::Place place) {

@@ -33,6 +33,13 @@ public:
         return part;
     }
 
+    // The same bytes as elements of another type.
+    template <typename U>
+    LocalTensor<U> ReinterpretCast() const {
+        return {position_, address_, static_cast<std::uint32_t>(count_ * static_cast<std::int64_t>(sizeof(T)) /
+                                                                static_cast<std::int64_t>(sizeof(U)))};
+    }
+
     std::uint32_t GetSize() const { return static_cast<std::uint32_t>(count_); }
     TPosition GetPosition() const { return position_; }
     std::uint32_t address() const { return address_; }

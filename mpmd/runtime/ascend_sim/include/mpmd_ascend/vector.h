@@ -148,8 +148,39 @@ constexpr bool is_float_type = std::is_same_v<T, float> || std::is_same_v<T, hal
 template <typename T>
 constexpr bool is_vector_type =
     is_float_type<T> || std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int16_t>;
+template <typename T>
+constexpr bool is_bit_type = std::is_same_v<T, std::int16_t> || std::is_same_v<T, std::uint16_t>;
 
-// `compute(a, b)` in the type that T is computed in; integers wrap.
+template <typename T, typename... Types>
+constexpr bool is_one_of = (std::is_same_v<T, Types> || ...);
+
+// The pairs of Atlas A2, without those of 4 bits: to T from U.
+template <typename T, typename U>
+constexpr bool is_castable =
+    (std::is_same_v<U, float> && is_one_of<T, half, bfloat16_t, float, std::int16_t, std::int32_t, std::int64_t>) ||
+    (std::is_same_v<U, half> && is_one_of<T, float, std::int8_t, std::uint8_t, std::int16_t, std::int32_t>) ||
+    (std::is_same_v<U, bfloat16_t> && is_one_of<T, float, std::int32_t>) ||
+    (is_one_of<U, std::int8_t, std::uint8_t> && std::is_same_v<T, half>) ||
+    (std::is_same_v<U, std::int16_t> && is_one_of<T, half, float>) ||
+    (std::is_same_v<U, std::int32_t> && is_one_of<T, float, std::int16_t, std::int64_t>) ||
+    (std::is_same_v<U, std::int64_t> && is_one_of<T, float, std::int32_t>);
+
+// An integer whose sums and products wrap.
+template <typename T>
+struct Wrapping {
+    T value;
+    using Wide = std::make_unsigned_t<std::common_type_t<T, int>>;
+
+    explicit operator T() const { return value; }
+    Wrapping operator+(Wrapping b) const { return {static_cast<T>(Wide(value) + Wide(b.value))}; }
+    Wrapping operator-(Wrapping b) const { return {static_cast<T>(Wide(value) - Wide(b.value))}; }
+    Wrapping operator*(Wrapping b) const { return {static_cast<T>(Wide(value) * Wide(b.value))}; }
+    Wrapping operator&(Wrapping b) const { return {static_cast<T>(value & b.value)}; }
+    Wrapping operator|(Wrapping b) const { return {static_cast<T>(value | b.value)}; }
+    bool operator<(Wrapping b) const { return value < b.value; }
+};
+
+// `compute(a, b)` in the type that T is computed in.
 template <typename T, typename F>
 auto computed(F compute) {
     if constexpr (is_float_type<T>)
@@ -157,7 +188,7 @@ auto computed(F compute) {
             return T(static_cast<float>(compute(static_cast<float>(values)...)));
         };
     else
-        return compute;
+        return [compute](auto... values) { return static_cast<T>(compute(Wrapping<T>{values}...)); };
 }
 
 }  // namespace mpmd::ascend
@@ -201,6 +232,8 @@ MPMD_BINARY(Mul, is_vector_type, a* b)
 MPMD_BINARY(Div, is_float_type, a / b)
 MPMD_BINARY(Max, is_vector_type, a < b ? b : a)
 MPMD_BINARY(Min, is_vector_type, b < a ? b : a)
+MPMD_BINARY(And, is_bit_type, a& b)
+MPMD_BINARY(Or, is_bit_type, a | b)
 #undef MPMD_BINARY
 
 // -- one operand --
@@ -256,18 +289,25 @@ void Duplicate(const LocalTensor<T>& to, const T& scalar, const std::int32_t& co
     elementwise(instruction, extent, [scalar] { return scalar; }, strided(to, extent, 1, 8, instruction));
 }
 
-// From type to type; CAST_NONE where nothing is lost, and to nearest where something is.
+// From type to type; CAST_NONE where nothing is lost, and to nearest where something is. From float to float: whole
+// numbers.
 template <typename T, typename U>
 void Cast(const LocalTensor<T>& to, const LocalTensor<U>& from, const RoundMode& mode, std::uint32_t count,
           MPMD_HERE) {
     using namespace mpmd::ascend;
+    static_assert(is_castable<T, U>, "Cast does not go between these types");
     const Instruction instruction{"Cast", PIPE_V, place};
     instruction.check();
     const std::uint64_t full = repeat_bytes / std::max(sizeof(T), sizeof(U)),
                         repeats = (count + full - 1) / full;
     if (!count) instruction.refuse("operand", "a count of 0");
     const Extent extent{repeats, full, count - (repeats - 1) * full};
-    const auto convert = [mode](U value) { return rounded<T>(static_cast<double>(value), mode); };
+    const auto convert = [mode](U value) {
+        if constexpr (std::is_same_v<T, U>)
+            return static_cast<T>(std::copysign(whole(std::fabs(value), std::signbit(value), mode), value));
+        else
+            return rounded<T>(static_cast<double>(value), mode);
+    };
     elementwise(instruction, extent, convert,
                 strided(to, extent, 1, full * sizeof(T) / mpmd::ascend::block, instruction),
                 strided(from, extent, 1, full * sizeof(U) / mpmd::ascend::block, instruction));
