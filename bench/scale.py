@@ -133,6 +133,16 @@ def measure(tasks: int, cores: int) -> dict[str, Any]:
     }
 
 
+def decode_schedule(tasks: int, cores: int) -> Any:
+    """The schedule of a graph with about so many tasks."""
+    from mpmd.partition.build import partition
+    from mpmd.schedule.build import schedule
+
+    machine = _machine(cores)
+    program = _program(max(1, round(tasks / TASKS_PER_LAYER)))
+    return schedule(partition(program, machine, tiles=_tiles(program)), machine)
+
+
 def _machine(cores: int) -> Any:
     """This CPU's rates per core, with so many cores."""
     from mpmd.machine.presets import this_cpu

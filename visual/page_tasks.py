@@ -84,7 +84,7 @@ def forms(schedule: Schedule, calls: Calls) -> Forms:
 
 
 def _depends_on_the_launch(graph: TaskGraph, task: int) -> bool:
-    """Whether extents or scalars of a task are known at the launch only: then its work is the most it may be."""
+    """Whether some of its extents or scalars are known at the launch only: its work is then the most."""
     site = graph.sites[graph.site[task]]
     words = graph.functions[site.function].words
     return any(words[word].kind in (WordKind.EXTENT, WordKind.SCALAR) for word, _, _ in site.symbolic)
