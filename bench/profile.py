@@ -11,15 +11,17 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import mpmd
+from bench.decode import CAPACITY, POSITION
 from bench.rows import Row, spread
 from examples import jacobi, mlp
+from examples.smollm2 import kernels, weights
 from mpmd.runtime.build import build
 from mpmd.runtime.load import Executable
 
@@ -27,33 +29,67 @@ Call = Callable[[], object]
 Measure = Callable[[Call, int], float]
 
 ROUNDS = 101
+LONG_ROUNDS = 41  # where one call takes longer than a round
 SECONDS = 2e-3  # of one round, and one side of it
 HOOK = re.compile(r"^ *Stamping::(begin|took|end)\(.*\);\n", re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Case:
+    """A kernel, the same without stamps, what both are called with, and how many rounds that takes."""
+
+    name: str
+    kernel: mpmd.CompiledKernel
+    bare: mpmd.CompiledKernel
+    arguments: tuple[Any, ...]
+    rounds: int = ROUNDS
+
+
 def rows() -> Iterator[Row]:
-    for case, kernel, arrays in _cases():
-        compiled = mpmd.compile(kernel, *arrays)
-        plain, bare = compiled.executable, _without_stamps(compiled)
-        trace = compiled.profile(*arrays, launches=11)
+    for case in _cases():
+        trace = case.kernel.profile(*case.arguments, launches=11)
         mean = trace.busy.sum() / max(1, sum(total.count for total in trace.totals))
         note = f"{len(trace)} spans on {trace.cores} cores, tasks of {mean * 1e6:.2f} us on average"
-        calls = max(1, round(SECONDS / _called(partial(plain, *arrays), 20)))
-        ours, peer = partial(plain, *arrays), partial(bare, *arrays)
-        yield _row(case, "call, stamps off / none", _ratios(_called, ours, _called, peer, calls), note)
-        yield _row(case, "launch, stamps on / none", _ratios(_launched, ours, _launched, peer, calls), note)
-        yield _row(case, "call, stamps on / off", _ratios(_recorded, ours, _called, ours, calls), note)
+        ours, peer = partial(case.kernel, *case.arguments), partial(case.bare, *case.arguments)
+        calls = max(1, round(SECONDS / _called(ours, 3)))
+        for metric, measure, other, call in (
+            ("call, stamps off / none", _called, _called, peer),
+            ("launch, stamps on / none", _launched, _launched, peer),
+            ("call, stamps on / off", _recorded, _called, ours),
+        ):
+            ratios = _ratios(measure, ours, other, call, calls, case.rounds)
+            yield _row(case.name, metric, ratios, note)
 
 
-def _cases() -> Iterator[tuple[str, mpmd.Kernel, tuple[Any, ...]]]:
+def _cases() -> Iterator[Case]:
     random = np.random.default_rng(0)
     for size in (34, 514):
         grids = (random.standard_normal((size, size)).astype(np.float32) for _ in range(2))
-        yield f"jacobi {size}x{size}, 10 iterations", jacobi.jacobi, (*grids, 10, 0.0)
+        yield _plain(f"jacobi {size}x{size}, 10 iterations", jacobi.jacobi, (*grids, 10, 0.0))
     for rows, width, hidden in ((1, 256, 704), (16, 1024, 2816)):
         shapes = ((rows, width), (hidden, width), (hidden, width), (width, hidden), (rows, width))
         values = tuple((random.standard_normal(shape) / 8).astype(np.float32) for shape in shapes)
-        yield f"mlp {rows}x{width}x{hidden}", mlp.mlp, values
+        yield _plain(f"mlp {rows}x{width}x{hidden}", mlp.mlp, values)
+    yield _decode_step()
+
+
+def _plain(name: str, kernel: mpmd.Kernel, arrays: tuple[Any, ...]) -> Case:
+    compiled = mpmd.compile(kernel, *arrays)
+    bare = replace(compiled, executable=_without_stamps(compiled))
+    return Case(name, compiled, bare, arrays)
+
+
+def _decode_step() -> Case:
+    """One token of SmolLM2, the weights bound."""
+    model = weights.load(weights.read(weights.find_gguf()))
+    session = kernels.Session(model, capacity=CAPACITY)
+    token, chosen = np.ones(1, np.int32), np.zeros(1, np.int32)
+    ends = (session.cache, token, session.logits, chosen, POSITION)
+    consts = kernels.weights_of(model, CAPACITY)
+    compiled = mpmd.compile(kernels.decode, consts, *ends)
+    bare = replace(compiled, executable=_without_stamps(compiled))
+    bound = compiled.bind(weights=consts), bare.bind(weights=consts)
+    return Case("smollm2-135m decode f32", *bound, ends, rounds=LONG_ROUNDS)
 
 
 def _without_stamps(compiled: mpmd.CompiledKernel) -> Executable:
@@ -63,10 +99,10 @@ def _without_stamps(compiled: mpmd.CompiledKernel) -> Executable:
     return build(replace(compiled.source, files=files)).load()
 
 
-def _ratios(measure: Measure, ours: Call, other: Measure, peer: Call, calls: int) -> list[float]:
+def _ratios(measure: Measure, ours: Call, other: Measure, peer: Call, calls: int, rounds: int) -> list[float]:
     """Of the two measurements, round by round and in alternating order."""
     found = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         sides = [lambda: measure(ours, calls), lambda: other(peer, calls)]
         if number % 2:
             base, own = sides[1](), sides[0]()
