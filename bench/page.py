@@ -1,6 +1,6 @@
 """The timeline page of 100,000 tasks: its size, how soon it is drawn, how smoothly it zooms.
 
-In:  nothing. Out: rows; none where no Chromium is installed. Not here: what the page shows (`visual/page.py`).
+In:  nothing. Out: rows; none where there is no Chromium. Not here: what the page shows (`visual/page.py`).
 
 The launch is that of `scale.py`'s decode graph on 132 cores, as predicted; beside it stands one with noise in
 every span and every gap, which takes as many bytes as a measured one. The page is opened afresh for each
