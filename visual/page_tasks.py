@@ -24,6 +24,8 @@ from mpmd.machine import OPERATIONS, CoreKind
 from mpmd.partition.graph import Function, IntColumn, TaskGraph, WordKind
 from mpmd.schedule.steps import Schedule
 
+_AT_LAUNCH = -1
+
 
 class Calls:
     """Names with the lines that they stand in, numbered as they come."""
@@ -100,21 +102,31 @@ def _alike(
 ) -> tuple[IntColumn, IntColumn, IntColumn]:
     """Per form its call and open extents, and its first task; and the form of each of the tasks."""
     extents = [i for i, word in enumerate(function.words) if word.kind == WordKind.EXTENT]
-    words = [graph.words[graph.word_ptr[tasks] + i] for i in extents]
+    words = [_extent(graph, tasks, i) for i in extents]
     work = np.unique(np.column_stack([graph.work[tasks], graph.bytes[tasks]]), axis=0, return_inverse=True)[1]
     keys = np.column_stack([call[graph.site[tasks]], *words, work.reshape(-1)])
     kinds, first, form = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     return kinds[:, :-1], first.astype(np.int64), form.reshape(-1).astype(np.int64)
 
 
+def _extent(graph: TaskGraph, tasks: IntColumn, number: int) -> IntColumn:
+    """A word of each task that is an extent, `_AT_LAUNCH` where only the launch knows it."""
+    late = [any(word == number for word, _, _ in site.symbolic) for site in graph.sites]
+    words = graph.words[graph.word_ptr[tasks] + number]
+    return np.where(np.array(late, np.bool_)[graph.site[tasks]], _AT_LAUNCH, words)
+
+
 def _shapes(function: Function, open_extents: IntColumn) -> str:
-    """`x f32[1, 576]  w f32[8, 576]`."""
+    """`x f32[1, 576]`, a parameter a line; `≤` before what only the launch knows."""
     dtypes = {param.name: param.dtype.name for param in function.task.shaped}
     given = iter(open_extents.tolist())
     texts: list[str] = []
     for layout in function.layouts:
-        extents = [next(given) if extent is None else extent for extent in layout.extents]
-        texts.append(f"{layout.name} {dtypes[layout.name]}[{', '.join(map(str, extents))}]")
+        found = [next(given) if extent is None else extent for extent in layout.extents]
+        shown = [
+            f"≤{most}" if n == _AT_LAUNCH else str(n) for n, most in zip(found, layout.bounds, strict=True)
+        ]
+        texts.append(f"{layout.name} {dtypes[layout.name]}[{', '.join(shown)}]")
     return "\n".join(texts)
 
 

@@ -18,10 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schedule_graphs import Spec, graph, machine
 
+import mpmd
 from bench.models import decodes
+from examples.moe_layer import moe
 from mpmd.errors import ArgumentError, Span
+from mpmd.lang.kernel.trace import trace as trace_of
 from mpmd.machine.presets import this_cpu
 from mpmd.partition.build import partition
+from mpmd.pipeline import arguments, specs_of
 from mpmd.schedule.build import schedule
 from mpmd.schedule.simulate import simulate
 from mpmd.schedule.steps import Schedule
@@ -32,6 +36,7 @@ from mpmd.visual.page_pack import Blob
 from mpmd.visual.page_tasks import Calls, forms
 from tests.traces import trace
 
+MOE = tuple(mpmd.spec(mpmd.f32, s) for s in ((40, 16), (4, 16), (4, 24, 16), (4, 16, 24), (40, 16)))
 ROOT = Path(__file__).parents[2]
 RUN = SpanKind.RUN
 
@@ -101,6 +106,19 @@ def test_work_that_the_launch_decides_is_the_most_it_may_be(planned: Schedule) -
     calls = Calls()
     told = {calls.facts()[form["call"]]["name"]: form["most"] for form in forms(planned, calls).facts}
     assert told["attend"] and not told["swiglu"]
+
+
+def test_extents_that_the_launch_decides_have_their_bounds() -> None:
+    cores = this_cpu(2)
+    program = trace_of(moe.function, specs_of(moe, arguments(moe, MOE, {})))
+    planned = schedule(partition(program, cores), cores)
+    calls = Calls()
+    found = {calls.facts()[form["call"]]["name"]: form for form in forms(planned, calls).facts}
+    assert found["expert"]["most"]
+    lines = found["expert"]["shapes"].split("\n")
+    assert "x f32[40, 16]" in lines
+    (token,) = (line for line in lines if line.startswith("token "))
+    assert re.fullmatch(r"token i32\[≤[1-9][0-9]*\]", token)
 
 
 def test_the_least_time_is_that_of_the_rates(planned: Schedule) -> None:

@@ -7,7 +7,7 @@
 import { scaleLinear } from "d3-scale";
 
 export const GUTTER = 124, AXIS = 34, MEMORY = 92, RIGHT = 14;
-const LEAST_ROW = 12, MOST_ROW = 120;
+const LEAST_ROW = 12, MOST_ROW = 150;
 const ROOM_FOR_PATH = 8;
 
 export class View {
