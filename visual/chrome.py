@@ -1,12 +1,16 @@
 """Traces as Chrome JSON, which ui.perfetto.dev and chrome://tracing open.
 
 In:  `Trace`s, and the `Schedule`s that they are launches of. Out: JSON text, the same for the same traces.
-Not here: measuring and simulating; pictures that need no viewer (`timeline.py`).
+Not here: measuring and simulating; which spans an arrow joins (`schedule/edges.py`); pictures that need no
+viewer (`timeline.py`, `page.py`).
 
 Each trace is a process and each core a track; what was predicted for a kernel stands above what was measured.
 Tickets and waits in channels have tracks of their own below their core's. Arrows go from the last producer
 on another core to what waited for it; where there are more than `MOST_ARROWS` the rest is left out, and the
 text says how many.
+
+Events are written from columns, without an object for each: a launch may have a million of them. Times are
+whole nanoseconds, rounded before they are subtracted, so that spans which do not overlap do not seem to.
 """
 
 from __future__ import annotations
@@ -17,25 +21,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mpmd.schedule.steps import Schedule, StepOp
-from mpmd.timeline import SpanKind, Trace
+from mpmd.partition.graph import IntColumn
+from mpmd.schedule.edges import Edges, edges
+from mpmd.schedule.steps import Schedule
+from mpmd.timeline import Seconds, SpanKind, Trace
 
 MOST_ARROWS = 5000
 """Of one trace."""
-
-Event = dict[str, Any]
-Edge = tuple[int, int, int]
-"""From span to span, for a dependence."""
 
 _LANES = {SpanKind.TICKET: ("tickets", 1), SpanKind.CHANNEL: ("channels", 2)}
 """Kinds with tracks of their own: what these are called, and their place below the core's."""
 _SAYS = {SpanKind.WAIT: "wait for ", SpanKind.TICKET: "ticket of ", SpanKind.CHANNEL: "wait in "}
 _TRACKS = 3  # of a core
-_CATEGORY = {kind: kind.name.lower() for kind in SpanKind}
 
 
 def chrome_json(traces: Sequence[Trace], schedules: Sequence[Schedule | None] = ()) -> str:
@@ -43,12 +43,10 @@ def chrome_json(traces: Sequence[Trace], schedules: Sequence[Schedule | None] = 
     pairs = _ordered([(t, s) for t, s in zip_longest(traces, schedules) if t is not None])
     processes = [_Process(number, trace, schedule) for number, (trace, schedule) in enumerate(pairs, start=1)]
     arrows = count(1)
-    events = [event for process in processes for event in process.events(arrows)]
+    events = ",\n".join(event for process in processes for event in process.events(arrows))
     left_out = {process.title: process.left_out for process in processes if process.left_out}
-    document: dict[str, Any] = {"displayTimeUnit": "ns", "traceEvents": events}
-    if left_out:
-        document["otherData"] = {"arrows left out": left_out}
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+    rest = f',"otherData":{_json({"arrows left out": left_out})}' if left_out else ""
+    return f'{{"displayTimeUnit":"ns","traceEvents":[{events}]{rest}}}\n'
 
 
 def _ordered(pairs: Sequence[tuple[Trace, Schedule | None]]) -> list[tuple[Trace, Schedule | None]]:
@@ -72,45 +70,29 @@ class _Process:
         source = "predicted" if self.trace.source == "simulated" else self.trace.source
         return f"{source}: {self.trace.kernel} on {self.trace.machine}"
 
-    @cached_property
-    def edges(self) -> list[Edge]:
-        return [] if self.schedule is None else list(_edges(self.trace, self.schedule))
-
     @property
     def left_out(self) -> int:
         """How many arrows are not drawn."""
-        return max(0, len(self.edges) - MOST_ARROWS)
+        return 0 if self._edges is None else max(0, len(self._edges) - MOST_ARROWS)
 
-    @cached_property
-    def _reasons(self) -> dict[int, str]:
-        """Of the dependences that spans serve, "load#0 → store#2 via h (RAW)"."""
-        if self.schedule is None:
-            return {}
-        graph, deps = self.schedule.graph, self.schedule.deps
-        used = {*self.trace.dep.tolist(), *(dep for _, _, dep in self.edges)} - {-1}
-        return {dep: graph.dep(dep, deps).reason for dep in sorted(used)}
-
-    def events(self, arrows: Iterator[int]) -> Iterator[Event]:
+    def events(self, arrows: Iterator[int]) -> Iterator[str]:
         yield self._meta("process_name", 0, {"name": self.title})
         yield self._meta("process_sort_index", 0, {"sort_index": self.number})
         yield from self._tracks()
         yield from self._spans()
         yield from self._arrows(arrows)
 
-    def _tracks(self) -> Iterator[Event]:
+    def _tracks(self) -> Iterator[str]:
         used = set(zip(self.trace.core.tolist(), self.trace.kind.tolist(), strict=True))
         for core in range(self.trace.cores):
-            lanes = [
-                ("", 0),
-                *((f" {name}", at) for kind, (name, at) in _LANES.items() if (core, kind) in used),
-            ]
-            for name, at in lanes:
+            own = [(f" {name}", at) for kind, (name, at) in _LANES.items() if (core, kind) in used]
+            for name, at in [("", 0), *own]:
                 track = core * _TRACKS + at
                 yield self._meta("thread_name", track, {"name": f"core {core}{name}"})
                 yield self._meta("thread_sort_index", track, {"sort_index": track})
 
-    def _meta(self, name: str, track: int, args: Event) -> Event:
-        return {"ph": "M", "pid": self.number, "tid": track, "name": name, "args": args}
+    def _meta(self, name: str, track: int, args: dict[str, str | int]) -> str:
+        return _json({"ph": "M", "pid": self.number, "tid": track, "name": name, "args": args})
 
     @cached_property
     def _track(self) -> list[int]:
@@ -118,84 +100,73 @@ class _Process:
         below = np.array([_LANES.get(kind, ("", 0))[1] for kind in SpanKind])
         return (self.trace.core * _TRACKS + below[self.trace.kind]).tolist()
 
-    def _spans(self) -> Iterator[Event]:
-        trace = self.trace
-        lines = [f"{Path(place.file).name}:{place.line}" if place.line else "" for place in trace.places]
-        columns = (trace.kind, trace.task, trace.step, trace.dep, trace.iteration, trace.label, trace.start)
-        lists = (*(column.tolist() for column in columns), (trace.finish - trace.start).tolist())
-        for span, row in enumerate(zip(*lists, strict=True)):
-            kind, task, step, dep, iteration, label, start, seconds = row
-            args: Event = {"step": step, "iteration": iteration}
-            if lines[label]:
-                args["at"] = lines[label]
-            if task >= 0:
-                args["task"] = task
-            if dep in self._reasons:
-                args["for"] = self._reasons[dep]
-            yield {
-                "ph": "X",
-                "pid": self.number,
-                "tid": self._track[span],
-                "ts": _microseconds(start),
-                "dur": _microseconds(seconds),
-                "name": _SAYS.get(kind, "") + trace.name(span),
-                "cat": _CATEGORY[kind],
-                "args": args,
-            }
+    @cached_property
+    def _begin(self) -> IntColumn:
+        return _nanoseconds(self.trace.start)
 
-    def _arrows(self, arrows: Iterator[int]) -> Iterator[Event]:
-        for source, target, dep in self.edges[:MOST_ARROWS]:
-            same = {"pid": self.number, "cat": "sync", "name": self._reasons[dep], "id": next(arrows)}
-            begin = _microseconds(self.trace.finish[source])
-            yield {"ph": "s", "tid": self._track[source], "ts": begin, **same}
-            end = max(begin, _microseconds(self.trace.start[target]))
-            yield {"ph": "f", "bp": "e", "tid": self._track[target], "ts": end, **same}
+    @cached_property
+    def _end(self) -> IntColumn:
+        return _nanoseconds(self.trace.finish)
 
+    @cached_property
+    def _edges(self) -> Edges | None:
+        return None if self.schedule is None else edges(self.schedule, self.trace)
 
-def _edges(trace: Trace, schedule: Schedule) -> Iterator[Edge]:
-    """Per WAIT and iteration: of its producers the one that ended last, and the first span behind it."""
-    begins: dict[tuple[int, int, int], int] = {}
-    ends: dict[tuple[int, int], int] = {}
-    runs = np.flatnonzero(trace.kind == SpanKind.RUN)
-    columns = (runs, *(column[runs] for column in (trace.core, trace.step, trace.task, trace.iteration)))
-    for span, core, step, task, iteration in zip(*(c.tolist() for c in columns), strict=True):
-        begins.setdefault((core, step, iteration), span)
-        ends[task, iteration] = span
-    iterations = _iterations(trace)
-    for core, dep, behind in _waits(schedule):
-        distance = int(schedule.deps.distance[dep])
-        for iteration in iterations.get(behind, ()):
-            target = begins.get((core, behind, iteration))
-            producers = schedule.deps.producers_of(dep).tolist()
-            found = [ends.get((task, iteration - distance)) for task in producers]
-            others = [span for span in found if span is not None and trace.core[span] != core]
-            if target is not None and others:
-                yield max(others, key=lambda span: (trace.finish[span], span)), target, dep
+    @cached_property
+    def _reasons(self) -> dict[int, str]:
+        """Of the dependences that spans serve, "load#0 → store#2 via h (RAW)", within quotes."""
+        if self.schedule is None or self._edges is None:
+            return {}
+        graph, deps = self.schedule.graph, self.schedule.deps
+        used = np.union1d(self.trace.dep, self._edges.dep[:MOST_ARROWS])
+        return {dep: _json(graph.dep(dep, deps).reason) for dep in used[used >= 0].tolist()}
 
+    def _spans(self) -> Iterator[str]:
+        """Text between the columns is made once per label, kind and dependence."""
+        trace, pid = self.trace, self.number
+        labels = [_json(label)[1:-1] for label in trace.labels]
+        places = [_place(place.file, place.line) for place in trace.places]
+        heads = [f'"cat":"{kind.name.lower()}","name":"{_SAYS.get(kind, "")}' for kind in SpanKind]
+        reasons = {dep: f',"for":{reason}' for dep, reason in self._reasons.items()}
+        times = (_microseconds(self._begin), _microseconds(self._end - self._begin))
+        columns = (trace.kind, trace.label, trace.number, trace.task, trace.step, trace.iteration, trace.dep)
+        for track, ts, dur, kind, label, number, task, step, turn, dep in zip(
+            self._track, *times, *(column.tolist() for column in columns), strict=True
+        ):
+            name = f"{labels[label]}#{number}" if number >= 0 else labels[label]
+            of_task = f',"task":{task}' if task >= 0 else ""
+            yield (
+                f'{{"ph":"X","pid":{pid},"tid":{track},"ts":{ts},"dur":{dur},{heads[kind]}{name}","args":'
+                f'{{"step":{step},"iteration":{turn}{places[label]}{of_task}{reasons.get(dep, "")}}}}}'
+            )
 
-def _iterations(trace: Trace) -> dict[int, list[int]]:
-    """Those in which each step was run."""
-    found: dict[int, dict[int, None]] = {}
-    for step, iteration in zip(trace.step.tolist(), trace.iteration.tolist(), strict=True):
-        found.setdefault(step, {})[iteration] = None
-    return {step: sorted(iterations) for step, iterations in found.items()}
+    def _arrows(self, arrows: Iterator[int]) -> Iterator[str]:
+        """From the end of a span to the beginning of another, which is not before it."""
+        if self._edges is None:
+            return
+        source, target = (spans[:MOST_ARROWS] for spans in (self._edges.producer, self._edges.consumer))
+        begin = self._end[source]
+        times = (_microseconds(begin), _microseconds(np.maximum(begin, self._begin[target])))
+        columns = (source.tolist(), target.tolist(), self._edges.dep[:MOST_ARROWS].tolist())
+        for s, f, dep, began, ended in zip(*columns, *times, strict=True):
+            same = f'"pid":{self.number},"cat":"sync","name":{self._reasons[dep]},"id":{next(arrows)}'
+            yield f'{{"ph":"s","tid":{self._track[s]},"ts":{began},{same}}}'
+            yield f'{{"ph":"f","bp":"e","tid":{self._track[f]},"ts":{ended},{same}}}'
 
 
-def _waits(schedule: Schedule) -> Iterator[tuple[int, int, int]]:
-    """Per WAIT its core, its dependence, and the step that runs tasks behind it."""
-    ops, reasons = schedule.op.tolist(), schedule.reason.tolist()
-    for core in range(schedule.cores):
-        pending: list[int] = []
-        for step in range(int(schedule.core_ptr[core]), int(schedule.core_ptr[core + 1])):
-            if ops[step] == StepOp.WAIT and reasons[step] >= 0:
-                pending.append(reasons[step])
-            elif ops[step] in (StepOp.RUN, StepOp.DRAIN):
-                yield from ((core, dep, step) for dep in pending)
-                pending = []
-            elif ops[step] in (StepOp.LOOP, StepOp.END):
-                pending = []
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _microseconds(seconds: float) -> float:
+def _place(file: str, line: int) -> str:
+    return f',"at":{_json(f"{Path(file).name}:{line}")}' if line else ""
+
+
+def _nanoseconds(seconds: Seconds) -> IntColumn:
+    return np.rint(seconds * 1e9).astype(np.int64)
+
+
+def _microseconds(nanoseconds: IntColumn) -> list[str]:
     """With nanoseconds as the last digit."""
-    return round(float(seconds) * 1e6, 3)
+    whole, rest = np.divmod(nanoseconds, 1000)
+    return [f"{w}.{r:03d}" for w, r in zip(whole.tolist(), rest.tolist(), strict=True)]

@@ -213,13 +213,15 @@ class _Grouped:
     def __init__(self, values: np.ndarray) -> None:
         self._order = np.argsort(values, kind="stable")
         self._sorted = values[self._order]
+        self._found: dict[int, list[int]] = {}
 
     def __getitem__(self, value: int) -> list[int]:
         if value < 0:
             return []
-        first, end = np.searchsorted(self._sorted, [value, value + 1])
-        found: list[int] = self._order[first:end].tolist()
-        return found
+        if value not in self._found:
+            first, end = np.searchsorted(self._sorted, [value, value + 1])
+            self._found[value] = self._order[first:end].tolist()
+        return self._found[value]
 
 
 def _units_before(schedule: Schedule) -> list[int]:

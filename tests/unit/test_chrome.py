@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from schedule_graphs import Spec, graph, loop, machine, phases
 
 from mpmd.schedule.build import schedule
 from mpmd.schedule.simulate import simulate
 from mpmd.schedule.steps import Schedule, StepOp
-from mpmd.timeline import SpanKind
+from mpmd.timeline import SpanKind, Trace
 from mpmd.visual import chrome, chrome_json
 from tests.traces import trace
 
@@ -34,8 +36,8 @@ def events(*args: Any, phase: str) -> list[dict[str, Any]]:
 def test_every_span_is_an_event_with_its_times(planned: Schedule) -> None:
     simulated = simulate(planned)
     shown = events([simulated], phase="X")
-    assert [(e["ts"], e["dur"]) for e in shown] == [
-        (round(start * 1e6, 3), round((finish - start) * 1e6, 3))
+    assert [(round(e["ts"] * 1e3), round((e["ts"] + e["dur"]) * 1e3)) for e in shown] == [
+        (round(start * 1e9), round(finish * 1e9))
         for start, finish in zip(simulated.start, simulated.finish, strict=True)
     ]
     assert {e["name"] for e in shown if e["cat"] == "run"} == {"f#0", "g#0", "g#1", "g#2"}
@@ -107,6 +109,31 @@ def test_arrows_are_bounded_and_the_rest_is_counted(
 
 def test_the_same_traces_give_the_same_bytes(planned: Schedule) -> None:
     assert chrome_json([simulate(planned)], [planned]) == chrome_json([simulate(planned)], [planned])
+
+
+def repeated(once: Trace, times: int) -> Trace:
+    """The launch so many times, as the iterations of a loop."""
+    turn = np.repeat(np.arange(times), len(once))
+    columns = {
+        name: np.tile(getattr(once, name), times)
+        for name in ("core", "kind", "task", "step", "dep", "label", "number", "start", "finish")
+    }
+    columns["start"], columns["finish"] = (
+        columns[name] + turn * once.makespan for name in ("start", "finish")
+    )
+    order = np.lexsort((columns["start"], columns["core"]))
+    sorted_columns = {name: column[order] for name, column in columns.items()}
+    return replace(once, **sorted_columns, iteration=turn[order].astype(np.int32))
+
+
+def test_560_thousand_spans_are_written_within_fifteen_seconds(planned: Schedule) -> None:
+    once = simulate(planned, iterations=2)
+    long = repeated(once, 560_000 // len(once) + 1)
+    assert len(long) >= 560_000
+    began = time.process_time()
+    text = chrome_json([long], [planned])
+    assert time.process_time() - began < 15
+    assert text.count('"ph":"X"') == len(long) and text.count('"ph":"s"') == chrome.MOST_ARROWS
 
 
 def test_no_trace_is_an_empty_document() -> None:
