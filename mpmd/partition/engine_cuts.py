@@ -11,11 +11,11 @@ what is made of them alone, loads of what the task does not write, transposes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mpmd.errors import Span, UnsupportedOp
-from mpmd.lang.index import ZERO
+from mpmd.lang.index import ONE, ZERO, Index
 from mpmd.lang.ops import OPS, OpKind
 from mpmd.lang.tile import Apply, Axis, Gather, Load, Receive, Region, Send, Stmt, Store, TileType, ValueId
 
@@ -37,9 +37,9 @@ class Stage:
         return self.level % 2 == 1
 
 
-def stages(body: Sequence[Stmt], written: frozenset[str]) -> tuple[Stage, ...]:
-    """The levels of straight code. `written` are the parameters that it stores to."""
-    levels = _Levels(tuple(body), written)
+def stages(body: Sequence[Stmt], written: frozenset[str], known: Mapping[str, Index]) -> tuple[Stage, ...]:
+    """The levels of straight code. It stores to `written`; `known` says what its dims are."""
+    levels = _Levels(tuple(body), written, known)
     for number, stmt in enumerate(body):
         levels.see(number, stmt)
     return tuple(levels.stage(level) for level in sorted(set(levels.of_stmts) - {FREE}))
@@ -48,6 +48,13 @@ def stages(body: Sequence[Stmt], written: frozenset[str]) -> tuple[Stage, ...]:
 def handed_over(value: ValueId) -> str:
     """The name of the parameter for a value that one stage leaves for others."""
     return f"t{value}"
+
+
+def is_cube_product(stmt: Stmt, known: Mapping[str, Index]) -> bool:
+    """Whether a statement is a product for cube cores: that of a single row or column is not worth one."""
+    if not isinstance(stmt, Apply) or OPS[stmt.op].kind != OpKind.DOT:
+        return False
+    return ONE not in [extent.substitute(known) for extent in stmt.type.shape]
 
 
 def is_made_of_numbers(stmt: Apply, numbers: Container[ValueId]) -> bool:
@@ -63,6 +70,7 @@ def whole(type_: TileType) -> Region:
 class _Levels:
     body: tuple[Stmt, ...]
     written: frozenset[str]
+    known: Mapping[str, Index]
     of_stmts: list[int] = field(default_factory=list)
     of_values: dict[ValueId, int] = field(default_factory=dict)
     definition: dict[ValueId, Stmt] = field(default_factory=dict)
@@ -93,14 +101,13 @@ class _Levels:
         raise _refused(f"it has a {type(stmt).__name__.lower()}", stmt.span)
 
     def _of_apply(self, stmt: Apply) -> int:
-        kind = OPS[stmt.op].kind
         latest = max((self._source(arg) for arg in stmt.args), default=FREE)
         if is_made_of_numbers(stmt, self.numbers):
             self.numbers.add(stmt.out)
             return FREE
         if stmt.op == "transpose":
             return FREE
-        if kind == OpKind.DOT:
+        if is_cube_product(stmt, self.known):
             return max(1, latest + 1 + latest % 2 if latest >= 0 else 1)
         if latest >= 0 and latest % 2 and self._is_rounding(stmt):
             return latest

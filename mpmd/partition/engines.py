@@ -52,7 +52,7 @@ from mpmd.lang.tile import (
 from mpmd.lang.tile import Loop as TaskLoop
 from mpmd.lang.types import Direction
 from mpmd.machine import Machine
-from mpmd.partition.engine_cuts import Stage, handed_over, stages, whole
+from mpmd.partition.engine_cuts import Stage, handed_over, is_cube_product, stages, whole
 from mpmd.partition.engine_loops import around_loops
 from mpmd.partition.hoist import free_symbols, hoisted, limits, meaning, needs_hoisting
 from mpmd.partition.rewrite.bodies import Renaming, params_of, types_of
@@ -108,9 +108,9 @@ class _Cutting:
             for node in around_loops(call, partial(self._place, call, loops), self._fresh):
                 yield from self._node(self._bounded(node, loops), loops)
             return
-        parts = stages(call.task.body, _written(call.task)) if _is_mixed(call) else ()
+        parts = stages(call.task.body, _written(call.task), meaning(call)) if _is_mixed(call) else ()
         if len(parts) < 2:
-            yield _placed(_seen(call), CUBE if _has_products(call.task.body) else VECTOR)
+            yield _placed(_seen(call), CUBE if _has_products(call) else VECTOR)
             return
         types = types_of(call.task.body)
         places = {
@@ -232,15 +232,15 @@ def _straightened(call: Call) -> Call:
 
 
 def _is_mixed(call: Call) -> bool:
-    """Whether a task has products and other work."""
-    return _has_products(call.task.body) and any(
-        isinstance(stmt, TaskLoop) or (isinstance(stmt, Apply) and stmt.op not in ("dot", "transpose"))
+    """Whether a task has products for cube cores and other work."""
+    return _has_products(call) and any(
+        isinstance(stmt, Apply) and stmt.op != "transpose" and not is_cube_product(stmt, meaning(call))
         for stmt in walk(call.task.body)
     )
 
 
-def _has_products(body: Sequence[Stmt]) -> bool:
-    return any(isinstance(stmt, Apply) and stmt.op == "dot" for stmt in walk(tuple(body)))
+def _has_products(call: Call) -> bool:
+    return any(is_cube_product(stmt, meaning(call)) for stmt in walk(call.task.body))
 
 
 def _placed(call: Call, kind: str) -> Call:

@@ -32,7 +32,7 @@ from mpmd.lang.tile import (
     walk,
 )
 from mpmd.lang.types import Direction, i64
-from mpmd.partition.rewrite.bodies import params_of, symbols_of, types_of
+from mpmd.partition.rewrite.bodies import loop_names, params_of, symbols_of, types_of
 from mpmd.partition.rewrite.places import unused
 
 EXTENTS = {"iota": ("extent",), "broadcast": ("shape",), "reshape": ("shape",), "slice": ("extent",)}
@@ -52,8 +52,11 @@ def needs_hoisting(call: Call) -> bool:
 
 def free_symbols(call: Call) -> frozenset[str]:
     """What the body names that is of loops around the call."""
-    names = {*call.task.dims, *(param.name for param in call.task.scalars)}
-    return frozenset(name for name in symbols_of(call.task.body) - names if not name.startswith("%"))
+    own = {
+        f"{name}{part}" for name in loop_names(call.task.body) for part in ("", ".start", ".size", ".index")
+    }
+    known = own.union(call.task.dims, (param.name for param in call.task.scalars))
+    return frozenset(name for name in symbols_of(call.task.body) - known if not name.startswith("%"))
 
 
 def meaning(call: Call) -> dict[str, Index]:
