@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, TypeVar
-
-from rich.console import Console
-from rich.progress import Progress, track
-from rich.table import Table as Grid
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from mpmd.errors import NO_SPAN, ArgumentError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table as Grid
 
 Item = TypeVar("Item")
 UNBOUNDED = 10_000
@@ -35,6 +36,8 @@ class Table:
     left: tuple[str, ...] = ()
 
     def grid(self) -> Grid:
+        from rich.table import Table as Grid  # which takes longer to load than most commands take
+
         grid = Grid(box=None, pad_edge=False)
         for number, name in enumerate(self.head):
             grid.add_column(name, justify="left" if number == 0 or name in self.left else "right")
@@ -44,7 +47,7 @@ class Table:
 
     def __str__(self) -> str:
         text = StringIO()
-        Console(file=text, width=UNBOUNDED, markup=False, highlight=False).print(self.grid())
+        _console(text, width=UNBOUNDED).print(self.grid())
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
@@ -53,11 +56,10 @@ def show(parts: Sequence[str | Table], facts: Any, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    terminal = Console(highlight=False, markup=False)
     for number, part in enumerate(parts):
         if number:
             print()
-        if isinstance(part, Table) and terminal.is_terminal:
+        if isinstance(part, Table) and (terminal := _console(sys.stdout)).is_terminal:
             terminal.print(part.grid())
         else:
             print(part)
@@ -77,20 +79,26 @@ def write(path: Path, content: str) -> None:
 
 def each(items: Sequence[Item], what: str) -> Iterator[Item]:
     """The items, with a bar that says how many of them are done."""
-    console = _progress_console()
+    from rich.progress import track
+
+    console = _console(sys.stderr)
     return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
 
 
 @contextmanager
 def bars() -> Iterator[Progress]:
     """Bars for what takes long; without a terminal there are none."""
-    console = _progress_console()
+    from rich.progress import Progress
+
+    console = _console(sys.stderr)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         yield progress
 
 
-def _progress_console() -> Console:
-    return Console(file=sys.stderr)
+def _console(file: IO[str], width: int | None = None) -> Console:
+    from rich.console import Console
+
+    return Console(file=file, width=width, markup=False, highlight=False)
 
 
 def megabytes(size: float) -> str:

@@ -1,7 +1,4 @@
-"""Building and running kernels on the CPU: `build(source)` → `Artifact`, `.load()` → `Executable`."""
+"""Building and running kernels: `build.build(source)` → `Artifact`, `.load()` → `Executable`.
 
-from mpmd.runtime.artifact import Artifact
-from mpmd.runtime.build import build
-from mpmd.runtime.load import Executable
-
-__all__ = ["Artifact", "Executable", "build"]
+Nothing is imported here, so that what needs only the cache, say, begins at once.
+"""

@@ -30,7 +30,7 @@ class Artifact:
             raise ToolchainError(
                 f"'{self.source.launch.kernel}' was compiled for another CPU",
                 span=NO_SPAN,
-                hints=("build it here: mpmd.runtime.build(artifact.source)",),
+                hints=("build it here: mpmd.runtime.build.build(artifact.source)",),
             )
         path = cache.obtain(self.key, lambda: self.library)
         return Executable(open_kernel(self.source, path))

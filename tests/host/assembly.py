@@ -10,7 +10,8 @@ from mpmd.codegen.source import ArgumentInfo, KernelSource, LaunchInfo, ScalarIn
 from mpmd.codegen.tables import HEADER_WORDS, MAGIC, VERSION
 from mpmd.errors import Span
 from mpmd.lang.types import Direction, DType, f32
-from mpmd.runtime import Executable, build
+from mpmd.runtime.build import build
+from mpmd.runtime.load import Executable
 
 RUN, SIGNAL, WAIT, BARRIER, LOOP, END, DRAIN = range(7)
 ITERATION, ELEMENT, GUARD, SKIP, PATCH = range(5, 10)

@@ -15,7 +15,7 @@ from mpmd.errors import (
     UnsupportedOp,
 )
 from mpmd.lang.types import Direction, f64
-from mpmd.runtime import build
+from mpmd.runtime.build import build
 from tests.host.assembly import (
     ADD_ONE,
     HERE,

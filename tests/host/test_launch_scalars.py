@@ -11,7 +11,7 @@ from mpmd.errors import (
     BoundsError,
 )
 from mpmd.lang.types import Direction, f32, i32, i64
-from mpmd.runtime import Executable
+from mpmd.runtime.load import Executable
 from tests.host.assembly import (
     HERE,
     RUN,

@@ -14,7 +14,7 @@ import mpmd
 from mpmd import In, Out, f32
 from mpmd.codegen.tables import HEADER_WORDS
 from mpmd.errors import LaunchError
-from mpmd.runtime import build
+from mpmd.runtime.build import build
 from tests.host.assembly import SIGNAL
 
 M, N = mpmd.dims("M N")
