@@ -63,5 +63,6 @@ function outline(context, view, { trace, span }, colour, width) {
   const left = view.x(trace.start[span]), right = view.x(trace.finish[span]);
   context.strokeStyle = colour;
   context.lineWidth = width;
-  context.strokeRect(left - 0.5, y - 0.5, Math.max(2, right - left), height + 1);
+  const away = width / 2; // so that a narrow span is seen in it
+  context.strokeRect(left - away, y - away, Math.max(2, right - left) + 2 * away - 1, height + 2 * away);
 }

@@ -7,18 +7,17 @@ import { RUN } from "./launch.js";
 import { drawMemory } from "./memory.js";
 import { drawPath } from "./path.js";
 import { Strips } from "./strips.js";
+import { FONT, SMALL } from "./theme.js";
 import { AXIS, GUTTER } from "./view.js";
 
 const TICKS_APART = 110;
 const LEAST_LABEL = 26, LABEL_HEIGHT = 13, LABEL_PADDING = 4;
 const BOTH_NAMED = 32; // pixels of a row in which the strips have names, too
-export const FONT = "12px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
 
 export class Picture {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.layer = document.createElement("canvas");
     this.strips = new Strips();
     this.widths = new Map();
   }
@@ -165,7 +164,7 @@ export class Picture {
   }
 }
 
-export function line(context, colour, x, y, end) {
+function line(context, colour, x, y, end) {
   context.fillStyle = colour;
   context.fillRect(x, y - 0.5, end - x, 1);
 }

@@ -67,13 +67,17 @@ function figures(launch) {
   const last = launch.traces.at(-1);
   const left = [last.lost && [show.whole(last.lost), "spans lost"], last.unseen && [show.whole(last.unseen), "iterations not shown"]];
   return [
-    ...[...launch.traces].reverse().map((trace) => [show.duration(trace.makespan), trace.source]),
+    ...launch.traces.toReversed().map((trace) => [lasting(trace), trace.source]),
     [show.share(launch.busy(last)), "busy"],
     [show.whole(launch.tasks), launch.tasks === 1 ? "task" : "tasks"],
     [show.whole(launch.cores), launch.cores === 1 ? "core" : "cores"],
     ...left.filter((entry) => entry),
-    [launch.machine, ""],
+    [last.machine, last.machine === launch.machine ? "" : `(predicted for ${launch.machine})`],
   ];
+}
+
+function lasting({ makespan, uncertainty }) {
+  return show.duration(makespan) + (uncertainty ? ` ± ${show.duration(uncertainty, 2)}` : "");
 }
 
 function help() {

@@ -3,7 +3,7 @@
 
 import { bisectRight } from "d3-array";
 import { bytes } from "./format.js";
-import { FONT, SMALL } from "./draw.js";
+import { FONT, SMALL } from "./theme.js";
 import { GUTTER } from "./view.js";
 
 const TOP = 14, BELOW = 10;

@@ -155,6 +155,7 @@ export class Page {
   }
 
   #repaint() {
+    this.theme.apply();
     this.palette = this.theme.palette();
     this.parts.legend.replaceChildren(...legend(this));
     this.panel.show();

@@ -5,11 +5,12 @@ import { element } from "./dom.js";
 import { because, factsOf } from "./facts.js";
 import * as show from "./format.js";
 import { NONE, RUN } from "./launch.js";
+import { runBefore } from "./neighbours.js";
 import { fillOf } from "./theme.js";
 
 const MOST = 12; // neighbours that are listed; the rest is counted
 
-export function factsTable(facts) {
+function factsTable(facts) {
   return element(
     "table",
     { className: "facts" },
@@ -54,12 +55,12 @@ export class Panel {
 
   // Whether the core or the data came last.
   #readiness(trace, span) {
-    const before = span - 1 >= trace.first[trace.core[span]] ? trace.finish[span - 1] : 0;
+    const before = runBefore(trace, span), free = before === NONE ? 0 : trace.finish[before];
     const last = this.page.neighbours.before.find((entry) => entry.span !== NONE);
     const ready = last ? trace.finish[last.span] : 0;
     const text = !last
       ? "It needed no other task's result."
-      : `Its data was there at ${show.moment(ready)}; the core was free at ${show.moment(before)}.`;
+      : `Its data was there at ${show.moment(ready)}; the core was free at ${show.moment(free)}.`;
     return element("p", { className: "readiness" }, text);
   }
 

@@ -1,4 +1,4 @@
-// Colours, light and dark, and which of them a span has.
+// Colours, light and dark, and which of them a span has; fonts of the canvas.
 // In: a launch. Out: palettes of red, green, blue. Not here: what is drawn with them (the style sheet has the rest).
 //
 // Tasks have the fills of Paul Tol's "light" scheme (Colour Schemes, SRON/EPS/TN/09-002), which are told apart
@@ -9,6 +9,7 @@ import { RUN } from "./launch.js";
 const TASKS = ["#77aadd", "#ee8866", "#44bb99", "#eedd88", "#ffaabb", "#bbcc33", "#99ddff", "#aaaa00"];
 const OTHERS = "#c8c8c8";
 const FADED = 0.18;
+export const FONT = "12px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
 
 // Per kind of span that is no run, from WAIT on.
 const WAITS = {
@@ -21,6 +22,7 @@ export class Theme {
     this.root = root;
     this.asked = null;
     this.system = matchMedia("(prefers-color-scheme: dark)");
+    this.apply();
   }
 
   get name() {
@@ -29,7 +31,11 @@ export class Theme {
 
   choose(name) {
     this.asked = name;
-    this.root.dataset.theme = name;
+    this.apply();
+  }
+
+  apply() {
+    this.root.dataset.theme = this.name;
   }
 
   // A colour of the style sheet.
