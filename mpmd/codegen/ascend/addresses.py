@@ -1,6 +1,6 @@
 """Where the tiles of a vector task lie in the unified buffer.
 
-In:  instructions, in order. Out: an address per tile.
+In:  steps, in order. Out: an address per tile.
 Not here: order between those that share bytes (`pipes.py` derives it from the addresses).
 
 Tiles lie one behind the other while they fit, since shared bytes cost sync. Where they do not, each takes the
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mpmd.codegen.ascend.instructions import Buffer, Instruction
+from mpmd.codegen.ascend.instructions import Buffer, Instruction, Mark, Step
 from mpmd.errors import CapacityError, Span
 
 UB_BYTES = (184 << 10) - 256
@@ -21,9 +21,9 @@ UB_BYTES = (184 << 10) - 256
 Addresses = Mapping[Buffer, int]
 
 
-def addresses(instructions: Sequence[Instruction], task: str, span: Span) -> Addresses:
+def addresses(steps: Sequence[Step], task: str, span: Span) -> Addresses:
     """The address of every tile; `CapacityError` if they do not fit at once."""
-    lives = _lives(instructions)
+    lives = _lives(steps)
     placed: dict[Buffer, int] = {}
     if sum(buffer.size_bytes for buffer in lives) <= UB_BYTES:
         end = 0
@@ -49,13 +49,33 @@ def addresses(instructions: Sequence[Instruction], task: str, span: Span) -> Add
     return placed
 
 
-def _lives(instructions: Sequence[Instruction]) -> dict[Buffer, tuple[int, int]]:
-    """The first and the last instruction that touches each tile, in the order of the first."""
+def _lives(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last step of each tile's life, in the order of the first.
+
+    A tile that is touched within a loop or a branch and outside of it lives all the way through it.
+    """
     lives: dict[Buffer, tuple[int, int]] = {}
-    for number, instruction in enumerate(instructions):
-        for buffer in (*instruction.reads, *instruction.writes):
-            lives[buffer] = lives.get(buffer, (number, number))[0], number
-    return lives
+    for number, step in enumerate(steps):
+        if isinstance(step, Instruction):
+            for buffer in (*step.reads, *step.writes, *step.asked):
+                lives[buffer] = lives.get(buffer, (number, number))[0], number
+    for first, last in _blocks(steps):
+        for buffer, (begins, ends) in lives.items():
+            inside = first <= begins and ends <= last
+            if not inside and begins <= last and first <= ends:
+                lives[buffer] = min(first, begins), max(last, ends)
+    return dict(sorted(lives.items(), key=lambda life: life[1][0]))
+
+
+def _blocks(steps: Sequence[Step]) -> tuple[tuple[int, int], ...]:
+    """Where each loop and each branch begins and ends, inner ones first."""
+    begun, found = list[int](), list[tuple[int, int]]()
+    for number, step in enumerate(steps):
+        if isinstance(step, Mark) and step.closes:
+            found.append((begun.pop(), number))
+        if isinstance(step, Mark) and step.opens:
+            begun.append(number)
+    return tuple(found)
 
 
 def _lowest(taken: list[tuple[int, int]], size: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from mpmd.codegen.ascend.instructions import Buffer, Instruction, Pipe
+from mpmd.codegen.ascend.instructions import Buffer, Instruction, Mark, Pipe, Step
 from mpmd.codegen.ascend.refuse import refuse
 from mpmd.codegen.ascend.values import (
     C_TYPES,
@@ -22,6 +22,7 @@ from mpmd.codegen.ascend.values import (
     lanes_of,
 )
 from mpmd.codegen.cpp.scope import Scope
+from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index, Interval
 from mpmd.lang.tile import TileType
@@ -34,11 +35,15 @@ BLOCK = 32
 
 @dataclass
 class Build:
-    """`unit`: elements that a pitch is a multiple of, 32 bytes of the narrowest type of the task."""
+    """`unit`: elements that a pitch is a multiple of, 32 bytes of the narrowest type of the task.
+
+    `checks` are those of the whole kernel, which grow by those of this task.
+    """
 
     function: Function
     scope: Scope
-    instructions: list[Instruction] = field(default_factory=list)
+    checks: list[StepNote] = field(default_factory=list)
+    instructions: list[Step] = field(default_factory=list)
     steps: dict[tuple[str, str], Buffer] = field(default_factory=dict)
     _count: int = 0
 
@@ -59,8 +64,12 @@ class Build:
         *,
         loaded: str | None = None,
         stored: str | None = None,
+        asked: tuple[Buffer, ...] = (),
     ) -> None:
-        self.instructions.append(Instruction(pipe, text, reads, writes, span, loaded, stored))
+        self.instructions.append(Instruction(pipe, text, reads, writes, span, loaded, stored, asked))
+
+    def mark(self, text: str, span: Span, *, opens: bool = False, closes: bool = False) -> None:
+        self.instructions.append(Mark(text, span, opens, closes))
 
     def call(
         self, name: str, out: Placed, args: tuple[Placed, ...], span: Span, extra: str = "", scratch: int = 0

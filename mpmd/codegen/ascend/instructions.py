@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Union
 
 from mpmd.errors import Span
 from mpmd.lang.types import DType
@@ -59,3 +60,19 @@ class Instruction:
         if self.pipe is Pipe.S:
             return "the scalar unit"
         return self.text.partition("(")[0].removeprefix("mpmd::").partition("<")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where the course of a task forks or joins: the head of a loop or a branch, an `else`, an end.
+
+    Whatever came before is over there: text on either side is ordered by itself.
+    """
+
+    text: str
+    span: Span
+    opens: bool = False
+    closes: bool = False
+
+
+Step = Union[Instruction, Mark]

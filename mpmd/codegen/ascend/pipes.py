@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mpmd.codegen.ascend.addresses import Addresses
-from mpmd.codegen.ascend.instructions import Buffer, Instruction, Pipe
+from mpmd.codegen.ascend.instructions import Buffer, Instruction, Mark, Pipe, Step
 
 EVENTS = 6
 """Ids of flags from one pipe to another that a kernel may use."""
@@ -37,10 +37,10 @@ class Order:
     reason: str
 
 
-def orders(instructions: Sequence[Instruction], addresses: Addresses) -> tuple[tuple[Order, ...], ...]:
-    """What stands before each instruction."""
+def orders(steps: Sequence[Step], addresses: Addresses) -> tuple[tuple[Order, ...], ...]:
+    """What stands before each step."""
     clocks = _Clocks()
-    return tuple(clocks.before(number, instructions, addresses) for number in range(len(instructions)))
+    return tuple(clocks.before(number, steps, addresses) for number in range(len(steps)))
 
 
 @dataclass
@@ -54,20 +54,34 @@ class _Clocks:
     waits: dict[tuple[Pipe, Pipe, int], int] = field(default_factory=dict)
     """By flag the instruction before which it was last waited for."""
 
-    def before(self, number: int, all_: Sequence[Instruction], addresses: Addresses) -> tuple[Order, ...]:
-        """What instruction `number` waits for, the latest first."""
+    begun: int = 0
+    """The first instruction since the course of the task last forked or joined."""
+
+    def before(self, number: int, all_: Sequence[Step], addresses: Addresses) -> tuple[Order, ...]:
+        """What step `number` waits for, the latest first."""
         mine, found = all_[number], list[Order]()
+        if isinstance(mine, Mark):
+            return self._over(number)
         if mine.asked:
             asking = Instruction(Pipe.S, mine.text, mine.asked, (), mine.span)
             found += self._part(number, asking, all_, addresses)
         self._issued(mine.pipe)
         return (*found, *self._part(number, mine, all_, addresses))
 
+    def _over(self, number: int) -> tuple[Order, ...]:
+        """All pipes are done before the course of the task forks or joins."""
+        idle = self.begun == number
+        self.begun = number + 1
+        if idle:
+            return ()
+        self._learn_all()
+        return (Order(Pipe.V, Pipe.S, None, "what follows begins with idle pipes"),)
+
     def _part(
-        self, number: int, mine: Instruction, all_: Sequence[Instruction], addresses: Addresses
+        self, number: int, mine: Instruction, all_: Sequence[Step], addresses: Addresses
     ) -> Iterator[Order]:
         """What one pipe's part of instruction `number` waits for."""
-        for earlier in range(number - 1, -1, -1):
+        for earlier in range(number - 1, self.begun - 1, -1):
             for other in _parts(all_[earlier]):
                 if other.pipe is mine.pipe is Pipe.S:
                     continue
@@ -110,8 +124,10 @@ class _Clocks:
         known[other] = max(known[other], self.last[other])
 
 
-def _parts(instruction: Instruction) -> Iterator[Instruction]:
+def _parts(instruction: Step) -> Iterator[Instruction]:
     """The work of each pipe."""
+    if isinstance(instruction, Mark):
+        return
     if instruction.asked:
         yield Instruction(Pipe.S, instruction.text, instruction.asked, (), instruction.span)
     yield instruction

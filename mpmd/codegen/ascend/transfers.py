@@ -10,33 +10,37 @@ at all, each element is copied into a block of its own, or out of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpmd.codegen.ascend.build import BLOCK, Build
 from mpmd.codegen.ascend.casts import bytes_of, cast, from_memory, in_memory
-from mpmd.codegen.ascend.instructions import Pipe
+from mpmd.codegen.ascend.instructions import Buffer, Pipe
 from mpmd.codegen.ascend.scalars import WHY, address, axes_of, loops
 from mpmd.codegen.ascend.shapes import moved
 from mpmd.codegen.ascend.values import Placed, range_of
 from mpmd.errors import Span
-from mpmd.lang.index import ONE, ZERO, Index
-from mpmd.lang.tile import Region, TileType
+from mpmd.lang.index import ONE, ZERO, Index, symbol
+from mpmd.lang.tile import Gather, Region, TileType
 from mpmd.lang.types import DType
 
 
 @dataclass(frozen=True, slots=True)
 class Lying:
-    """A region in memory: where it begins, its extents, elements from one place to the next along each."""
+    """A region in memory: where it begins, its extents, elements from one place to the next along each.
+
+    Of rows that are looked up one by one, `asked` is the tile that says which.
+    """
 
     param: str
     dtype: DType
     start: Index
     extents: tuple[Index, ...]
     strides: tuple[Index, ...]
+    asked: Buffer | None = None
 
     def swapped(self, order: tuple[int, ...]) -> Lying:
         extents, strides = (tuple(of[axis] for axis in order) for of in (self.extents, self.strides))
-        return Lying(self.param, self.dtype, self.start, extents, strides)
+        return replace(self, extents=extents, strides=strides)
 
 
 def lying(build: Build, param: str, region: Region) -> Lying:
@@ -69,6 +73,18 @@ def load(build: Build, there: Lying, span: Span) -> Placed:
     return moved(build, tile, TileType(there.dtype, there.extents), ZERO, back, span)
 
 
+def load_rows(build: Build, stmt: Gather, rows: Placed) -> Placed:
+    """`table[rows]`: a copy for each row, which the scalar unit looks up as it issues them."""
+    layout, span, name = build.scope.layout(stmt.param), stmt.span, "$row"
+    place = "0" if build.scope.settle(stmt.type.shape[0]) == ONE else "i0"
+    build.scope.names[name] = f"{rows.buffer.name}.GetValue({place})"
+    strides = tuple(build.scope.settle(build.scope.stride(layout, n)) for n in range(len(layout.strides)))
+    dtype = build.function.task.param(stmt.param).dtype
+    start = symbol(name) * strides[0]
+    there = Lying(stmt.param, dtype, start, stmt.type.shape, (ZERO, *strides[1:]), rows.buffer)
+    return load(build, there, span)
+
+
 def store(build: Build, there: Lying, value: Placed, span: Span) -> None:
     order = _neighbours_last(build, there)
     value = cast(build, value, there.dtype, span)
@@ -86,6 +102,8 @@ def _neighbours_last(build: Build, there: Lying) -> tuple[int, ...] | None:
     """The axes with one along which elements are neighbours at the end; None if there is none."""
     axes = range(len(there.extents))
     long = [axis for axis in axes if build.scope.settle(there.extents[axis]) != ONE]
+    if there.asked is not None and not any(long):
+        return None if long else tuple(axes)
     if not long or there.strides[long[-1]] == ONE:
         return tuple(axes)
     for axis in reversed(long):
@@ -98,8 +116,8 @@ def _copy(build: Build, there: Lying, tile: Placed, span: Span, *, loads: bool) 
     """Rows of neighbours, under loops over what is not evenly apart."""
     long = [n for n, extent in enumerate(build.settled(there.extents)) if extent != ONE]
     *outer, _ = long or [0]
-    inner = outer[_uneven(build, there, outer) :]
-    outer = outer[: len(outer) - len(inner)]
+    inner = [n for n in outer[_uneven(build, there, outer) :] if n or there.asked is None]
+    outer = [n for n in outer if n not in inner]
     axes = axes_of(build, tile.type)
     target, start = Index(0), there.start
     for axis, stride in zip(axes, build.strides(tile.type, span), strict=True):
@@ -120,9 +138,13 @@ def _copy(build: Build, there: Lying, tile: Placed, span: Span, *, loads: bool) 
     call = f"mpmd::{'load' if loads else 'store'}({first}, {second}, {shape.text}, "
     text = f"{heads}{call}{build.scope.text(apart)})"
     if loads:
-        build.issue(Pipe.MTE2, text, (), (tile.buffer,), span, loaded=there.param)
+        build.issue(Pipe.MTE2, text, (), (tile.buffer,), span, loaded=there.param, asked=_asked(there))
     else:
         build.issue(Pipe.MTE3, text, (tile.buffer,), (), span, stored=there.param)
+
+
+def _asked(there: Lying) -> tuple[Buffer, ...]:
+    return () if there.asked is None else (there.asked,)
 
 
 def _uneven(build: Build, there: Lying, outer: list[int]) -> int:
@@ -194,8 +216,9 @@ def _one_by_one(build: Build, there: Lying, blocks: Placed | None, span: Span) -
         buffer = build.scratch(elements, "a block for each element", bytes_of(there.dtype))
         blocks = Placed(buffer, type_)
     *_, last = [n for n, extent in enumerate(build.settled(there.extents)) if extent != ONE] or [0]
+    alone = there.asked is not None and not last  # each has to be looked up
     axes = axes_of(build, type_)
-    outer = tuple(axis if n < last else ZERO for n, axis in enumerate(axes))
+    outer = tuple(axis if n < last or alone else ZERO for n, axis in enumerate(axes))
     start = there.start
     for axis, stride in zip(outer, there.strides, strict=True):
         start = start + axis * stride
@@ -203,12 +226,13 @@ def _one_by_one(build: Build, there: Lying, blocks: Placed | None, span: Span) -
     far = f"{name} + {scope.text(start)}"
     near = f"{blocks.buffer.name}[{scope.text(_flat(build, type_, outer) * per_block)}]"
     first, second = (near, far) if loads else (far, near)
-    heads = loops(build, axes[:last], TileType(there.dtype, there.extents[:last]))
-    extent, apart = scope.text(there.extents[last]), scope.text(there.strides[last])
+    around = last + alone
+    heads = loops(build, axes[:around], TileType(there.dtype, there.extents[:around]))
+    extent, apart = scope.text(ONE if alone else there.extents[last]), scope.text(there.strides[last])
     verb = "load" if loads else "store"
     text = f"{heads}mpmd::{verb}_apart({first}, {second}, {extent}, {apart})"
     if loads:
-        build.issue(Pipe.MTE2, text, (), (blocks.buffer,), span, loaded=there.param)
+        build.issue(Pipe.MTE2, text, (), (blocks.buffer,), span, loaded=there.param, asked=_asked(there))
     else:
         build.issue(Pipe.MTE3, text, (blocks.buffer,), (), span, stored=there.param)
     return blocks

@@ -1,26 +1,30 @@
 """A vector task as a run of instructions over tiles in the unified buffer.
 
-In:  a `Function` whose task has no loops. Out: `Instruction`s in order; `UnsupportedOp` with the user's line
-     for what a vector core lacks, or this emitter.
+In:  a `Function`. Out: `Step`s in order; `UnsupportedOp` with the user's line for what a vector core lacks,
+     or this emitter.
 Not here: what an op becomes (`elementwise.py`, `reductions.py`, `shapes.py`, `transfers.py`), addresses
      (`addresses.py`), order between pipes (`pipes.py`), text around them (`function.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mpmd.codegen.ascend.build import Build
+from mpmd.codegen.ascend.build import Build, number_at
 from mpmd.codegen.ascend.casts import cast
+from mpmd.codegen.ascend.checks import check
+from mpmd.codegen.ascend.control import branch, loop
 from mpmd.codegen.ascend.elementwise import elementwise
-from mpmd.codegen.ascend.instructions import Instruction, Pipe
+from mpmd.codegen.ascend.instructions import Pipe, Step
 from mpmd.codegen.ascend.reductions import reduced, row_product
 from mpmd.codegen.ascend.refuse import refuse
 from mpmd.codegen.ascend.shapes import reshaped, spread
-from mpmd.codegen.ascend.transfers import load, lying, store
+from mpmd.codegen.ascend.tokens import receive, send
+from mpmd.codegen.ascend.transfers import load, load_rows, lying, store
 from mpmd.codegen.ascend.values import (
     C_TYPES,
     Number,
@@ -30,12 +34,27 @@ from mpmd.codegen.ascend.values import (
     range_of,
 )
 from mpmd.codegen.cpp.scope import Scope
-from mpmd.lang.index import ONE, Interval
+from mpmd.codegen.source import StepNote
+from mpmd.lang.index import ONE, Index, Interval
 from mpmd.lang.ops import OPS, OpKind
 from mpmd.lang.task.check import unproved_accesses
-from mpmd.lang.tile import Apply, Load, Stmt, Store, TileType, ValueId
+from mpmd.lang.tile import (
+    Apply,
+    Branch,
+    Gather,
+    Load,
+    Loop,
+    Receive,
+    Send,
+    Stmt,
+    Store,
+    TileType,
+    ValueId,
+    walk,
+)
 from mpmd.lang.types import f32, i32, i64
 from mpmd.partition.graph import Function
+from mpmd.partition.rewrite.bodies import types_of
 
 
 @dataclass
@@ -43,37 +62,80 @@ class Lowering:
     """Statement by statement; every value is in a tile of its own, or the same as another.
 
     A transposed matrix is made when somebody asks for it: products take it as it is. `turned` says of what.
+    `unproved` has, by statement, the axes that are checked at run time; `symbols` what indices are made of.
     """
 
     build: Build
+    unproved: dict[int, list[int]]
+    types: dict[ValueId, TileType]
+    symbols: frozenset[str]
     values: dict[ValueId, Value] = field(default_factory=dict)
     turned: dict[ValueId, ValueId] = field(default_factory=dict)
 
     @staticmethod
-    def of(function: Function, scope: Scope) -> Lowering:
-        lowering = Lowering(Build(function, scope))
-        refuse_unproved(function, scope)
-        for stmt in function.task.body:
-            lowering._lower(stmt)
+    def of(function: Function, scope: Scope, checks: list[StepNote]) -> Lowering:
+        body = function.task.body
+        unproved = defaultdict[int, list[int]](list)
+        for stmt, axis in unproved_accesses(function.task, fixed=scope.fixed):
+            unproved[id(stmt)].append(axis)
+        lowering = Lowering(Build(function, scope, checks), unproved, types_of(body), _symbols(body))
+        lowering._body(body)
         return lowering
 
     @property
-    def instructions(self) -> list[Instruction]:
+    def instructions(self) -> list[Step]:
         return self.build.instructions
 
+    def _body(self, body: Sequence[Stmt]) -> None:
+        for stmt in body:
+            self._lower(stmt)
+
     def _lower(self, stmt: Stmt) -> None:
+        self._check(stmt)
         if isinstance(stmt, Load):
             there = lying(self.build, stmt.param, stmt.region)
-            self.values[stmt.out] = load(self.build, there, stmt.span)
+            self._define(stmt.out, load(self.build, there, stmt.span), stmt)
         elif isinstance(stmt, Store):
             self._store(stmt)
+        elif isinstance(stmt, Gather):
+            self._define(stmt.out, load_rows(self.build, stmt, self._rows(stmt)), stmt)
         elif isinstance(stmt, Apply) and stmt.op == "transpose" and stmt.attr("order") == (1, 0):
             self.turned[stmt.out] = stmt.args[0]
         elif isinstance(stmt, Apply):
-            self.values[stmt.out] = self._apply(stmt)
+            self._define(stmt.out, self._apply(stmt), stmt)
+        elif isinstance(stmt, Loop):
+            loop(self.build, stmt, lambda value: self._value(value, stmt), self.values, self._body)
+        elif isinstance(stmt, Branch):
+            branch(self.build, stmt, lambda value: self._value(value, stmt), self.values, self._body)
+        elif isinstance(stmt, Send):
+            send(self.build, stmt, self._value(stmt.value, stmt))
+        elif isinstance(stmt, Receive):
+            self._define(stmt.out, receive(self.build, stmt), stmt)
         else:
-            what = type(stmt).__name__.lower()
-            raise refuse(f"a {what} in a vector task whose course is known only at run time", stmt.span)
+            raise refuse(f"a {type(stmt).__name__.lower()} in a vector task", stmt.span)
+
+    def _check(self, stmt: Stmt) -> None:
+        """The checks that an access needs."""
+        for axis in self.unproved.get(id(stmt), ()):
+            operand: Placed | TileType | None = None
+            if isinstance(stmt, Gather):
+                operand = self._rows(stmt)
+            elif isinstance(stmt, Apply) and stmt.args:
+                operand = self.types[stmt.args[0]]
+            check(self.build, stmt, axis, operand)
+
+    def _rows(self, stmt: Gather) -> Placed:
+        return self.build.tile(self._value(stmt.index, stmt), self.types[stmt.index].shape, stmt.span)
+
+    def _define(self, out: ValueId, value: Value, stmt: Stmt) -> None:
+        """A value; index expressions that name it get a number."""
+        self.values[out] = value
+        if (name := f"%{out}") not in self.symbols:
+            return
+        if isinstance(value, Placed):
+            value = self.values[out] = number_at(self.build, value, stmt.span)
+        self.build.scope.names[name] = value.text
+        self.build.scope.bounds[name] = value.range
 
     def _value(self, value: ValueId, stmt: Stmt) -> Value:
         if value in self.turned and value not in self.values:
@@ -169,6 +231,27 @@ def _known(stmt: Apply, args: Sequence[Value]) -> Number | None:
     arrays = tuple(np.asarray(arg.value, arg.dtype.numpy) for arg in numbers)
     result = OPS[stmt.op].reference(arrays, dict(stmt.attrs), stmt.type.dtype.numpy)
     return constant(np.asarray(result)[()], stmt.type.dtype)
+
+
+def _symbols(body: Sequence[Stmt]) -> frozenset[str]:
+    """The symbols of all index expressions."""
+    found = set[str]()
+    for stmt in walk(tuple(body)):
+        for index in _indices(stmt):
+            found |= index.symbols()
+    return frozenset(found)
+
+
+def _indices(stmt: Stmt) -> Iterator[Index]:
+    if isinstance(stmt, (Load, Store)):
+        for axis in stmt.region:
+            yield from (axis.start, axis.extent)
+    if isinstance(stmt, Loop):
+        yield from (stmt.start, stmt.stop)
+    if isinstance(stmt, (Apply, Load, Gather)):
+        yield from stmt.type.shape
+    if isinstance(stmt, Apply):
+        yield from (value for _, value in stmt.attrs if isinstance(value, Index))
 
 
 def refuse_unproved(function: Function, scope: Scope) -> None:

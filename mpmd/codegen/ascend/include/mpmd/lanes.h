@@ -8,6 +8,7 @@
 // is: 0 or not. Floats are compared as integers in the same order: the bits of the absolute value, with its sign.
 #pragma once
 
+#include "mpmd/access.h"
 #include "mpmd/vector.h"
 
 namespace mpmd {
@@ -177,6 +178,7 @@ __aicore__ inline void select(
 /// A row of `count` elements of `a`, the first of which is `start`; `steps` has their places in bytes.
 template <class T>
 __aicore__ inline void pick(const Tile<T>& out, const Tile<T>& a, const Tile<int32_t>& steps, Word start, uint32_t count) {
+  if (count == 0) return;
   AscendC::Gather(out, a, steps.template ReinterpretCast<uint32_t>(), static_cast<uint32_t>(start * sizeof(T)), count);
 }
 

@@ -17,13 +17,14 @@ using Tile = AscendC::LocalTensor<T>;
 
 struct Shape {
   uint32_t rows, columns, pitch;
+  __aicore__ inline bool empty() const { return rows == 0 || columns == 0; }
 };
 
 /// The fewest runs of neighbours that a tile consists of.
 struct Runs {
   uint32_t count, length;
   __aicore__ inline explicit Runs(Shape s)
-      : count(s.columns == s.pitch ? 1 : s.rows), length(s.columns == s.pitch ? s.rows * s.columns : s.columns) {}
+      : count(s.empty() ? 0 : s.columns == s.pitch ? 1 : s.rows), length(s.columns == s.pitch ? s.rows * s.columns : s.columns) {}
 };
 
 constexpr uint32_t kBlock = 32;     // bytes; what addresses and strides count in
@@ -44,6 +45,7 @@ __aicore__ inline uint32_t gap(Shape s) {
 template <class T>
 __aicore__ inline void load(const Tile<T>& to, __gm__ T* from, Shape s, Word stride) {
   using namespace AscendC;
+  if (s.empty()) return;
   for (uint32_t row = 0; row < s.rows; row += kBursts) {
     const uint16_t count = least(kBursts, s.rows - row);
     const uint32_t skipped = count == 1 ? 0 : (stride - s.columns) * sizeof(T);
@@ -57,6 +59,7 @@ __aicore__ inline void load(const Tile<T>& to, __gm__ T* from, Shape s, Word str
 template <class T>
 __aicore__ inline void store(__gm__ T* to, const Tile<T>& from, Shape s, Word stride) {
   using namespace AscendC;
+  if (s.empty()) return;
   for (uint32_t row = 0; row < s.rows; row += kBursts) {
     const uint16_t count = least(kBursts, s.rows - row);
     const uint32_t skipped = count == 1 ? 0 : (stride - s.columns) * sizeof(T);
@@ -138,16 +141,36 @@ __aicore__ inline void fill(const Tile<T>& out, T number, Shape s) {
     AscendC::Duplicate(out[at], number, static_cast<int32_t>(runs.length));
 }
 
+/// Bits as they are.
+template <class T>
+__aicore__ inline void copy(const Tile<T>& out, const Tile<T>& a, Shape s) {
+  const Runs runs(s);
+  constexpr uint32_t words = sizeof(T) / 2;
+  for (uint32_t r = 0, at = 0; r < runs.count; ++r, at += s.pitch) {
+    const AscendC::LocalTensor<int16_t> from = a[at].template ReinterpretCast<int16_t>();
+    AscendC::Or(out[at].template ReinterpretCast<int16_t>(), from, from, static_cast<int32_t>(words * runs.length));
+  }
+}
+
 template <class T, class U>
 __aicore__ inline void cast(const Tile<T>& out, const Tile<U>& a, AscendC::RoundMode mode, Shape s) {
   const Runs runs(s);
   for (uint32_t r = 0, at = 0; r < runs.count; ++r, at += s.pitch) AscendC::Cast(out[at], a[at], mode, runs.length);
 }
 
+/// What a fold of nothing is.
+template <AscendC::ReduceType kind, class T>
+__aicore__ inline T nothing() {
+  if constexpr (kind == AscendC::ReduceType::SUM) return 0;
+  if constexpr (sizeof(T) == 4 && T(0.5) == 0) return INT32_MIN;
+  return -infinity<T>();
+}
+
 /// The sum or the largest of each row. `part` has room for a number of each row.
 template <AscendC::ReduceType kind>
 __aicore__ inline void fold_rows(const Tile<float>& out, const Tile<float>& a, const Tile<float>& part, Shape s) {
   using namespace AscendC;
+  if (s.empty()) return fill(out, nothing<kind, float>(), Shape{1, s.rows, s.rows});
   for (uint32_t c = 0; c < s.columns; c += kLanes) {
     const Tile<float>& to = c == 0 ? out : part;
     if (c > kLanes) PipeBarrier<PIPE_V>();  // `part` has been read
@@ -174,6 +197,7 @@ __aicore__ inline void fold_rows(const Tile<float>& out, const Tile<float>& a, c
 template <AscendC::ReduceType kind, class T>
 __aicore__ inline void fold_columns(const Tile<T>& out, const Tile<T>& a, Shape s) {
   using namespace AscendC;
+  if (s.empty()) return fill(out, nothing<kind, T>(), Shape{1, s.columns, s.columns});
   const int32_t length = s.columns;
   Max(out, a, a, length);
   for (uint32_t r = 1; r < s.rows; ++r) {
@@ -197,6 +221,7 @@ __aicore__ inline void clear(const Tile<T>& out) {
 template <class T>
 __aicore__ inline void spread(const Tile<T>& out, const Tile<T>& a, const Tile<T>& padded, const Tile<T>& blocks, Shape s, uint32_t count) {
   using namespace AscendC;
+  if (s.empty()) return;
   const uint32_t whole = (count + 7) / 8 * 8;
   Max(padded, a, a, static_cast<int32_t>(count));
   PipeBarrier<PIPE_V>();  // `a` stands before zeros
@@ -216,6 +241,7 @@ __aicore__ inline void spread(const Tile<T>& out, const Tile<T>& a, const Tile<T
 /// Every row of `out` becomes `a`.
 template <class T>
 __aicore__ inline void repeat(const Tile<T>& out, const Tile<T>& a, Shape s) {
+  if (s.empty()) return;
   for (uint32_t r = 0; r < s.rows; ++r) AscendC::Max(out[r * s.pitch], a, a, static_cast<int32_t>(s.columns));
 }
 
