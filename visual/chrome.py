@@ -35,7 +35,9 @@ MOST_ARROWS = 5000
 _LANES = {SpanKind.TICKET: ("tickets", 1), SpanKind.CHANNEL: ("channels", 2)}
 """Kinds with tracks of their own: what these are called, and their place below the core's."""
 _SAYS = {SpanKind.WAIT: "wait for ", SpanKind.TICKET: "ticket of ", SpanKind.CHANNEL: "wait in "}
-_TRACKS = 3  # of a core
+_TRACKS = 10
+"""From a core's number to the next one's. Core 0 has it, too: Perfetto takes track 0 of each process for the
+one with the number of the process."""
 
 
 def chrome_json(traces: Sequence[Trace], schedules: Sequence[Schedule | None] = ()) -> str:
@@ -87,7 +89,7 @@ class _Process:
         for core in range(self.trace.cores):
             own = [(f" {name}", at) for kind, (name, at) in _LANES.items() if (core, kind) in used]
             for name, at in [("", 0), *own]:
-                track = core * _TRACKS + at
+                track = (core + 1) * _TRACKS + at
                 yield self._meta("thread_name", track, {"name": f"core {core}{name}"})
                 yield self._meta("thread_sort_index", track, {"sort_index": track})
 
@@ -98,7 +100,7 @@ class _Process:
     def _track(self) -> list[int]:
         """Of each span."""
         below = np.array([_LANES.get(kind, ("", 0))[1] for kind in SpanKind])
-        return (self.trace.core * _TRACKS + below[self.trace.kind]).tolist()
+        return ((self.trace.core + 1) * _TRACKS + below[self.trace.kind]).tolist()
 
     @cached_property
     def _begin(self) -> IntColumn:
