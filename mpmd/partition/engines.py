@@ -55,7 +55,7 @@ from mpmd.machine import Machine
 from mpmd.partition.engine_cuts import Stage, handed_over, is_cube_product, stages, whole
 from mpmd.partition.engine_loops import around_loops
 from mpmd.partition.hoist import free_symbols, hoisted, limits, meaning, needs_hoisting
-from mpmd.partition.rewrite.bodies import Renaming, params_of, types_of
+from mpmd.partition.rewrite.bodies import Renaming, lost_dims, params_of, types_of
 from mpmd.partition.rewrite.places import AnyLoop, loop_names, unused, with_size
 from mpmd.partition.straight import straight
 
@@ -253,7 +253,12 @@ def _placed(call: Call, kind: str) -> Call:
 def _seen(call: Call) -> Call:
     """The call with what its task reads at run-time places cut out for it."""
     loops = any(isinstance(stmt, (TaskLoop, Branch, Send, Receive)) for stmt in call.task.body)
-    return hoisted(call) if not loops and needs_hoisting(call) else call
+    if loops or not needs_hoisting(call):
+        return call
+    made = hoisted(call)
+    if lost := lost_dims(made.task):
+        raise _refused(call, f"no argument of a part has the extent '{lost[0]}'")
+    return made
 
 
 def _calls(node: Node) -> Iterator[Call]:

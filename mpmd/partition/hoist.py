@@ -52,9 +52,8 @@ def needs_hoisting(call: Call) -> bool:
 
 def free_symbols(call: Call) -> frozenset[str]:
     """What the body names that is of loops around the call."""
-    own = {
-        f"{name}{part}" for name in loop_names(call.task.body) for part in ("", ".start", ".size", ".index")
-    }
+    parts = "", ".start", ".size", ".index"
+    own = {f"{name}{part}" for name in loop_names(call.task.body) for part in parts}
     known = own.union(call.task.dims, (param.name for param in call.task.scalars))
     return frozenset(name for name in symbols_of(call.task.body) - known if not name.startswith("%"))
 

@@ -11,6 +11,7 @@ from mpmd.codegen.ascend.emit import emit
 from mpmd.codegen.source import KernelSource
 from mpmd.errors import NO_SPAN, UnsupportedOp
 from mpmd.machine import Machine
+from mpmd.machine.model import WorkClass
 from mpmd.machine.presets.ascend import A2
 from mpmd.partition.engines import for_engines
 from mpmd.targets.protocol import Built, Target
@@ -23,13 +24,16 @@ def machine(cores: int | None) -> Machine:
     """So many cores of an A2, in whole groups of a cube core and two vector cores, or all.
 
     Its flags are left out: what the hardware sets at once for both vector cores of a group, or once both have
-    set it, is no event with one waiter. Cores tell each other by words in global memory alone.
+    set it, is no event with one waiter. Cores tell each other by words in global memory alone. Vector cores
+    do products of a single row: one instruction for products and one for sums.
     """
     groups = A2.kinds[0].cores if cores is None else -(-cores // A2.group)
     cube, vector = A2.kinds
     kinds = (
         replace(cube, cores=groups, rates=(*cube.rates[:3], ROUNDED, 0.0)),
-        replace(vector, cores=2 * groups),
+        replace(
+            vector, cores=2 * groups, rates=(*(3 * (vector.rates[WorkClass.VECTOR],)), *vector.rates[3:])
+        ),
     )
     words = tuple(primitive for primitive in A2.primitives if primitive.kind == "word")
     return replace(A2, kinds=kinds, primitives=words)

@@ -7,26 +7,24 @@ Not here: cutting tasks so that products stand alone (`partition/engines.py`); t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mpmd.codegen.ascend.function import around, body_line
+from mpmd.codegen.ascend.function import around, body_line, loop_head
 from mpmd.codegen.ascend.refuse import refuse
+from mpmd.codegen.ascend.tokens import side_of
 from mpmd.codegen.ascend.vector import C_TYPES, refuse_unproved
+from mpmd.codegen.cpp.names import comment
 from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.emitter import Lines
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index
-from mpmd.lang.tile import Apply, Load, Region, Stmt, Store, ValueId, walk
+from mpmd.lang.tile import Apply, Load, Loop, Region, Send, Stmt, Store, ValueId, walk
 from mpmd.lang.types import DType, bf16, f16, f32
 from mpmd.partition.graph import Function
 
 MOST_APART = 2**16 - 1
 """Elements between rows of a matrix: a copy to L1 counts them in 16 bits."""
-
-
-def is_cube(function: Function) -> bool:
-    """Whether the function is for cube cores."""
-    return any(isinstance(stmt, Apply) and stmt.op == "dot" for stmt in walk(function.task.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,17 @@ class CubeText:
     lines: Lines = field(default_factory=Lines)
     factors: dict[ValueId, Factor] = field(default_factory=dict)
     products: dict[ValueId, Product] = field(default_factory=dict)
+    busy: bool = False
+    """Whether the memories on chip may be in use."""
 
     def write(self) -> Lines:
         refuse_unproved(self.function, self.scope)
-        for stmt in self.function.task.body:
-            self._stmt(stmt)
+        self._body(self.function.task.body)
         return around(self.function, self.scope, self.lines)
+
+    def _body(self, body: Sequence[Stmt]) -> None:
+        for stmt in body:
+            self._stmt(stmt)
 
     def _stmt(self, stmt: Stmt) -> None:
         if isinstance(stmt, Load):
@@ -81,6 +84,10 @@ class CubeText:
             self._rounded(stmt)
         elif isinstance(stmt, Store) and stmt.value in self.products and not stmt.accumulate:
             self._store(stmt)
+        elif isinstance(stmt, Send) and stmt.value in self.products:
+            self._send(stmt)
+        elif isinstance(stmt, Loop) and not stmt.carried:
+            self._loop(stmt)
         else:
             what = f"'{stmt.op}'" if isinstance(stmt, Apply) else f"a {type(stmt).__name__.lower()}"
             raise refuse(f"{what} in a task that multiplies matrices", stmt.span)
@@ -106,6 +113,46 @@ class CubeText:
             raise refuse(f"casts of products to {dtype}", stmt.span)
         self.products[stmt.out] = replace(self.products[stmt.args[0]], dtype=dtype)
 
+    def _loop(self, loop: Loop) -> None:
+        """An iteration may begin where the one before has left products in the memories on chip."""
+        outside, before = self.lines, self.busy
+        for self.busy in (before, True):
+            self.lines = Lines()
+            first = self.busy
+            self._body(loop.body)
+            if first or not self.busy:
+                break
+        inside, self.lines, self.busy = self.lines, outside, self.busy or before
+        head, names = loop_head(self.scope, loop)
+        body_line(self.lines, loop.span)
+        with self.lines.block(f"{head} {{"):
+            for name, declared in names:
+                if inside.mentions(name):
+                    self.lines(declared)
+            self.lines.extend(inside)
+
+    def _send(self, stmt: Send) -> None:
+        """A product as a token: its elements in C order."""
+        product, name = self.products[stmt.value], self.scope.names[stmt.param]
+        dtype = self.function.task.param(stmt.param).dtype
+        rows, columns, _ = (self.scope.text(extent) for extent in product.extents)
+        body_line(self.lines, stmt.span)
+        self.lines(f"{name} = {side_of(name)}.send({{{rows}, {columns}}});")
+        self._out(Factor(C_TYPES[dtype.name], name, columns, False), product)
+        self._finish("the token is there")
+        self.lines(f"{side_of(name)}.pass();")
+
+    def _finish(self, why: str) -> None:
+        if self.busy:
+            self.lines(f"AscendC::PipeBarrier<PIPE_ALL>();  {comment(why)}")
+        self.busy = False
+
+    def _out(self, out: Factor, product: Product) -> None:
+        self._finish("the memories on chip are those of the product before")
+        extents = ", ".join(f"static_cast<uint32_t>({self.scope.text(extent)})" for extent in product.extents)
+        self.lines(f"mpmd::product({out.text}, {product.a.text}, {product.b.text}, {extents});")
+        self.busy = True
+
     def _store(self, stmt: Store) -> None:
         product, param = self.products[stmt.value], self.function.task.param(stmt.param)
         out = self._matrix(stmt.param, stmt.region, stmt.span)
@@ -113,13 +160,8 @@ class CubeText:
             param.dtype not in (f32,) and C_TYPES.get(param.dtype.name) not in ("half", "bfloat16_t")
         ):
             raise refuse(f"products stored in '{stmt.param}' as it lies", stmt.span)
-        extents = ", ".join(f"static_cast<uint32_t>({self.scope.text(extent)})" for extent in product.extents)
         body_line(self.lines, stmt.span)
-        if self.lines.mentions("product"):
-            self.lines(
-                "AscendC::PipeBarrier<PIPE_ALL>();  // the memories on chip are those of the product before"
-            )
-        self.lines(f"mpmd::product({out.text}, {product.a.text}, {product.b.text}, {extents});")
+        self._out(out, product)
 
     def _matrix(self, param: str, region: Region, span: Span) -> Factor:
         layout, name = self.scope.layout(param), self.scope.names[param]

@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
-from mpmd.codegen.ascend.cube import CubeText, is_cube
+from mpmd.codegen.ascend.cube import CubeText
 from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.function import RESTORE, write_vector_function
 from mpmd.codegen.ascend.refuse import refuse
 from mpmd.codegen.cpp.names import comment, quoted
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.launch_info import launch_info
-from mpmd.codegen.source import KernelSource
+from mpmd.codegen.source import KernelSource, StepNote
 from mpmd.codegen.tables import pack
-from mpmd.lang.types import Direction
 from mpmd.partition.graph import Function
 from mpmd.schedule.steps import LAUNCH_ENDS, Schedule, StepOp
 
@@ -32,9 +31,10 @@ MOST_BASES = 32
 def emit(schedule: Schedule) -> KernelSource:
     """The source of a kernel for this target; `UnsupportedOp` for what it cannot do."""
     _refuse_what_is_lacking(schedule)
-    launch = replace(launch_info(schedule, 0, ()), cores=schedule.machine.cores)
-    files = ((KERNEL, _kernel_text(schedule)), *headers())
-    return KernelSource("ascend", files, pack(schedule), ENTRY, launch)
+    checks = list[StepNote]()
+    files = ((KERNEL, _kernel_text(schedule, checks)), *headers())
+    launch = replace(launch_info(schedule, 0, tuple(checks)), cores=schedule.machine.cores)
+    return KernelSource("ascend", files, pack(schedule, first_note=len(checks)), ENTRY, launch)
 
 
 def headers() -> tuple[tuple[str, str], ...]:
@@ -44,18 +44,20 @@ def headers() -> tuple[tuple[str, str], ...]:
     return tuple((f"mpmd/{name}", (folder / name).read_text(encoding="utf-8")) for name in names)
 
 
-def _kernel_text(schedule: Schedule) -> str:
+def _kernel_text(schedule: Schedule, checks: list[StepNote]) -> str:
+    """The text; what it checks at run time is appended to `checks`."""
     program, functions = schedule.graph.program, schedule.graph.functions
     lines = Lines()
     lines(comment(f"Kernel '{program.name}'. Which core runs which function on which data is in the tables."))
     for header in ("mpmd/driver.h", "mpmd/lanes.h", "mpmd/cube.h"):
         lines(f'#include "{header}"')
-    for function in functions:
+    cubes = _of_cubes(schedule)
+    for number, function in enumerate(functions):
         lines()
-        lines.extend(_function(function))
+        lines.extend(_function(function, number in cubes, checks))
     for name, cube in (("Cube", True), ("Vector", False)):
         lines()
-        lines.extend(_dispatch(name, [(n, f) for n, f in enumerate(functions) if is_cube(f) == cube]))
+        lines.extend(_dispatch(name, [(n, f) for n, f in enumerate(functions) if (n in cubes) == cube]))
     lines()
     lines(f'extern "C" __schedmode__(1) __global__ __mix__(1, 2) void {ENTRY}(mpmd::Launch launch)')
     with lines.block("{"):
@@ -65,10 +67,23 @@ def _kernel_text(schedule: Schedule) -> str:
     return _restored(lines.text())
 
 
-def _function(function: Function) -> Lines:
-    if is_cube(function):
+def _of_cubes(schedule: Schedule) -> frozenset[int]:
+    """The functions that run on cube cores, by number."""
+    graph, machine = schedule.graph, schedule.machine
+    kinds: dict[int, set[str]] = {}
+    for task, core in enumerate(schedule.core.tolist()):
+        site = graph.sites[graph.site[task]]
+        kinds.setdefault(site.function, set()).add(machine.kinds[machine.kind_of(core)].name)
+    for site in graph.sites:
+        if len(kinds.get(site.function, ())) > 1:
+            raise refuse(f"task '{site.call.task.name}' on cores of several kinds", site.call.span)
+    return frozenset(function for function, names in kinds.items() if "cube" in names)
+
+
+def _function(function: Function, is_cube: bool, checks: list[StepNote]) -> Lines:
+    if is_cube:
         return CubeText(function, scope_of(function)).write()
-    return write_vector_function(function)
+    return write_vector_function(function, checks)
 
 
 def _dispatch(name: str, functions: list[tuple[int, Function]]) -> Lines:
@@ -95,11 +110,7 @@ def _restored(text: str) -> str:
 
 
 def _refuse_what_is_lacking(schedule: Schedule) -> None:
-    graph, program = schedule.graph, schedule.graph.program
-    for site in graph.sites:
-        for param in site.call.task.params:
-            if param.direction in (Direction.SEND, Direction.RECV):
-                raise refuse("channels", site.call.span)
+    program = schedule.graph.program
     if ((schedule.op == StepOp.BARRIER) & (schedule.b == LAUNCH_ENDS)).any():
         raise refuse("launches one after the other (fusion='none')", program.span)
     if len(program.arguments) >= MOST_BASES:

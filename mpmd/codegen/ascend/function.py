@@ -7,32 +7,38 @@ from __future__ import annotations
 
 from mpmd.codegen.ascend.addresses import Addresses, addresses
 from mpmd.codegen.ascend.dialect import scope_of
-from mpmd.codegen.ascend.instructions import Buffer
+from mpmd.codegen.ascend.instructions import Buffer, Mark
 from mpmd.codegen.ascend.pipes import Order, orders
 from mpmd.codegen.ascend.refuse import refuse
-from mpmd.codegen.ascend.vector import C_TYPES, Lowering
+from mpmd.codegen.ascend.tokens import side_of
+from mpmd.codegen.ascend.values import C_TYPES
+from mpmd.codegen.ascend.vector import Lowering
 from mpmd.codegen.cpp.names import comment, quoted
 from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.emitter import Lines
+from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
+from mpmd.lang.tile import Loop
+from mpmd.lang.types import Direction
 from mpmd.partition.graph import Function, Word, WordKind
 
 RESTORE = "#line restore"
 """A line that `emit.py` replaces by a `#line` back to the generated file."""
 
 
-def write_vector_function(function: Function) -> Lines:
+def write_vector_function(function: Function, checks: list[StepNote]) -> Lines:
+    """The function; what it checks at run time is appended to `checks`."""
     scope = scope_of(function)
-    instructions = Lowering.of(function, scope).instructions
-    placed = addresses(instructions, function.task.name, function.task.span)
+    steps = Lowering.of(function, scope, checks).instructions
+    placed = addresses(steps, function.task.name, function.task.span)
     body = Lines()
     for buffer in placed:
         body(_declaration(buffer, placed))
-    for instruction, before in zip(instructions, orders(instructions, placed), strict=True):
-        body_line(body, instruction.span)
+    for step, before in zip(steps, orders(steps, placed), strict=True):
+        body_line(body, step.span)
         for order in before:
             body(order_text(order))
-        body(f"{instruction.text};")
+        body(step.text if isinstance(step, Mark) else f"{step.text};")
     return around(function, scope, body)
 
 
@@ -47,6 +53,8 @@ def around(function: Function, scope: Scope, body: Lines) -> Lines:
             declared = _word(function, scope, at, word)
             if declared is not None and body.mentions(declared[0]):
                 lines(declared[1])
+            if word.kind is WordKind.CHANNEL:
+                _channel(lines, function, scope, at, word.name)
         lines.extend(body)
         lines(RESTORE)
     return lines
@@ -56,6 +64,20 @@ def body_line(body: Lines, span: Span) -> None:
     """What follows is of the user's line."""
     if span.line:
         body(f"#line {span.line} {quoted(span.file)}")
+
+
+def loop_head(scope: Scope, loop: Loop) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The head of a loop, and what is declared in its body, by name."""
+    start, stop = scope.text(loop.start), scope.text(loop.stop)
+    if loop.tile is None:
+        name = scope.names[loop.name]
+        return f"for (mpmd::Word {name} = {start}; {name} < {stop}; {name} += {loop.step})", ()
+    first, size, index = (scope.names[f"{loop.name}.{part}"] for part in ("start", "size", "index"))
+    names = (
+        (size, f"const mpmd::Word {size} = mpmd::least({loop.tile}, {stop} - {first});"),
+        (index, f"const mpmd::Word {index} = {first} / {loop.tile};"),
+    )
+    return f"for (mpmd::Word {first} = 0; {first} < {stop}; {first} += {loop.tile})", names
 
 
 def order_text(order: Order) -> str:
@@ -119,6 +141,14 @@ def _word(function: Function, scope: Scope, at: int, word: Word) -> tuple[str, s
     return None
 
 
+def _channel(lines: Lines, function: Function, scope: Scope, at: int, name: str) -> None:
+    """A side of a channel, and where the elements of its present token lie."""
+    param, named = function.task.param(name), scope.names[name]
+    element, sends = C_TYPES[param.dtype.name], str(param.direction is Direction.SEND).lower()
+    lines(f"mpmd::Side<{element}> {side_of(named)}(launch, row[{at}], {sends});")
+    lines(f"__gm__ {element}* {named} = nullptr;")
+
+
 def _extent_once(function: Function, scope: Scope, at: int, dim: str) -> tuple[str, str] | None:
     """A dim that varies is read from the first word that holds it."""
     first = next(
@@ -130,4 +160,4 @@ def _extent_once(function: Function, scope: Scope, at: int, dim: str) -> tuple[s
     return (name, f"const mpmd::Word {name} = row[{at}];") if first == at else None
 
 
-__all__ = ["RESTORE", "around", "body_line", "order_text", "write_vector_function"]
+__all__ = ["RESTORE", "around", "body_line", "loop_head", "order_text", "write_vector_function"]
