@@ -29,6 +29,9 @@ from mpmd.commands.options import (
 )
 from mpmd.errors import Diagnostic
 
+WRONG = 2
+"""The status of a wrong command line."""
+
 INTERRUPTED = 130
 """The status of what Ctrl-C ended, as shells have it."""
 
@@ -45,13 +48,32 @@ Ctrl-C. `mpmd COMMAND --help` has examples, docs/cli.md the whole story."""
 
 app = typer.Typer(
     name="mpmd",
-    help="Kernels made of tile tasks: run, check, watch, explain and tune what a script compiles.",
     epilog=_STATUSES,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"mpmd {version('mpmd')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Kernels made of tile tasks: run, check, watch, explain and tune what a script compiles."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(WRONG)
 
 
 class What(StrEnum):

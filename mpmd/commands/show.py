@@ -81,8 +81,7 @@ def each(items: Sequence[Item], what: str) -> Iterator[Item]:
     """The items, with a bar that says how many of them are done."""
     from rich.progress import track
 
-    console = _console(sys.stderr)
-    return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
+    return iter(track(items, what, console=_quiet_but_for_terminals(), transient=True))
 
 
 @contextmanager
@@ -90,9 +89,14 @@ def bars() -> Iterator[Progress]:
     """Bars for what takes long; without a terminal there are none."""
     from rich.progress import Progress
 
-    console = _console(sys.stderr)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
+    with Progress(console=_quiet_but_for_terminals()) as progress:
         yield progress
+
+
+def _quiet_but_for_terminals() -> Console:
+    console = _console(sys.stderr)
+    console.quiet = not console.is_terminal
+    return console
 
 
 def _console(file: IO[str], width: int | None = None) -> Console:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,12 @@ def test_the_help_names_every_verb_and_the_statuses(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(f"\n  {verb} " in text for verb in VERBS) and "Exit status: 0, or the script's own; 1 " in text
-    assert main([]) == 2
+    assert main([]) == 2 and capsys.readouterr().err == text
+
+
+def test_the_version(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mpmd {version('mpmd')}\n"
 
 
 @pytest.mark.parametrize(
