@@ -52,12 +52,14 @@ from mpmd.lang.tile import (
 from mpmd.lang.tile import Loop as TaskLoop
 from mpmd.lang.types import Direction
 from mpmd.machine import Machine
+from mpmd.machine.model import CoreKind
 from mpmd.partition.engine_cuts import Stage, handed_over, is_cube_product, stages, whole
 from mpmd.partition.engine_loops import around_loops
 from mpmd.partition.hoist import free_symbols, hoisted, limits, meaning, needs_hoisting
 from mpmd.partition.rewrite.bodies import Renaming, lost_dims, params_of, types_of
 from mpmd.partition.rewrite.places import AnyLoop, loop_names, unused, with_size
 from mpmd.partition.straight import straight
+from mpmd.partition.strips import strip
 
 CUBE, VECTOR = "cube", "vector"
 TURNS = 2
@@ -68,7 +70,8 @@ OPEN_SIZE = 128
 
 
 def for_engines(program: Program, machine: Machine) -> Program:
-    cutting = _Cutting(list(program.tensors), set(loop_names(program.body)))
+    (vector,) = (kind for kind in machine.kinds if kind.name == VECTOR)
+    cutting = _Cutting(vector, list(program.tensors), set(loop_names(program.body)))
     body = cutting.body(program.body, ())
     return replace(program, body=body, tensors=tuple(cutting.tensors))
 
@@ -80,6 +83,7 @@ class _Cutting:
     `limits` bounds extents, in terms of the program.
     """
 
+    vector: CoreKind
     tensors: list[Tensor]
     names: set[str]
     lifted: set[str] = field(default_factory=set)
@@ -92,11 +96,20 @@ class _Cutting:
         if isinstance(node, Call):
             yield from self._call(node, loops)
             return
-        if isinstance(node, TileLoop) and any(map(_is_mixed, _calls(node))):
-            node = with_size(node, OPEN_SIZE)
+        if isinstance(node, TileLoop):
+            node = with_size(node, self._open_size(node, loops))
         if isinstance(node, (TileLoop, Split)):
             node = replace(node, drain=False)
         yield replace(node, body=self.body(node.body, (*loops, node)))
+
+    def _open_size(self, loop: TileLoop, loops: tuple[AnyLoop, ...]) -> int | None:
+        """The size of a loop that is left open, where that is not a question of speed alone."""
+        inside = list(_calls(loop))
+        if any(map(_is_mixed, inside)):
+            return OPEN_SIZE
+        own = [call for call in inside if not _has_products(call)]
+        bounds = _bounds((*loops, *_loops(loop.body)))
+        return strip(loop, own, bounds, self.vector.cache_bytes, self.vector.cores)
 
     def _call(self, call: Call, loops: tuple[AnyLoop, ...]) -> Iterator[Node]:
         if _is_mixed(call):
@@ -259,6 +272,14 @@ def _seen(call: Call) -> Call:
     if lost := lost_dims(made.task):
         raise _refused(call, f"no argument of a part has the extent '{lost[0]}'")
     return made
+
+
+def _loops(body: Sequence[Node]) -> Iterator[AnyLoop]:
+    """All loops in it."""
+    for node in body:
+        if not isinstance(node, Call):
+            yield node
+            yield from _loops(node.body)
 
 
 def _calls(node: Node) -> Iterator[Call]:
