@@ -60,7 +60,7 @@ def _version(wanted: bool) -> None:
         from importlib.metadata import version
 
         print(f"mpmd {version('mpmd')}")
-        raise typer.Exit
+        raise typer.Exit(0)
 
 
 @app.callback(invoke_without_command=True)
@@ -140,7 +140,9 @@ def view(
     target: For = None,
     machine: On = None,
     measure: Annotated[bool, typer.Option("--measure", help="Show measured launches, too.")] = False,
-    what: Annotated[What, typer.Option("--what", help="What an .svg or .dot shows.")] = What.graph,
+    what: Annotated[
+        What | None, typer.Option("--what", help="What an .svg or .dot shows. Default: graph.")
+    ] = None,
     expand: Annotated[
         list[str] | None, typer.Option("--expand", metavar="TASK", help="Show each call of this task.")
     ] = None,
@@ -151,13 +153,13 @@ def view(
     as_json: Json = False,
 ) -> None:
     """Draw the kernels of a script: timelines, the graph of tasks, the schedule."""
-    if measure and (target or machine):
-        raise typer.BadParameter("launches are measured here: leave --target and --machine out")
-    if what is What.schedule and output is not None and output.suffix == ".dot":
-        raise typer.BadParameter("a schedule is drawn as .svg: give -o such a file")
     from mpmd.commands.view import Picture, view
 
-    picture = Picture(what.value, tuple(expand or ()), kernel, target, machine, measure)
+    default = ".html" if what is None else ".svg"
+    suffix = default if output is None else output.suffix
+    picture = Picture(suffix, what, tuple(expand or ()), kernel, target, machine, measure)
+    if (problem := picture.problem()) is not None:
+        raise typer.BadParameter(problem)
     _end(lambda: view(script, context.args, picture, output=output, opened=opened, as_json=as_json))
 
 

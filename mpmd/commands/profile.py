@@ -7,18 +7,15 @@ pictures (`visual/`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpmd.blame import Blame
-from mpmd.blame_waits import WorstWait
+from mpmd.commands.blamed import blamed
 from mpmd.commands.elsewhere import place_of
 from mpmd.commands.launches import Launch, medians, require_launches
 from mpmd.commands.script import require_kernels, run_script
 from mpmd.commands.show import Table, duration, show, write
 from mpmd.commands.timelines import timelines
-from mpmd.errors import Span
 from mpmd.pipeline import by_default
 from mpmd.runtime.profile import profiling
 
@@ -50,40 +47,7 @@ def profile(
 def _parts(launch: Launch) -> list[str | Table]:
     of = f"; the median of {launch.count} launches is shown" if launch.count > 1 else ""
     predicted = f"predicted for {launch.predicted.machine}: {duration(launch.predicted.makespan)}{of}"
-    found = launch.blame
-    parts: list[str | Table] = [str(launch.measured), predicted, _causes(found)]
-    waits = found.worst_waits()
-    parts += [_waits(waits)] if waits else []
-    return [*parts, *(f"advice: {advice}" for advice in found.advice)]
-
-
-def _causes(found: Blame) -> Table:
-    """The critical path, by what its seconds are charged to."""
-    rows = [
-        (cause.name.lower().replace("_", "-"), duration(seconds), f"{found.share(cause):.1%}")
-        for cause, seconds in found.seconds.items()
-    ]
-    return Table(("on the critical path", "time", "share"), rows)
-
-
-def _waits(waits: Sequence[WorstWait]) -> Table:
-    rows = [
-        (
-            f"{wait.consumer} ({_line(wait.consumer_place)})",
-            f"{wait.producer} ({_line(wait.producer_place)})",
-            str(wait.core),
-            duration(wait.seconds),
-            duration(wait.on_path) if wait.on_path else "",
-            wait.reason,
-        )
-        for wait in waits
-    ]
-    head = ("worst waits", "for", "core", "time", "on the path", "why")
-    return Table(head, rows, left=("for", "why"))
-
-
-def _line(place: Span) -> str:
-    return f"{Path(place.file).name}:{place.line}"
+    return [str(launch.measured), predicted, *blamed(launch.blame)]
 
 
 def _facts(launch: Launch) -> dict[str, Any]:

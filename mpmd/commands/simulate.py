@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mpmd.blame import blame
+from mpmd.commands.blamed import blamed
 from mpmd.commands.elsewhere import planned
 from mpmd.commands.script import first_scalars, require_kernels, run_script
-from mpmd.commands.show import duration, each, show, write
+from mpmd.commands.show import Table, duration, each, show, write
 from mpmd.commands.timelines import timelines
 from mpmd.schedule.least import least
 from mpmd.schedule.simulate import simulate as simulated
@@ -33,19 +35,23 @@ def simulate(
     plans = [planned(done, target, machine) for done in each(found, "planning")]
     traces = [simulated(plan, scalars=first_scalars(done)) for plan, done in zip(plans, found, strict=True)]
     facts = [facts_of(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
-    texts = [_text(plan, trace) for plan, trace in zip(plans, traces, strict=True)]
-    show(texts, facts, as_json=as_json)
+    parts = [part for plan, trace in zip(plans, traces, strict=True) for part in _parts(plan, trace)]
+    show(parts, facts, as_json=as_json)
     if output is not None:
         played = [(plan, trace, None) for plan, trace in zip(plans, traces, strict=True)]
         write(output, timelines(output.suffix, played))
     return outcome.status
 
 
-def _text(plan: Schedule, trace: Trace) -> str:
+def _parts(plan: Schedule, trace: Trace) -> list[str | Table]:
+    return [str(trace), _bound(plan, trace), *blamed(blame(trace, plan))]
+
+
+def _bound(plan: Schedule, trace: Trace) -> str:
     bound = least(plan.graph, plan.machine).seconds
     if any(phase.loop is not None for phase in plan.graph.phases):
-        return f"{trace}\n\nlower bound of one turn of its loops {duration(bound)}"
-    return f"{trace}\n\nlower bound {duration(bound)}: it takes {trace.makespan / bound:.2f} times as long"
+        return f"lower bound of one turn of its loops {duration(bound)}"
+    return f"lower bound {duration(bound)}: it takes {trace.makespan / bound:.2f} times as long"
 
 
 def facts_of(plan: Schedule, trace: Trace) -> dict[str, Any]:
@@ -60,6 +66,7 @@ def facts_of(plan: Schedule, trace: Trace) -> dict[str, Any]:
         "bound_seconds": least(plan.graph, plan.machine).seconds,
         "utilisation": trace.utilisation,
         "waiting_seconds": trace.waiting.tolist(),
+        "blame": blame(trace, plan).as_json(),
         "tasks_by_time": [
             {
                 "task": total.label,

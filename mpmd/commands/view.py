@@ -30,14 +30,31 @@ from mpmd.schedule.steps import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is to be drawn: a graph or a schedule, which calls are expanded, of which kernel, where."""
+    """What is to be drawn, in which form: the timelines, or of one kernel its "graph" or its "schedule".
 
-    what: str
+    Calls of the tasks `expand` are shown each; the kernel is planned for `target` and `machine`, or measured.
+    """
+
+    suffix: str
+    what: str | None
     expand: tuple[str, ...]
     kernel: str | None
     target: str | None
     machine: str | None
     measure: bool
+
+    def problem(self) -> str | None:
+        """What contradicts what."""
+        drawn = self.suffix in (".svg", ".dot")
+        if self.measure and (self.target or self.machine):
+            return "launches are measured here: leave --target and --machine out"
+        if self.what == "schedule" and self.suffix == ".dot":
+            return "a schedule is drawn as .svg: give -o such a file"
+        if not drawn and (self.what or self.expand):
+            return "--what and --expand are for an .svg or a .dot: give -o such a file"
+        if drawn and self.measure:
+            return "--measure is for timelines: give -o an .html or a .json"
+        return None
 
 
 def view(
@@ -53,8 +70,9 @@ def view(
         return outcome.status
     if picture.measure:
         require_launches(launches, script)
-    path = _temporary() if output is None else output
-    write(path, _drawn(path.suffix, chosen, launches, picture, script))
+    text = _drawn(chosen, launches, picture, script)
+    path = _temporary(picture.suffix) if output is None else output
+    write(path, text)
     facts = {"file": str(path), "kernels": [done.kernel.__name__ for done in chosen]}
     show([str(path)], facts, as_json=as_json)
     if opened:
@@ -76,11 +94,10 @@ def _chosen(found: Sequence[Compilation], wanted: str | None, script: Path) -> l
     return chosen
 
 
-def _drawn(
-    suffix: str, chosen: Sequence[Compilation], launches: Sequence[Launch], picture: Picture, script: Path
-) -> str:
+def _drawn(chosen: Sequence[Compilation], launches: Sequence[Launch], picture: Picture, script: Path) -> str:
+    suffix = picture.suffix
     if suffix in (".svg", ".dot"):
-        return _graph(suffix, _only(chosen, script), picture)
+        return _graph(_only(chosen, script), picture)
     if launches:
         return timelines(suffix, [(own.plan, own.predicted, own.measured) for own in launches])
     plans = [planned(done, picture.target, picture.machine) for done in each(chosen, "planning")]
@@ -102,13 +119,13 @@ def _numbered(found: Sequence[Compilation]) -> str:
     return ", ".join(f"{number} ({done.kernel.__name__})" for number, done in enumerate(found))
 
 
-def _graph(suffix: str, done: Compilation, picture: Picture) -> str:
+def _graph(done: Compilation, picture: Picture) -> str:
     plan = planned(done, picture.target, picture.machine)
     if picture.what == "schedule":
         return _lanes(plan)
     from mpmd.visual.graph import graph_dot, graph_svg  # pyright: ignore[reportMissingImports]
 
-    drawn = graph_svg if suffix == ".svg" else graph_dot
+    drawn = graph_svg if picture.suffix == ".svg" else graph_dot
     return drawn(plan.graph, expand=picture.expand)
 
 
@@ -118,7 +135,7 @@ def _lanes(plan: Schedule) -> str:
     return schedule_svg(plan)
 
 
-def _temporary() -> Path:
-    handle, name = tempfile.mkstemp(prefix="mpmd-", suffix=".html")
+def _temporary(suffix: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix="mpmd-", suffix=suffix)
     os.close(handle)
     return Path(name)

@@ -238,7 +238,8 @@ def test_a_loop_is_played_as_often_as_the_call_ran_it(script, capsys):
     (facts,) = json.loads(capsys.readouterr().out)
     assert [task["count"] for task in facts["tasks_by_time"]] == [9]
     assert main(["simulate", str(script)]) == 0
-    assert "lower bound of one turn of its loops" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "lower bound of one turn of its loops" in out and "\non the critical path " in out
 
 
 def test_a_calibration_is_told_and_kept_if_that_is_wanted(monkeypatch, tmp_path, capsys):

@@ -115,6 +115,12 @@ def test_options_that_contradict_each_other(script: str, capsys) -> None:
     assert refusal(capsys, "view", "--what", "schedule", "-o", "x.dot", script) == (
         "Error: Invalid value: a schedule is drawn as .svg: give -o such a file"
     )
+    assert refusal(capsys, "view", "--expand", "double", script) == (
+        "Error: Invalid value: --what and --expand are for an .svg or a .dot: give -o such a file"
+    )
+    assert refusal(capsys, "view", "--measure", "--what", "graph", script) == (
+        "Error: Invalid value: --measure is for timelines: give -o an .html or a .json"
+    )
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,8 @@ def test_without_a_file_there_is_a_temporary_one_and_no_browser(
     path = Path(facts["file"])
     assert facts["kernels"] == ["once", "twice"] and opened == []
     assert path.parent == tmp_path and path.suffix == ".html" and path.stat().st_size > 0
+    assert main(["view", "--what", "graph", "--kernel", "once", script]) == 0
+    assert capsys.readouterr().out.endswith(".svg\n")
     assert main(["view", "--open", script]) == 0
     assert opened == [Path(capsys.readouterr().out.strip()).as_uri()]
 
