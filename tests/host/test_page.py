@@ -60,6 +60,11 @@ class Shown:
     def text(self, selector: str) -> str:
         return self.tab.value(f"document.querySelector('{selector}').innerText")
 
+    def corner(self) -> tuple[float, float]:
+        """Where the canvas begins."""
+        box = "timeline.parts.canvas.getBoundingClientRect()"
+        return self.tab.value(f"{box}.left"), self.tab.value(f"{box}.top")
+
     def pixel(self, x: float, y: float) -> list[int]:
         """Red, green and blue on the canvas, whose pixels are those of the page."""
         context = "document.querySelector('canvas').getContext('2d')"
@@ -342,6 +347,34 @@ def test_search_finds_names_numbers_and_lines(shown: Shown) -> None:
     assert [trace.name(s) for s in np.flatnonzero(faded == 0).tolist()] == ["swiglu#1"]
     shown.tab.key("Escape")
     assert shown.text("#found") == "" and shown.tab.value("timeline.faded") is None
+
+
+def test_the_critical_path_is_drawn_below_its_core(shown: Shown) -> None:
+    schedule, trace = shown.decode
+    path = blame(trace, schedule)
+    computes = np.where(path.cause == Cause.COMPUTE, path.finish - path.start, 0.0)
+    longest = int(np.argmax(computes))
+    x = shown.tab.value(f"timeline.view.x({(path.start[longest] + path.finish[longest]) / 2 * 1e9})")
+    strip = f"timeline.view.strip({path.core[longest]}, 1)"
+    y = shown.tab.value(f"{strip}.path + {strip}.pathHeight / 2")
+    red, green, blue = shown.pixel(x, y)
+    assert f"#{red:02x}{green:02x}{blue:02x}" == shown.tab.value("timeline.theme.colour('path')")
+    shown.tab.key("c")
+    shown.tab.settle()
+    assert shown.pixel(x, y) == shown.pixel(3, 3)
+    shown.tab.key("c")
+
+
+def test_pointing_at_the_memory_tells_the_bytes(shown: Shown) -> None:
+    schedule, trace = shown.decode
+    moments, alive = occupancy(schedule, trace)
+    left, top = shown.corner()
+    x, y = 500.0, shown.tab.value("timeline.view.end") - 20
+    shown.tab.move(left + x, top + y)
+    moment = shown.tab.value(f"timeline.view.moment({x})") * 1e-9
+    told = float(shown.text("#tooltip").split("measured: ")[1].split(" ")[0])
+    expected = alive[np.searchsorted(moments, moment, side="right") - 1]
+    assert told == pytest.approx(expected / 1e3, rel=1e-3) or told == expected
 
 
 def test_waits_say_what_for(shown: Shown) -> None:

@@ -11,29 +11,55 @@ export const CAUSES = {
   LAUNCH: { colour: "muted", strength: 0.6, text: "The launch begins." },
   STALL: { colour: "muted", strength: 0.6, text: "The core is between two spans: it signals, or does not run." },
 };
-const JOINT = 0.6; // how strong a way between cores is
-const LEAST_STEP = 0.6; // pixels; what is narrower joins the stretch before
+const JOINT = 0.5; // how strong a way between cores is
+const JOINTS_APART = 4; // pixels; what comes sooner is left out
 
 export function drawPath(context, { view, pathShown }, ink) {
   if (!pathShown || !view.showsPath) return;
   for (const trace of view.launch.traces) {
-    const { causes, core, cause, start, finish } = trace.path;
-    let at = Math.max(0, bisectRight(finish, view.from) - 1);
     let last = null, lastX = -Infinity;
-    for (; at < core.length && start[at] < view.to; at++) {
-      const left = view.x(start[at]), right = view.x(finish[at]);
-      const { path, pathHeight } = view.strip(core[at], trace.side);
-      const { colour, strength } = CAUSES[causes[cause[at]]];
+    for (const { core, cause, left, right } of stretches(trace, view)) {
+      const { path, pathHeight } = view.strip(core, trace.side);
+      const { colour, strength } = CAUSES[trace.path.causes[cause]];
       context.fillStyle = ink[colour];
       context.globalAlpha = strength;
-      context.fillRect(left, path, Math.max(LEAST_STEP, right - left), pathHeight);
-      context.globalAlpha = 1;
-      if (last !== null && last !== core[at] && left - lastX >= LEAST_STEP) {
-        joint(context, view, trace.side, last, core[at], left, ink.path);
+      context.fillRect(left, path, right - left, pathHeight);
+      if (last !== null && last !== core && left - lastX >= JOINTS_APART) {
+        joint(context, view, trace.side, last, core, left, ink.path);
         lastX = left;
       }
-      last = core[at];
+      last = core;
     }
+  }
+  context.globalAlpha = 1;
+}
+
+// What is in view, in pixels. Stretches within one pixel are, on each core, one of the cause that took most of it.
+function* stretches(trace, view) {
+  const { core, cause, start, finish } = trace.path;
+  let pixel = null, within = new Map();
+  for (let at = Math.max(0, bisectRight(finish, view.from) - 1); at < core.length && start[at] < view.to; at++) {
+    const left = view.x(start[at]), right = view.x(finish[at]), wide = right - left >= 1;
+    if (pixel !== null && (wide || Math.floor(left) !== pixel)) {
+      yield* mostOf(within, pixel);
+      pixel = null;
+      within = new Map();
+    }
+    if (wide) {
+      yield { core: core[at], cause: cause[at], left, right };
+    } else {
+      pixel = Math.floor(left);
+      const sums = within.get(core[at]) ?? new Map();
+      within.set(core[at], sums.set(cause[at], (sums.get(cause[at]) ?? 0) + right - left));
+    }
+  }
+  if (pixel !== null) yield* mostOf(within, pixel);
+}
+
+function* mostOf(within, pixel) {
+  for (const [core, sums] of within) {
+    const [cause] = [...sums].reduce((a, b) => (b[1] > a[1] ? b : a));
+    yield { core, cause, left: pixel, right: pixel + 1 };
   }
 }
 
@@ -43,5 +69,4 @@ function joint(context, view, side, from, to, x, colour) {
   context.fillStyle = colour;
   context.globalAlpha = JOINT;
   context.fillRect(x - 0.5, above.path, 1, below.path + below.pathHeight - above.path);
-  context.globalAlpha = 1;
 }
