@@ -18,6 +18,7 @@ from mpmd.errors import Span, UnsupportedOp
 from mpmd.lang.index import ONE, ZERO, Index
 from mpmd.lang.ops import OPS, OpKind
 from mpmd.lang.tile import Apply, Axis, Gather, Load, Receive, Region, Send, Stmt, Store, TileType, ValueId
+from mpmd.lang.types import f32
 
 FREE = -1
 """The level of what every stage can make itself."""
@@ -51,8 +52,8 @@ def handed_over(value: ValueId) -> str:
 
 
 def is_cube_product(stmt: Stmt, known: Mapping[str, Index]) -> bool:
-    """Whether a statement is a product for cube cores: that of a single row or column is not worth one."""
-    if not isinstance(stmt, Apply) or OPS[stmt.op].kind != OpKind.DOT:
+    """Whether a statement is a product for cube cores: of floats, and not of a single row or column."""
+    if not isinstance(stmt, Apply) or OPS[stmt.op].kind != OpKind.DOT or stmt.type.dtype != f32:
         return False
     return ONE not in [extent.substitute(known) for extent in stmt.type.shape]
 

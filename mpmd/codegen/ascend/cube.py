@@ -97,8 +97,8 @@ class CubeText:
         if a.element != b.element or a.element not in ("half", "bfloat16_t", "float"):
             raise refuse(f"'@' of {a.element} and {b.element}", stmt.span)
         m, n = (self.scope.settle(extent) for extent in stmt.type.shape)
-        if m == ONE:
-            raise refuse("'@' of a single row", stmt.span, "give the left operand two rows or more")
+        if m == ONE and a.transposed:
+            raise refuse("'@' of a single row that lies as a column", stmt.span)
         k = next(
             s.type.shape
             for s in walk(self.function.task.body)

@@ -1,7 +1,7 @@
 """Reductions of a vector task: along rows or columns by the core's folds, otherwise by the scalar unit.
 
-In:  an `Apply` of kind REDUCTION, or a product of which one side is a row or a column. Out: a tile.
-Not here: products of matrices (`cube.py`).
+In:  an `Apply` of kind REDUCTION, or a product of integers or of a row or a column. Out: a tile.
+Not here: products of matrices of floats (`cube.py`).
 
 The core folds floats along rows, and adds and compares whole rows of floats and integers.
 """
@@ -14,9 +14,9 @@ from mpmd.codegen.ascend.build import Build
 from mpmd.codegen.ascend.casts import cast, computed, rounded, wide
 from mpmd.codegen.ascend.instructions import Pipe
 from mpmd.codegen.ascend.refuse import refuse
-from mpmd.codegen.ascend.scalars import WHY, address, axes_of, loops
+from mpmd.codegen.ascend.scalars import WHY, address, axes_of, element, loops
 from mpmd.codegen.ascend.shapes import MOST_COLUMNS, spread
-from mpmd.codegen.ascend.values import FITS, Placed, range_of
+from mpmd.codegen.ascend.values import C_TYPES, FITS, Placed, range_of
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index, Interval
 from mpmd.lang.tile import Apply, TileType
@@ -163,18 +163,40 @@ def _nest(build: Build, a: Placed, axis: int, span: Span) -> _Nest:
     )
 
 
-# -- products of which one side is a row or a column --------------------------------------------------
+# -- products that are not for cube cores ------------------------------------------------------------
 
 
-def row_product(build: Build, stmt: Apply, a: Placed, b: Placed, b_turned: bool) -> Placed:
-    """`a @ b`, of which the result is a row or a column, as a product of elements and a sum.
+def product(build: Build, stmt: Apply, a: Placed, b: Placed, b_turned: bool) -> Placed:
+    """`a @ b`, of integers or with a row or a column for its result.
 
     `b_turned`: the tile is of bᵀ, so that what is summed lies along its rows.
     """
+    a, b = computed(build, a, stmt.span), computed(build, b, stmt.span)
+    if stmt.type.dtype.is_float:
+        return _row_product(build, stmt, a, b, b_turned)
+    return _integer_product(build, stmt, a, b, b_turned)
+
+
+def _integer_product(build: Build, stmt: Apply, a: Placed, b: Placed, b_turned: bool) -> Placed:
+    lanes, span = stmt.type.dtype, stmt.span
+    out = build.new(stmt.type, "dot", span, lanes=lanes, range_=range_of(lanes))
+    i, j = axes_of(build, stmt.type)
+    summed = TileType(lanes, a.type.shape[1:])
+    (k,) = axes_of(build, summed, 2)
+    left = element(build, a, a.type, (i, k), lanes, span)
+    right = element(build, b, b.type, (j, k) if b_turned else (k, j), lanes, span)
+    c_type = C_TYPES[lanes.name]
+    step = f"t = mpmd::scalar::add<{c_type}>(t, mpmd::scalar::mul<{c_type}>({left}, {right}));"
+    at = address(build, stmt.type, (i, j), span)
+    body = f"{{ {c_type} t = 0; {loops(build, (k,), summed)}{step} {out.buffer.name}.SetValue({at}, t); }}"
+    text = f"{WHY} {loops(build, (i, j), stmt.type)}{body}"
+    build.issue(Pipe.S, text, (a.buffer, b.buffer), (out.buffer,), span)
+    return out
+
+
+def _row_product(build: Build, stmt: Apply, a: Placed, b: Placed, b_turned: bool) -> Placed:
+    """As a product of elements and a sum."""
     span = stmt.span
-    a, b = computed(build, a, span), computed(build, b, span)
-    if a.lanes != f32 or b.lanes != f32:
-        raise refuse(f"'@' of {a.type.dtype} on vector cores", span)
     m, n = build.settled(stmt.type.shape)
     if m == ONE and b_turned:  # rows of bᵀ times the row, summed along rows
         matrix, numbers = b, spread(build, _flat(a, a.type.shape[1:]), b.type.shape, span)
@@ -213,4 +235,4 @@ def _flat(a: Placed, shape: tuple[Index, ...]) -> Placed:
     return Placed(a.buffer, TileType(a.type.dtype, shape), a.range)
 
 
-__all__ = ["reduced", "row_product"]
+__all__ = ["product", "reduced"]

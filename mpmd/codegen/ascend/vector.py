@@ -20,7 +20,7 @@ from mpmd.codegen.ascend.checks import check
 from mpmd.codegen.ascend.control import branch, loop
 from mpmd.codegen.ascend.elementwise import elementwise
 from mpmd.codegen.ascend.instructions import Pipe, Step
-from mpmd.codegen.ascend.reductions import reduced, row_product
+from mpmd.codegen.ascend.reductions import product, reduced
 from mpmd.codegen.ascend.refuse import refuse
 from mpmd.codegen.ascend.shapes import reshaped, spread
 from mpmd.codegen.ascend.tokens import receive, send
@@ -214,13 +214,13 @@ class Lowering:
 
     def _dot(self, stmt: Apply) -> Placed:
         left, right = stmt.args
-        if ONE not in self.build.settled(stmt.type.shape):
+        if stmt.type.dtype.is_float and ONE not in self.build.settled(stmt.type.shape):
             raise refuse("'@' of matrices beside other work", stmt.span)
         a = self._value(left, stmt)
         turned = right in self.turned and right not in self.values
         b = self._value(self.turned[right] if turned else right, stmt)
         assert isinstance(a, Placed) and isinstance(b, Placed), stmt
-        return row_product(self.build, stmt, a, b, turned)
+        return product(self.build, stmt, a, b, turned)
 
 
 def _known(stmt: Apply, args: Sequence[Value]) -> Number | None:

@@ -60,6 +60,15 @@ __aicore__ inline void bring(
   }
 }
 
+/// A single row, twice: the cube takes a left factor of one row for a vector, which lies otherwise.
+template <class T>
+__aicore__ inline void bring_twice(const AscendC::LocalTensor<T>& to, Matrix<T, false> from, uint32_t row, uint32_t column, uint32_t columns) {
+  using namespace AscendC;
+  GlobalTensor<T> global;
+  global.SetGlobalBuffer(from.data + row * from.stride + column);
+  DataCopy(to, global, Nd2NzParams(2, 1, columns, 0, columns, kSide, 1, kAlong<T>));
+}
+
 /// A left factor of `rows` by `depth` blocks of 16, from L1 to L0A.
 template <bool turned, class T>
 __aicore__ inline void take_left(const AscendC::LocalTensor<T>& to, const AscendC::LocalTensor<T>& from, uint32_t rows, uint32_t depth) {
@@ -104,15 +113,20 @@ __aicore__ inline void product(
   const LocalTensor<T> a2(TPosition::A2, 0, kTile * kTile), b2(TPosition::B2, 0, kTile * kTile);
   const LocalTensor<float> sum(TPosition::CO1, 0, kTile * kTile);
   bool first = true;  // no tile of factors is on chip yet
-  for (uint32_t row = 0; row < m; row += kTile) {
+  for (uint32_t row = 0, high; row < m; row += high) {
+    high = m - row == kTile + 1 ? kTile - 1 : least(kTile, m - row);  // leaves no single row
     for (uint32_t column = 0; column < n; column += kTile) {
-      const uint32_t high = least(kTile, m - row), wide = least(kTile, n - column);
+      const uint32_t wide = least(kTile, n - column);
       const uint32_t rows = fractals(high), columns = fractals(wide);
       for (uint32_t inner = 0; inner < k; inner += kTile) {
         const uint32_t deep = least(kTile, k - inner), depth = fractals(deep);
-        const bool last = row + kTile >= m && column + kTile >= n && inner + kTile >= k;
+        const bool last = row + high >= m && column + kTile >= n && inner + kTile >= k;
         if (!first) WaitFlag<HardEvent::MTE1_MTE2>(EVENT_ID0);  // L1 has been read
-        bring<kA>(a1, a, row, inner, high, deep);
+        if constexpr (!kA) {
+          high == 1 ? bring_twice(a1, a, row, inner, deep) : bring<kA>(a1, a, row, inner, high, deep);
+        } else {
+          bring<kA>(a1, a, row, inner, high, deep);
+        }
         bring<!kB>(b1, b, inner, column, deep, wide);
         SetFlag<HardEvent::MTE2_MTE1>(EVENT_ID0);
         WaitFlag<HardEvent::MTE2_MTE1>(EVENT_ID0);           // L1 is there
@@ -123,7 +137,7 @@ __aicore__ inline void product(
         SetFlag<HardEvent::MTE1_M>(EVENT_ID0);
         WaitFlag<HardEvent::MTE1_M>(EVENT_ID0);                           // L0A and L0B are there
         if (inner == 0 && !first) WaitFlag<HardEvent::FIX_M>(EVENT_ID0);  // L0C has been read
-        MmadParams product(high, wide, deep, 0, false, inner == 0);
+        MmadParams product(most(high, 2), wide, deep, 0, false, inner == 0);
         product.kDirectionAlign = !kShort<T>;  // floats too come in blocks of 16
         Mmad(sum, a2, b2, product);
         if (!last) SetFlag<HardEvent::M_MTE1>(EVENT_ID0);
@@ -135,7 +149,7 @@ __aicore__ inline void product(
       global.SetGlobalBuffer(out.data + row * out.stride + column);
       const FixpipeParamsV220 params(wide, high, rows * kSide, out.stride, false, kRounding<Out>, 0, 1, 0, 0, 0);
       Fixpipe<Out, float, CFG_ROW_MAJOR>(global, sum, params);
-      if (row + kTile < m || column + kTile < n) SetFlag<HardEvent::FIX_M>(EVENT_ID0);
+      if (row + high < m || column + kTile < n) SetFlag<HardEvent::FIX_M>(EVENT_ID0);
     }
   }
 }
