@@ -18,7 +18,7 @@ import numpy as np
 from mpmd.codegen.ascend.project import data, project
 from mpmd.codegen.source import KernelSource
 from mpmd.commands.script import require_kernels, run_script
-from mpmd.commands.show import each, show
+from mpmd.commands.show import each, show, unwritable
 from mpmd.errors import Span
 from mpmd.lang.evaluate import evaluate
 from mpmd.lang.program import Program
@@ -37,10 +37,13 @@ def emit(
     chosen = find_target(target, span=Span(str(script), 1))
     outcome = run_script(script, arguments, quiet=as_json)
     found = require_kernels(outcome, script)
-    written = [
-        str(_write(done, chosen, cores, output / f"{number}-{done.kernel.__name__}"))
-        for number, done in each(list(enumerate(found)), "emitting")
-    ]
+    try:
+        written = [
+            str(_write(done, chosen, cores, output / f"{number}-{done.kernel.__name__}"))
+            for number, done in each(list(enumerate(found)), "emitting")
+        ]
+    except OSError as error:
+        raise unwritable(output, error) from error
     show(["\n".join(written)], {"target": target, "folders": written}, as_json=as_json)
     return outcome.status
 

@@ -70,11 +70,14 @@ def write(path: Path, content: str) -> None:
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise ArgumentError(
-            f"cannot write {str(path)!r}: {error.strerror}",
-            span=NO_SPAN,
-            hints=("give -o another path",),
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> ArgumentError:
+    """What could not be foreseen: a full disk, a folder that went away."""
+    return ArgumentError(
+        f"cannot write {str(path)!r}: {error.strerror}", span=NO_SPAN, hints=("give -o another path",)
+    )
 
 
 def each(items: Sequence[Item], what: str) -> Iterator[Item]:

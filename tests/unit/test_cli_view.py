@@ -116,6 +116,15 @@ def test_without_a_file_there_is_a_temporary_one_and_no_browser(
     assert opened == [Path(capsys.readouterr().out.strip()).as_uri()]
 
 
+def test_a_full_disk_is_told(script: str, tmp_path: Path, capsys) -> None:
+    full = tmp_path / "full.json"
+    full.symlink_to("/dev/full")
+    assert main(["view", "-o", str(full), script]) == 1
+    assert capsys.readouterr().err == (
+        f"error[argument]: cannot write '{full}': No space left on device\n  hint: give -o another path\n"
+    )
+
+
 def test_a_script_that_fails_is_not_drawn(script: str, tmp_path: Path) -> None:
     Path(script).write_text(SCRIPT + "raise SystemExit(5)\n")
     assert main(["view", "-o", str(tmp_path / "x.html"), script]) == 5

@@ -30,6 +30,16 @@ doubles(x, np.zeros_like(x))
 """
 
 
+def test_a_folder_in_the_way_of_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script, output = tmp_path / "script.py", tmp_path / "out"
+    script.write_text(SCRIPT)
+    (output / "0-doubles" / "tables.bin").mkdir(parents=True)
+    assert main(["emit", "-o", str(output), str(script)]) == 1
+    assert capsys.readouterr().err == (
+        f"error[argument]: cannot write '{output}': Is a directory\n  hint: give -o another path\n"
+    )
+
+
 @pytest.mark.parametrize(("target", "text"), [("cpu", "doubles.cpp"), ("ascend", "kernel.cpp")])
 def test_a_folder_per_kernel(target: str, text: str, tmp_path: Path) -> None:
     script, output = tmp_path / "script.py", tmp_path / "out"
