@@ -155,6 +155,12 @@ class CompiledKernel:
         name = self.source.launch.kernel
         return profiled(name, lambda: self(*args, **kwargs), launches, caller_span())
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from mpmd.visual.notebook import compiled_html  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return compiled_html(self.schedule, self.certificate)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the kernel into one file, which `mpmd.load` reads without a compiler or its source."""
         if self.executable.bound:
@@ -215,6 +221,12 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from mpmd.visual.notebook import kernel_html  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return kernel_html(self.function, self.params)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         interpreter = ACTIVE.get()

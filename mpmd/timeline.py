@@ -143,6 +143,12 @@ class Trace:
     def __str__(self) -> str:
         return "\n".join([self._headline(), "", *self._core_lines(), "", *self._label_lines()])
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from mpmd.visual.notebook import trace_html  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return trace_html(self)
+
     def _headline(self) -> str:
         error = f" ± {_time(self.uncertainty)}" if self.uncertainty else ""
         kinds = {SpanKind.RUN: "runs", SpanKind.WAIT: "waits", SpanKind.BARRIER: "barriers"}

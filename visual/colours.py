@@ -1,9 +1,11 @@
 """The colours of task names, the same in every picture of a kernel.
 
-In:  a `TaskGraph`. Out: per task name a colour. Not here: anything drawn.
+In:  a `TaskGraph`, or names in the order of its calls. Out: per task name a colour. Not here: anything drawn.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from mpmd.partition.graph import TaskGraph
 
@@ -12,5 +14,9 @@ COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9
 
 def colours_of(graph: TaskGraph) -> dict[str, str]:
     """In the order of calls; names beyond the palette share its colours."""
-    names = dict.fromkeys(site.call.task.name for site in graph.sites)
-    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    return colours(site.call.task.name for site in graph.sites)
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """The same, of the names as they come first."""
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(dict.fromkeys(names))}

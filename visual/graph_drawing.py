@@ -35,10 +35,11 @@ _STROKES = {
     ArrowKind.NEXT: f"stroke='{LOOP}' stroke-width='1.1' stroke-dasharray='6 3'",
     ArrowKind.CHANNEL: f"stroke='{INK}' stroke-width='3'",
 }
+# A notebook puts several pictures into one page, so that rules and marks are named after this one.
 _STYLE = (
-    "text{font-family:ui-sans-serif,system-ui,'Segoe UI',Helvetica,Arial,sans-serif;font-size:11px;"
-    f"fill:{GREY}}}.h{{font-weight:600;font-size:13px;fill:{INK}}}path{{fill:none}}"
-    "g:hover>.b{stroke-width:2.2}path.a:hover{stroke-width:2.6}"
+    ".mpmd-g text{font-family:Helvetica,Arial,'Segoe UI',sans-serif;font-size:11px;"
+    f"fill:{GREY}}}.mpmd-g .h{{font-weight:600;font-size:13px;fill:{INK}}}.mpmd-g path{{fill:none}}"
+    ".mpmd-g g:hover>.b{stroke-width:2.2}.mpmd-g path.a:hover{stroke-width:2.6}"
 )
 
 
@@ -67,7 +68,7 @@ def draw(graph: TaskGraph, groups: Groups) -> str:
     )
     height = bottom + LEGEND
     body = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' class='mpmd-g' viewBox='0 0 {width:.0f} {height:.0f}' "
         f"width='{width:.0f}' height='{height:.0f}'>",
         f"<style>{_STYLE}</style>",
         *_markers(),
@@ -124,7 +125,7 @@ def _size(node: Node) -> Size:
     head = 7.4 * len(node.label) + 7.6 * len(badge(node)) + 34
     if not text:
         return head, SMALL
-    return max(head, *(6.0 * len(line) + 26 for line in text)), HEAD + LINE * len(text) + 8
+    return max(head, *(6.3 * len(line) + 28 for line in text)), HEAD + LINE * len(text) + 8
 
 
 def _places(parts: Sequence[_Part]) -> dict[int, Point]:
@@ -139,15 +140,20 @@ def _places(parts: Sequence[_Part]) -> dict[int, Point]:
 
 
 def _markers() -> Iterator[str]:
-    for kind, colour in (("a", INK), ("o", GREY), ("n", LOOP)):
+    for kind, colour in (("data", INK), ("order", GREY), ("next", LOOP)):
         yield (
-            f"<defs><marker id='{kind}' viewBox='0 0 8 8' refX='7.5' refY='4' markerWidth='7' "
+            f"<defs><marker id='mpmd-{kind}' viewBox='0 0 8 8' refX='7.5' refY='4' markerWidth='7' "
             f"markerHeight='7' markerUnits='userSpaceOnUse' orient='auto'>"
             f"<path d='M0 .8 8 4 0 7.2z' style='fill:{colour}'/></marker></defs>"
         )
 
 
-_HEADS = {ArrowKind.DATA: "a", ArrowKind.ORDER: "o", ArrowKind.NEXT: "n", ArrowKind.CHANNEL: "a"}
+_HEADS = {
+    ArrowKind.DATA: "mpmd-data",
+    ArrowKind.ORDER: "mpmd-order",
+    ArrowKind.NEXT: "mpmd-next",
+    ArrowKind.CHANNEL: "mpmd-data",
+}
 
 
 def _arrow(arrow: Arrow, path: str) -> str:

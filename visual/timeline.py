@@ -30,7 +30,7 @@ def schedule_svg(schedule: Schedule, *, title: str = "") -> str:
     lines = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' "
         f"width='{WIDTH}' height='{height}'>",
-        "<defs><marker id='head' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' "
+        "<defs><marker id='mpmd-head' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' "
         "orient='auto'>"
         "<path d='M0 0 6 3 0 6z' fill='#444'/></marker></defs>",
         f"<rect width='{WIDTH}' height='{height}' fill='white'/>",
@@ -143,7 +143,7 @@ def _arrow(producer: End, consumer: End, reason: str, scale: float) -> str:
     y1 = TOP + LANE * target + (BOX if source > target else 0)
     return (
         f"<path d='M{x0:.2f} {y0} L{x1:.2f} {y1}' stroke='#444' stroke-width='0.8' fill='none' "
-        f"marker-end='url(#head)'><title>{escape(reason)}</title></path>"
+        f"marker-end='url(#mpmd-head)'><title>{escape(reason)}</title></path>"
     )
 
 

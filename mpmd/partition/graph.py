@@ -362,6 +362,18 @@ class TaskGraph:
         reason = f"{self._crowd(producers)} → {self._crowd(consumers)} via {tensor} ({kind.name})"
         return DepView(dep, kind, tensor, producers, consumers, reason)
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from mpmd.visual.notebook import graph_html  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return graph_html(self)
+
+    def _repr_svg_(self) -> str:
+        """For notebooks that show no HTML."""
+        from mpmd.visual.graph import graph_svg  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return graph_svg(self)
+
     def to_networkx(self) -> networkx.DiGraph[int]:
         """The graph as tasks and edges, for algorithms off the hot path.
 

@@ -142,3 +142,15 @@ class Schedule:
             Step(core, StepOp(int(self.op[i])), int(self.a[i]), int(self.b[i]), int(self.reason[i]))
             for i in range(int(self.core_ptr[core]), int(self.core_ptr[core + 1]))
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from mpmd.visual.notebook import schedule_html  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return schedule_html(self)
+
+    def _repr_svg_(self) -> str:
+        """For notebooks that show no HTML."""
+        from mpmd.visual.notebook import schedule_picture  # pyright: ignore[reportMissingImports] (visual/ is installed so)
+
+        return schedule_picture(self)
