@@ -146,7 +146,9 @@ def in_memory(build: Build, a: Placed, dtype: DType, span: Span) -> Placed:
     a = cast(build, a, dtype, span)
     if dtype == i64:
         return wide(build, a, span)
-    if dtype.itemsize > 1:
+    if dtype.is_float:
+        return rounded(build, a, dtype, span)
+    if dtype == i32:
         return a
     if dtype == bool_:
         a = build.made("muls", TileType(i32, a.type.shape), (a,), span, ", -1")
