@@ -23,10 +23,7 @@ from mpmd.timeline import SpanKind, Trace
 from mpmd.visual import timeline_page
 from mpmd.visual.page_memory import occupancy
 from tests.host.example_kernels import arrays_for, example, scheduled
-
-browser = pytest.importorskip("bench.browser", reason="no websockets: `pip install websockets`")
-if browser.browser() is None:
-    pytest.skip("no Chromium: `apt-get install chromium`", allow_module_level=True)
+from tests.host.headless import tab
 
 RUN = SpanKind.RUN
 OTHERS = ("jacobi", "pipeline", "moe_layer")
@@ -96,19 +93,18 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     launches = [_measured("smollm2 decode"), *(_predicted(name) for name in OTHERS)]
     page = tmp_path_factory.mktemp("page") / "timeline.html"
     page.write_text(timeline_page(launches))
-    with browser.tab(width=1400, height=900) as tab:
-        tab.open(page)
-        yield Shown(tab, launches)
+    with tab(width=1400, height=900) as opened:
+        opened.open(page)
+        yield Shown(opened, launches)
 
 
 @pytest.fixture
 def shown(opened: Shown) -> Shown:
     """As it was when it was opened."""
-    tab = opened.tab
-    tab.value("document.activeElement.blur(), timeline.open(0)")
-    tab.value("timeline.moves.show(0, timeline.launch.makespan, {still: true})")
-    tab.move(2, 2)
-    tab.settle()
+    opened.tab.value("document.activeElement.blur(), timeline.open(0)")
+    opened.tab.value("timeline.moves.show(0, timeline.launch.makespan, {still: true})")
+    opened.tab.move(2, 2)
+    opened.tab.settle()
     return opened
 
 
