@@ -16,6 +16,7 @@ import numpy as np
 import mpmd
 from examples import cholesky, flash_attention, hello, jacobi, mlp, pipeline
 from examples.smollm2 import kernels as smollm2
+from tests.host import short_cholesky
 from tests.host.short_mlp import short_mlp
 
 TOLERANCES: Mapping[Any, float] = {
@@ -66,6 +67,11 @@ def _cholesky(random: np.random.Generator) -> Case:
     return Case(cholesky.cholesky, (a @ a.T + 150 * np.eye(150),))
 
 
+def _short_cholesky(random: np.random.Generator) -> Case:
+    a = random.standard_normal((90, 90))
+    return Case(short_cholesky.cholesky, ((a @ a.T + 90 * np.eye(90)).astype(np.float32),))
+
+
 def _pipeline(random: np.random.Generator) -> Case:
     a, b = (random.standard_normal(s).astype(np.float32) for s in ((70, 16), (48, 16)))
     return Case(pipeline.weights, (a, b, np.zeros((70, 48), np.float32)))
@@ -106,6 +112,7 @@ PROGRAMS: Mapping[str, Callable[[np.random.Generator], Case]] = {
     "mlp bf16": _mlp(short_mlp(mpmd.bf16), ml_dtypes.bfloat16),
     "flash attention": _attention,
     "Cholesky": _cholesky,
+    "Cholesky f32": _short_cholesky,
     "pipeline": _pipeline,
     "stencil": _stencil,
     "SmolLM2 decode": _decode,

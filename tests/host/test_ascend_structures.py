@@ -100,7 +100,7 @@ def test_a_loop_runs_as_often_as_a_launch_says(count: int, compiled: dict[str, C
 def test_scalars_that_a_guard_refuses_are_named(compiled: dict[str, CompiledKernel]) -> None:
     kernel = kernel_of("scalars", compiled)
     x, by, _, y = CASES["scalars"].arguments()
-    with pytest.raises((ArgumentError, BoundsError), match="refuses by = 3.0, first = 25"):
+    with pytest.raises((ArgumentError, BoundsError), match=r"refuses by = 3\.0, first = 25"):
         executable(kernel).run((x, by, 25, y), seed=0)
 
 
