@@ -1,18 +1,24 @@
 """Draws docs/timeline.png: the timeline page of one decode step of SmolLM2, predicted above measured.
 
-    mpmd profile -o timeline.html examples/smollm2_chat.py --max-tokens 64
-    python -m docs.draw_timeline timeline.html
+    python -m docs.draw_timeline
 
-In view are about two of its thirty layers, around the task that waited longest for another core, which is
-chosen. It needs a Chromium and the package `websockets`.
+It runs examples/smollm2_chat.py and takes the fastest of its launches, in which others on the computer show
+least. In view are about two of its thirty layers, around the task that waited longest for another core, which
+is chosen. It needs the model, a Chromium and the package `websockets`.
 """
 
-import sys
+import tempfile
 from pathlib import Path
 
+import mpmd
 from bench.browser import tab
+from mpmd.commands.script import first_scalars, run_script
+from mpmd.schedule.simulate import simulate
+from mpmd.visual import timeline_page
 
-WIDTH, HEIGHT, SCALE = 1400, 720, 1.5
+SCRIPT = Path(__file__).parents[1] / "examples" / "smollm2_chat.py"
+ARGUMENTS = ("--prompt", "Tell me about the sea.", "--max-tokens", "64")
+WIDTH, HEIGHT, SCALE = 1400, 640, 1.5
 _AROUND_THE_LONGEST_WAIT = """(() => {
   const trace = timeline.launch.traces.at(-1), whole = trace.makespan, WAIT = 1, RUN = 0;
   const inner = (span) => trace.start[span] > whole / 5 && trace.finish[span] < whole * 3 / 5;
@@ -25,13 +31,22 @@ _AROUND_THE_LONGEST_WAIT = """(() => {
 })()"""
 
 
-def main(page: Path) -> None:
-    with tab(width=WIDTH, height=HEIGHT, scale=SCALE) as opened:
-        opened.open(page, "#kernel=decode")
+def main() -> None:
+    with mpmd.profiling() as traces:
+        outcome = run_script(SCRIPT, ARGUMENTS)
+        done = next(done for done in outcome.compilations if done.kernel.__name__ == "decode")
+        measured = min((t for t in traces if t.kernel == "decode"), key=lambda trace: trace.makespan)
+    print(f"the fastest decode step took {measured.makespan * 1e3:.1f} ms")
+    plan = done.compiled.schedule
+    predicted = simulate(plan, scalars=first_scalars(done))
+    with tempfile.TemporaryDirectory() as folder, tab(width=WIDTH, height=HEIGHT, scale=SCALE) as opened:
+        page = Path(folder) / "timeline.html"
+        page.write_text(timeline_page([(plan, predicted, measured)]))
+        opened.open(page)
         opened.value(_AROUND_THE_LONGEST_WAIT)
         opened.settle()
         opened.picture(Path(__file__).with_name("timeline.png"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
