@@ -141,7 +141,7 @@ class Trace:
         return tuple(sorted(found, key=lambda total: (-total.seconds, total.label, total.place)))
 
     def __str__(self) -> str:
-        return "\n".join([self._headline(), "", *self._core_lines(), "", *self._label_lines()])
+        return "\n".join([self.headline, "", *self._core_lines(), "", *self._label_lines()])
 
     def _repr_html_(self) -> str:
         """For notebooks."""
@@ -149,7 +149,9 @@ class Trace:
 
         return trace_html(self)
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What it is, how long it took, and how many spans of which kind there are."""
         error = f" ± {_time(self.uncertainty)}" if self.uncertainty else ""
         kinds = {SpanKind.RUN: "runs", SpanKind.WAIT: "waits", SpanKind.BARRIER: "barriers"}
         counts = ", ".join(f"{name}: {int((self.kind == kind).sum())}" for kind, name in kinds.items())

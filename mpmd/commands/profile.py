@@ -16,6 +16,7 @@ from mpmd.commands.launches import Launch, medians, require_launches
 from mpmd.commands.script import require_kernels, run_script
 from mpmd.commands.show import Table, duration, show, write
 from mpmd.commands.timelines import timelines
+from mpmd.commands.traced import traced
 from mpmd.pipeline import by_default
 from mpmd.runtime.profile import profiling
 
@@ -47,7 +48,7 @@ def profile(
 def _parts(launch: Launch) -> list[str | Table]:
     of = f"; the median of {launch.count} launches is shown" if launch.count > 1 else ""
     predicted = f"predicted for {launch.predicted.machine}: {duration(launch.predicted.makespan)}{of}"
-    return [str(launch.measured), predicted, *blamed(launch.blame)]
+    return [*traced(launch.measured), predicted, *blamed(launch.blame)]
 
 
 def _facts(launch: Launch) -> dict[str, Any]:

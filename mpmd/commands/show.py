@@ -40,7 +40,8 @@ class Table:
 
         grid = Grid(box=None, pad_edge=False)
         for number, name in enumerate(self.head):
-            grid.add_column(name, justify="left" if number == 0 or name in self.left else "right")
+            left = number == 0 or name in self.left
+            grid.add_column(name, justify="left" if left else "right", overflow="fold")
         for row in self.rows:
             grid.add_row(*row)
         return grid

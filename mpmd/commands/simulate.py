@@ -14,6 +14,7 @@ from mpmd.commands.elsewhere import planned
 from mpmd.commands.script import first_scalars, require_kernels, run_script
 from mpmd.commands.show import Table, duration, each, show, write
 from mpmd.commands.timelines import timelines
+from mpmd.commands.traced import traced
 from mpmd.schedule.least import least
 from mpmd.schedule.simulate import simulate as simulated
 from mpmd.schedule.steps import Schedule
@@ -44,7 +45,7 @@ def simulate(
 
 
 def _parts(plan: Schedule, trace: Trace) -> list[str | Table]:
-    return [str(trace), _bound(plan, trace), *blamed(blame(trace, plan))]
+    return [*traced(trace), _bound(plan, trace), *blamed(blame(trace, plan))]
 
 
 def _bound(plan: Schedule, trace: Trace) -> str:

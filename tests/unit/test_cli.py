@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,18 @@ def test_launches_are_played_on_another_machine(script, tmp_path, capsys):
     assert facts["machine"] == "h100" and facts["source"] == "simulated"
     assert facts["seconds"] >= facts["bound_seconds"] > 0
     assert json.loads(timelines.read_text())["traceEvents"]
+
+
+def test_of_many_cores_three_are_told(script, capsys):
+    script.write_text(
+        SCRIPT.replace("np.arange(64", "np.arange(4096").replace("np.zeros(64", "np.zeros(4096")
+    )
+    assert main(["simulate", "--machine", "h100", str(script)]) == 0
+    headline, cores, tasks, *_ = capsys.readouterr().out.split("\n\n")
+    assert " simulated on h100: " in headline and " on 132 cores, " in headline
+    named = [re.match(r"\d+ \((\w+) of 132\) ", line) for line in cores.splitlines()[1:]]
+    assert [found and found[1] for found in named] == ["busiest", "median", "idlest"]
+    assert tasks.splitlines()[1].split()[:3] == ["double", "own.py:18", "256"]
 
 
 def test_launches_are_profiled_and_told_beside_what_was_predicted(script, capsys):
