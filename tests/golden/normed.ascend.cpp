@@ -1,6 +1,6 @@
 // Kernel 'normed'. Which core runs which function on which data is in the tables.
 #include "mpmd/driver.h"
-#include "mpmd/lanes.h"
+#include "mpmd/functions.h"
 #include "mpmd/cube.h"
 
 // norm(x: In[f32, T, H], w: In[f32, H], y: Out[f32, T, H])

@@ -1,6 +1,6 @@
 // Kernel 'projected'. Which core runs which function on which data is in the tables.
 #include "mpmd/driver.h"
-#include "mpmd/lanes.h"
+#include "mpmd/functions.h"
 #include "mpmd/cube.h"
 
 // linear_1(x: In[f16, T, K], w: In[f16, N, K], t3: Out[f32, T, N])

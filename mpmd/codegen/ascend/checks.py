@@ -12,9 +12,9 @@ from mpmd.codegen.ascend.build import Build
 from mpmd.codegen.ascend.instructions import Pipe
 from mpmd.codegen.ascend.values import Placed
 from mpmd.codegen.cpp.checks import check_note
-from mpmd.lang.index import Index
+from mpmd.lang.index import ZERO, Index
 from mpmd.lang.task.check import new_extents
-from mpmd.lang.tile import Apply, Axis, Gather, Load, Stmt, Store, TileType
+from mpmd.lang.tile import Apply, Axis, Gather, Load, Send, Stmt, Store, TileType
 
 
 def check(build: Build, stmt: Stmt, axis: int, operand: Placed | TileType | None) -> None:
@@ -34,7 +34,11 @@ def _condition(build: Build, stmt: Stmt, axis: int, number: int, operand: Placed
         return f"check_indices(launch, {number}, {operand.buffer.name}, {count}, {limit})"
     if extents := new_extents(stmt):
         return f"check_extent(launch, {number}, {scope.text(extents[axis])})"
-    if isinstance(stmt, (Load, Store)):
+    if isinstance(stmt, Send):
+        assert isinstance(operand, TileType), stmt
+        part = Axis(ZERO, operand.shape[axis])
+        limit = scope.text(task.param(stmt.param).shape[axis])
+    elif isinstance(stmt, (Load, Store)):
         part, limit = stmt.region[axis], scope.text(task.param(stmt.param).shape[axis])
     else:
         assert isinstance(stmt, Apply) and isinstance(operand, TileType), stmt

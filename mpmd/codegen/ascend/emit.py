@@ -49,7 +49,7 @@ def _kernel_text(schedule: Schedule, checks: list[StepNote]) -> str:
     program, functions = schedule.graph.program, schedule.graph.functions
     lines = Lines()
     lines(comment(f"Kernel '{program.name}'. Which core runs which function on which data is in the tables."))
-    for header in ("mpmd/driver.h", "mpmd/lanes.h", "mpmd/cube.h"):
+    for header in ("mpmd/driver.h", "mpmd/functions.h", "mpmd/cube.h"):
         lines(f'#include "{header}"')
     cubes = _of_cubes(schedule)
     for number, function in enumerate(functions):

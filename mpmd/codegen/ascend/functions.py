@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mpmd.codegen.ascend.build import Build
+from mpmd.codegen.ascend.scalars import each
 from mpmd.codegen.ascend.values import Placed
 from mpmd.errors import Span
+from mpmd.lang.types import f32
 
 Function = Callable[[Build, tuple[Placed, ...], Span], Placed]
 
@@ -26,11 +28,11 @@ def _own(name: str, extra: str = "") -> Function:
     return made
 
 
-def _worked(name: str, scratch: int) -> Function:
+def _worked(name: str, scratch: int, extra: str = "") -> Function:
     """One call of the header library, with tiles to work in."""
 
     def made(build: Build, args: tuple[Placed, ...], span: Span) -> Placed:
-        return build.made(name, args[0].type, args, span, scratch=scratch)
+        return build.made(name, args[0].type, args, span, extra, scratch)
 
     return made
 
@@ -62,6 +64,16 @@ def _whole(mode: str) -> Function:
     return _own("cast", f", AscendC::RoundMode::CAST_{mode}")
 
 
+def _left(name: str) -> Function:
+    """Left to the scalar unit."""
+
+    def made(build: Build, args: tuple[Placed, ...], span: Span) -> Placed:
+        out = build.new(args[0].type, name, span)
+        return each(build, out, args, f32, lambda x: f"mpmd::scalar::{name}<float>({', '.join(x)})", span)
+
+    return made
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "exp": _own("exp"),
     "log": _own("log"),
@@ -74,4 +86,10 @@ FUNCTIONS: Mapping[str, Function] = {
     "floor": _whole("FLOOR"),
     "ceil": _whole("CEIL"),
     "round": _whole("RINT"),
+    "sin": _worked("sine", 5, ", 0"),
+    "cos": _worked("sine", 5, ", 1"),
+    "erf": _worked("erf", 4),
+    "pow": _worked("power", 4),
+    "floordiv": _left("floordiv"),
+    "mod": _left("mod"),
 }

@@ -122,6 +122,8 @@ class Lowering:
                 operand = self._rows(stmt)
             elif isinstance(stmt, Apply) and stmt.args:
                 operand = self.types[stmt.args[0]]
+            elif isinstance(stmt, Send):
+                operand = self.types[stmt.value]
             check(self.build, stmt, axis, operand)
 
     def _rows(self, stmt: Gather) -> Placed:

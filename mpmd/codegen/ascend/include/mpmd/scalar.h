@@ -30,6 +30,10 @@ template <>
 __aicore__ inline float mul(float a, float b) {
   return a * b;
 }
+template <>
+__aicore__ inline float sub(float a, float b) {
+  return a - b;
+}
 template <class T>
 __aicore__ inline T neg(T a) {
   return sub<T>(0, a);
@@ -58,6 +62,34 @@ __aicore__ inline T floordiv(T a, T b) {
 template <class T>
 __aicore__ inline T mod(T a, T b) {
   return b == 0 ? T(0) : sub(a, mul(floordiv(a, b), b));
+}
+
+/// The remainder of the sizes, exactly: multiples of `b` by powers of 2 are taken away, the largest first.
+__aicore__ inline float remainder(float a, float b) {
+  if (!(a < infinity<float>()) || b != b || b == 0) return nan<float>();
+  float part = b;
+  while (part <= a / 2) part *= 2;
+  for (; part >= b; part /= 2) {
+    if (a >= part) a -= part;
+  }
+  return a;
+}
+
+/// As NumPy has it: the remainder has the sign of the divisor, and the quotient is what fits to it.
+template <>
+__aicore__ inline float mod(float a, float b) {
+  const float rest = remainder(abs(a), abs(b)), mine = a < 0 ? -rest : rest;
+  if (rest == 0) return b < 0 ? -0.0f : 0.0f;
+  return (mine < 0) != (b < 0) ? mine + b : mine;
+}
+template <>
+__aicore__ inline float floordiv(float a, float b) {
+  if (b == 0) return a / b;
+  const float rest = remainder(abs(a), abs(b)), mine = a < 0 ? -rest : rest;
+  float whole = (a - mine) / b;
+  if (rest != 0 && (mine < 0) != (b < 0)) whole -= 1;
+  if (!(abs(whole) < 8388608.0f)) return whole;  // it has no digits after the point
+  return static_cast<float>(static_cast<int64_t>(whole < 0 ? whole - 0.5f : whole + 0.5f));
 }
 
 /// By repeated squares. A negative exponent gives 0, but of 1 and -1 a power of the same.
