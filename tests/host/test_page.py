@@ -29,6 +29,7 @@ RUN = SpanKind.RUN
 OTHERS = ("jacobi", "pipeline", "moe_layer")
 LEGEND = "Array.from(document.querySelectorAll('.tasks tbody tr'))"
 COLUMNS = ("kind", "task", "dep", "iteration", "core")
+SPANS = ("step", "label", "number", "start", "finish")  # the other columns of a trace
 
 
 @pytest.fixture(scope="module")
@@ -352,6 +353,18 @@ def test_all_launches_are_shown(shown: Shown) -> None:
         shown.still()
         assert f"{len(schedule.graph)} task" in shown.text("#title")
     assert shown.tab.errors == []
+
+
+def test_a_launch_whose_spans_are_lost_says_so(opened: Shown, tmp_path: Path) -> None:
+    schedule, predicted, _ = opened.launches[1]
+    none = {name: getattr(predicted, name)[:0] for name in (*COLUMNS, *SPANS)}
+    page = tmp_path / "page.html"
+    page.write_text(
+        timeline_page([(schedule, predicted, replace(predicted, source="measured", lost=99, **none))])
+    )
+    opened.tab.open(page)
+    assert "99 spans lost" in opened.text("#title") and "0 % busy" in opened.text("#title")
+    assert opened.tab.errors == []
 
 
 def test_an_address_opens_a_part_of_it(opened: Shown, tmp_path: Path) -> None:

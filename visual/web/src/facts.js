@@ -63,11 +63,11 @@ function roofline(trace, span, form) {
   const kind = launch.kindOfCore[trace.core[span]], compute = form.compute[kind];
   const memory = form.bytes / launch.kinds[kind].bandwidth;
   if (!seconds || compute === null || form.most) return [];
-  const limit = memory > compute ? "memory" : "arithmetic";
-  const least = Math.max(memory, compute);
+  const least = Math.max(memory, compute), limit = memory > compute ? "memory" : "arithmetic";
+  const beyond = limit === "memory" && least > seconds; // from a cache, or while other cores drew less
   return [
     ["achieves", `${show.rate(form.flops / seconds, "FLOP")}, ${show.rate(form.bytes / seconds, "B")}`],
-    ["of the roofline", show.share(least / seconds), `${limit} allows ${show.duration(least * 1e9)}`],
+    ["of the roofline", show.share(least / seconds), beyond ? "more than its share of memory" : `${limit} allows ${show.duration(least * 1e9)}`],
   ];
 }
 
