@@ -10,7 +10,7 @@ from bench.rows import print_rows
 GROUPS = {"schedule": ("scale", "quality", "sync", "soundness")}
 """Names that stand for several benchmarks, which can be run one by one, too."""
 
-NAMES = ("compile", "call", "decode", "profile", "fusion", "predict", "page", *GROUPS["schedule"])
+NAMES = ("compile", "call", "decode", "profile", "fusion", "predict", "roofline", "page", *GROUPS["schedule"])
 
 
 def main() -> None:

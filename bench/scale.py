@@ -1,8 +1,8 @@
 """How compile time and memory grow: decode graphs from a thousand tasks to a million, stage by stage.
 
 In:  nothing. Out: rows, one per stage and size, and the peak memory of each size; `python -m bench.scale`
-     also writes them and a plot into a folder. Not here: code generation and the C++ compiler, whose work
-     does not grow with the number of tasks.
+     also writes them and a plot into a folder. Not here: the plot (`plots.py`); code generation and the C++
+     compiler, whose work does not grow with the number of tasks.
 
 The kernel is SmolLM2's decode step with as many layers as give so many tasks, in tiles of eight rows. Each
 measurement is a fresh process. Seconds are of one core's time (all of this is one thread), so that other
@@ -194,7 +194,7 @@ def _peak_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-# -- the file and the plot -------------------------------------------------------------------------
+# -- the file -------------------------------------------------------------------------
 
 
 def _write(folder: Path, measured: Sequence[dict[str, Any]]) -> None:
@@ -202,35 +202,7 @@ def _write(folder: Path, measured: Sequence[dict[str, Any]]) -> None:
     lines = [json.dumps({"date": time.strftime("%Y-%m-%d"), **one}) for one in measured]
     (folder / "scale.jsonl").write_text("\n".join(lines) + "\n")
     if importlib.util.find_spec("matplotlib") is not None:
-        _plot(folder / "scale.svg", measured)
-
-
-def _plot(path: Path, measured: Sequence[dict[str, Any]]) -> None:
-    """Seconds and memory over tasks, both axes logarithmic: a line of slope 1 is linear."""
-    matplotlib: Any = importlib.import_module("matplotlib")
-    matplotlib.use("svg")
-    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "scale"}  # small, and the same every time
-    pyplot: Any = importlib.import_module("matplotlib.pyplot")
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5))
-    for cores in sorted({one["cores"] for one in measured}):
-        mine = [one for one in measured if one["cores"] == cores]
-        tasks = [one["tasks"] for one in mine]
-        total = [sum(one["seconds"][stage] for stage in STAGES) for one in mine]
-        left.loglog(tasks, total, "o-", linewidth=2, label=f"all stages, {cores} cores")
-        right.loglog(tasks, [one["peak"] / 1e9 for one in mine], "o-", label=f"{cores} cores")
-    most = [one for one in measured if one["cores"] == max(CORES)]
-    for stage in STAGES:
-        seconds = [one["seconds"][stage] for one in most]
-        left.loglog([one["tasks"] for one in most], seconds, ".:", label=f"{stage}, {max(CORES)} cores")
-    left.plot(TARGET_TASKS, TARGET_SECONDS, "k*", label="target")
-    right.plot(TARGET_TASKS, TARGET_BYTES / 1e9, "k*", label="target")
-    for axes, what in ((left, "seconds of one core"), (right, "peak memory, GB")):
-        axes.set_xlabel("tasks")
-        axes.set_ylabel(what)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+        importlib.import_module("bench.plots").scale(folder / "scale.svg", measured)
 
 
 def main() -> None:
