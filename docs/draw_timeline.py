@@ -3,8 +3,8 @@
     python -m docs.draw_timeline
 
 It runs examples/smollm2_chat.py and takes the fastest of its launches, in which others on the computer show
-least. In view are about two of its thirty layers, around the task that waited longest for another core, which
-is chosen. It needs the model, a Chromium and the package `websockets`.
+least. In view are the first of its thirty layers; the task that waited longest for another core is chosen. It
+needs the model, a Chromium and the package `websockets`.
 """
 
 import tempfile
@@ -19,15 +19,14 @@ from mpmd.visual import timeline_page
 SCRIPT = Path(__file__).parents[1] / "examples" / "smollm2_chat.py"
 ARGUMENTS = ("--prompt", "Tell me about the sea.", "--max-tokens", "64")
 WIDTH, HEIGHT, SCALE = 1400, 640, 1.5
-_AROUND_THE_LONGEST_WAIT = """(() => {
-  const trace = timeline.launch.traces.at(-1), whole = trace.makespan, WAIT = 1, RUN = 0;
-  const inner = (span) => trace.start[span] > whole / 5 && trace.finish[span] < whole * 3 / 5;
-  const waits = Array.from(trace.kind.keys())
-    .filter((span) => trace.kind[span] === WAIT && trace.kind[span + 1] === RUN && inner(span));
-  const longest = waits.reduce((a, b) => (trace.length[b] > trace.length[a] ? b : a));
-  const middle = trace.finish[longest], around = whole / 30;
-  timeline.moves.show(middle - around, middle + around, { still: true });
-  timeline.choose(trace, longest + 1);
+_THE_LONGEST_WAIT = """(() => {
+  const [predicted, measured] = timeline.launch.traces, end = predicted.makespan / 12, WAIT = 1, RUN = 0;
+  const { kind, length, finish } = measured;
+  const waits = Array.from(kind.keys())
+    .filter((span) => kind[span] === WAIT && kind[span + 1] === RUN && finish[span + 1] < end);
+  const longest = waits.reduce((a, b) => (length[b] > length[a] ? b : a));
+  timeline.moves.show(0, end, { still: true });
+  timeline.choose(measured, longest + 1);
 })()"""
 
 
@@ -43,7 +42,7 @@ def main() -> None:
         page = Path(folder) / "timeline.html"
         page.write_text(timeline_page([(plan, predicted, measured)]))
         opened.open(page)
-        opened.value(_AROUND_THE_LONGEST_WAIT)
+        opened.value(_THE_LONGEST_WAIT)
         opened.settle()
         opened.picture(Path(__file__).with_name("timeline.png"))
 
