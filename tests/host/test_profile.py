@@ -18,6 +18,7 @@ import pytest
 import mpmd
 from examples.jacobi import jacobi
 from mpmd import In, Out, f32
+from mpmd.blame import blame
 from mpmd.errors import NO_SPAN, ArgumentError, BoundsError, Diagnostic, UnsupportedOp
 from mpmd.partition.graph import Skip
 from mpmd.runtime import profile
@@ -26,6 +27,7 @@ from mpmd.runtime.profile import Traces
 from mpmd.schedule.proof.decode import decode
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.timeline import SpanKind, Trace
+from tests.blame_laws import assert_lawful
 from tests.host.assembly import chain, load
 from tests.host.example_kernels import EXAMPLES, arrays_for, example
 from tests.host.table_kernels import CASES, guarded
@@ -126,6 +128,7 @@ def test_examples(name: str) -> None:
         pieces_are_parted_by_channels(trace)
         dependences_are_kept(trace, plan, times)
         names_are_the_users(trace, plan)
+        assert_lawful(blame(trace, plan))
 
 
 def test_more_threads_than_cpus() -> None:
@@ -140,6 +143,7 @@ def test_without_fusion_a_call_is_one_trace() -> None:
     trace = compiled.profile(*values)
     spans_are_in_order(trace)
     dependences_are_kept(trace, compiled.schedule, every_task_is_run_once(trace, compiled.schedule))
+    assert_lawful(blame(trace, compiled.schedule))
 
 
 def test_waits_say_what_they_wait_for() -> None:

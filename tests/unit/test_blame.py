@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,7 +23,8 @@ from mpmd.schedule.order import POLICIES
 from mpmd.schedule.simulate import simulate
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.schedule.unfused import unfused
-from mpmd.timeline import WAITING, SpanKind, Trace
+from mpmd.timeline import Trace
+from tests.blame_laws import assert_lawful
 from tests.generate import Generated, kernels
 from tests.generation.scope import Feature
 
@@ -33,51 +33,6 @@ from tests.generation.scope import Feature
 
 def blamed(planned: Schedule, *, iterations: int = 3) -> Blame:
     return blame(simulate(planned, iterations=iterations), planned)
-
-
-def assert_lawful(found: Blame) -> None:
-    trace = found.trace
-    assert found.start[0] == 0.0 and found.finish[-1] == trace.makespan
-    assert (found.start[1:] == found.finish[:-1]).all() and (found.finish > found.start).all()
-    assert sum(found.seconds.values()) == pytest.approx(trace.makespan)
-    for at, span in enumerate(found.span.tolist()):
-        if span >= 0:
-            assert found.core[at] == trace.core[span]
-            assert trace.start[span] <= found.start[at] and found.finish[at] <= trace.finish[span]
-            assert Cause(found.cause[at]) in allowed(SpanKind(trace.kind[span]))
-    assert_nothing_runs_in_a_stall(found)
-    assert_ready_where_a_core_was_waited_for(found)
-
-
-def allowed(kind: SpanKind) -> tuple[Cause, ...]:
-    if kind == SpanKind.RUN:
-        return Cause.COMPUTE, Cause.CORE_WAIT
-    return (Cause.DATA_WAIT, Cause.LAUNCH) if kind in WAITING else (Cause.STALL,)
-
-
-def assert_nothing_runs_in_a_stall(found: Blame) -> None:
-    trace = found.trace
-    if trace.unseen:
-        return
-    ran = trace.kind == SpanKind.RUN
-    for at in np.flatnonzero(found.cause == Cause.STALL).tolist():
-        own = ran & (trace.core == found.core[at])
-        assert not (own & (trace.start < found.finish[at]) & (trace.finish > found.start[at])).any()
-
-
-def assert_ready_where_a_core_was_waited_for(found: Blame) -> None:
-    """All that the next run of the core depends on had ended."""
-    trace, deps = found.trace, found.schedule.deps
-    ran = trace.kind == SpanKind.RUN
-    for at in np.flatnonzero((found.cause == Cause.CORE_WAIT) & (found.span >= 0)).tolist():
-        span = int(found.span[at])
-        after = next(n for n in range(span + 1, len(trace)) if ran[n])
-        assert trace.core[after] == trace.core[span]
-        for dep in range(len(deps)):
-            if trace.task[after] in deps.consumers_of(dep):
-                turn = trace.iteration[after] - deps.distance[dep]
-                shown = ran & np.isin(trace.task, deps.producers_of(dep)) & (trace.iteration == turn)
-                assert (trace.finish[shown] <= found.start[at]).all()
 
 
 @settings(max_examples=30, deadline=None)
