@@ -20,6 +20,7 @@ from mpmd.lang.index import INT_MAX, ONE, ZERO, Index, Interval, symbol
 from mpmd.lang.program import (
     Call,
     Node,
+    Placement,
     Program,
     Segments,
     Split,
@@ -257,13 +258,15 @@ def _replaced(body: tuple[Node, ...], calls_now: Mapping[int, Call]) -> tuple[No
 
 
 def _call(task: TaskDef, views: Sequence[View], origin: Call) -> Call:
-    """A call of a task whose dims are all extents of its parameters."""
+    """A call of a task whose dims are all extents of its parameters, for the kind of core of the original."""
     dims = {
         str(dim): extent
         for param, view in zip(task.params, views, strict=True)
         for dim, extent in zip(param.shape, view.shape, strict=True)
     }
-    return Call(task, tuple(views), tuple((dim, dims[dim]) for dim in task.dims), origin.span)
+    on = None if origin.placement is None else origin.placement.on
+    placement = None if on is None else Placement(on=on)
+    return Call(task, tuple(views), tuple((dim, dims[dim]) for dim in task.dims), origin.span, placement)
 
 
 def _unused(wanted: str, taken: set[str]) -> str:

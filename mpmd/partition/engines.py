@@ -13,7 +13,7 @@ documentation of `AtomicAdd` has it for later ones alone), and a call is for one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
@@ -246,10 +246,13 @@ def _straightened(call: Call) -> Call:
 
 def _is_mixed(call: Call) -> bool:
     """Whether a task has products for cube cores and other work."""
-    return _has_products(call) and any(
-        isinstance(stmt, Apply) and stmt.op != "transpose" and not is_cube_product(stmt, meaning(call))
-        for stmt in walk(call.task.body)
-    )
+    return _has_products(call) and any(_is_other_work(stmt, meaning(call)) for stmt in walk(call.task.body))
+
+
+def _is_other_work(stmt: Stmt, known: Mapping[str, Index]) -> bool:
+    if isinstance(stmt, Store):
+        return stmt.accumulate
+    return isinstance(stmt, Apply) and stmt.op != "transpose" and not is_cube_product(stmt, known)
 
 
 def _has_products(call: Call) -> bool:
