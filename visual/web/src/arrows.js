@@ -26,7 +26,10 @@ export function drawArrows(context, { view, chosen, hovered, neighbours }, ink) 
 
 // The first of them decided, or profits.
 function lines(entries, ends) {
-  return entries.filter(({ span }) => span !== NONE).slice(0, MOST).map(({ span }) => ends(span));
+  return entries
+    .filter(({ span }) => span !== NONE)
+    .slice(0, MOST)
+    .map(({ span }) => ends(span));
 }
 
 function begin(trace, span) {
@@ -60,7 +63,8 @@ function curve(context, view, ends, colour, strength) {
 
 function outline(context, view, { trace, span }, colour, width) {
   const { y, height } = view.strip(trace.core[span], trace.side);
-  const left = view.x(trace.start[span]), right = view.x(trace.finish[span]);
+  const left = view.x(trace.start[span]);
+  const right = view.x(trace.finish[span]);
   context.strokeStyle = colour;
   context.lineWidth = width;
   const away = width / 2; // so that a narrow span is seen in it

@@ -11,7 +11,9 @@ import { FONT, SMALL } from "./theme.js";
 import { AXIS, GUTTER } from "./view.js";
 
 const TICKS_APART = 110;
-const LEAST_LABEL = 26, LABEL_HEIGHT = 13, LABEL_PADDING = 4;
+const LEAST_LABEL = 26;
+const LABEL_HEIGHT = 13;
+const LABEL_PADDING = 4;
 const BOTH_NAMED = 32; // pixels of a row in which the strips have names, too
 
 export class Picture {
@@ -23,10 +25,14 @@ export class Picture {
   }
 
   draw(page) {
-    const { view, theme } = page, ratio = devicePixelRatio;
+    const { view, theme } = page;
+    const ratio = devicePixelRatio;
     this.#fit(view, ratio);
     const ink = Object.fromEntries(
-      ["ground", "ink", "muted", "line", "path", "focus", "memory", "on-task"].map((name) => [name, theme.colour(name)]),
+      ["ground", "ink", "muted", "line", "path", "focus", "memory", "on-task"].map((name) => [
+        name,
+        theme.colour(name),
+      ]),
     );
     const context = this.context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -47,7 +53,8 @@ export class Picture {
   }
 
   #fit(view, ratio) {
-    const width = Math.round(view.width * ratio), height = Math.round(view.height * ratio);
+    const width = Math.round(view.width * ratio);
+    const height = Math.round(view.height * ratio);
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -81,8 +88,10 @@ export class Picture {
   }
 
   #label(trace, span, view, y) {
-    const left = Math.max(GUTTER, view.x(trace.start[span])), right = Math.min(view.right, view.x(trace.finish[span]));
-    const room = right - left - 2 * LABEL_PADDING, name = trace.nameOf(span);
+    const left = Math.max(GUTTER, view.x(trace.start[span]));
+    const right = Math.min(view.right, view.x(trace.finish[span]));
+    const room = right - left - 2 * LABEL_PADDING;
+    const name = trace.nameOf(span);
     const text = [name, name.split("#")[0]].find((text) => this.#width(text) <= room);
     if (text) this.context.fillText(text, left + LABEL_PADDING, y);
   }
@@ -127,7 +136,8 @@ export class Picture {
   }
 
   #scrollbar(view, ink) {
-    const whole = view.rowHeight * view.launch.cores, room = view.bottom - AXIS;
+    const whole = view.rowHeight * view.launch.cores;
+    const room = view.bottom - AXIS;
     if (whole <= room + 1) return;
     this.context.fillStyle = ink.muted;
     const height = Math.max(20, (room * room) / whole);
@@ -168,4 +178,3 @@ function line(context, colour, x, y, end) {
   context.fillStyle = colour;
   context.fillRect(x, y - 0.5, end - x, 1);
 }
-

@@ -59,16 +59,24 @@ const atMost = (form) => (form.most ? "at most " : "");
 
 // Achieved rates, and the share of what the machine could do: the roofline.
 function roofline(trace, span, form) {
-  const { launch } = trace, seconds = trace.length[span] / 1e9;
-  const kind = launch.kindOfCore[trace.core[span]], compute = form.compute[kind];
-  const memory = form.bytes / launch.kinds[kind].bandwidth;
+  const { launch } = trace;
+  const kind = launch.kindOfCore[trace.core[span]];
+  const seconds = trace.length[span] / 1e9;
+  const compute = form.compute[kind];
   if (!seconds || compute === null || form.most) return [];
-  const least = Math.max(memory, compute), limit = memory > compute ? "memory" : "arithmetic";
-  const beyond = limit === "memory" && least > seconds; // from a cache, or while other cores drew less
+  const memory = form.bytes / launch.kinds[kind].bandwidth;
+  const least = Math.max(memory, compute);
+  const rates = [show.rate(form.flops / seconds, "FLOP"), show.rate(form.bytes / seconds, "B")];
   return [
-    ["achieves", `${show.rate(form.flops / seconds, "FLOP")}, ${show.rate(form.bytes / seconds, "B")}`],
-    ["of the roofline", show.share(least / seconds), beyond ? "more than its share of memory" : `${limit} allows ${show.duration(least * 1e9)}`],
+    ["achieves", rates.join(", ")],
+    ["of the roofline", show.share(least / seconds), limit(memory, compute, seconds)],
   ];
+}
+
+// More than its share of memory is from a cache, or was drawn while other cores drew less.
+function limit(memory, compute, seconds) {
+  if (memory <= compute) return `arithmetic allows ${show.duration(compute * 1e9)}`;
+  return memory > seconds ? "more than its share of memory" : `memory allows ${show.duration(memory * 1e9)}`;
 }
 
 function waited(trace, span) {
@@ -92,18 +100,27 @@ const WAITS = {
 };
 
 function waitFacts(trace, span) {
-  const { launch } = trace, last = lastFor(trace, span);
   const before = runBefore(trace, span);
   return {
-    title: WAITS[trace.kind[span]](launch.calls[trace.call[span]].name),
+    title: WAITS[trace.kind[span]](trace.launch.calls[trace.call[span]].name),
     rows: [
       ["took", show.duration(trace.length[span])],
       ...when(trace, span),
-      ...(last ? [["last to end", launch.taskName(last.task), endOf(trace, last, span)], ["because it", because(launch, last.dep)]] : []),
+      ...awaited(trace, span),
       ...critical(trace, span),
       ...(before === NONE ? [] : [["this core did", trace.nameOf(before), "before"]]),
     ],
   };
+}
+
+// Who ended the wait.
+function awaited(trace, span) {
+  const last = lastFor(trace, span);
+  if (!last) return [];
+  return [
+    ["last to end", trace.launch.taskName(last.task), endOf(trace, last, span)],
+    ["because it", because(trace.launch, last.dep)],
+  ];
 }
 
 function endOf(trace, { span: other }, span) {

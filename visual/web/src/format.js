@@ -1,12 +1,24 @@
 // Figures as people read them: durations, moments, bytes, rates, shares.
 // In: nanoseconds, counts. Out: text. Not here: where it stands.
 
-const UNITS_OF_TIME = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
+const UNITS_OF_TIME = [
+  [1e9, "s"],
+  [1e6, "ms"],
+  [1e3, "µs"],
+  [1, "ns"],
+];
 const DIGITS = 4;
-const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
+const PREFIXES = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+  [1, ""],
+];
 
 export const whole = (count) => count.toLocaleString("en-US", { maximumFractionDigits: 0 });
-export const share = (part) => (part > 0 && part < 0.0005 ? "< 0.1 %" : `${(100 * part).toFixed(part < 0.0995 && part ? 1 : 0)} %`);
+export const share = (part) =>
+  part > 0 && part < 0.0005 ? "< 0.1 %" : `${(100 * part).toFixed(part < 0.0995 && part ? 1 : 0)} %`;
 export const bytes = (count) => `${scaled(count)}B`;
 export const rate = (perSecond, unit) => `${scaled(perSecond)}${unit}/s`;
 export const flops = (count) => `${scaled(count)}FLOP`;

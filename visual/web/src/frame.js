@@ -19,32 +19,23 @@ const KEYS = [
   ["Esc", "give up the search, then the choice"],
 ];
 
+const DESCRIPTION = "Timeline: a lane per core. The keys are told behind the button with the question mark.";
+
 export function frame(page, root) {
-  const canvas = element("canvas", { tabIndex: 0, id: "timeline" });
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Timeline: a lane per core. The keys are told behind the button with the question mark.");
+  const canvas = element("canvas", { tabIndex: 0, id: "timeline", role: "img", ariaLabel: DESCRIPTION });
   const parts = {
     canvas,
     title: element("div", { id: "title" }),
-    search: element("input", { type: "search", id: "search", placeholder: "Search tasks", spellcheck: false,
-      oninput: (event) => page.find(event.target.value),
-      onkeydown: (event) => event.key === "Enter" && page.step(event.shiftKey ? -1 : 1) }),
+    search: search(page),
     found: element("output", { id: "found" }),
     stage: element("main", { id: "stage" }, canvas),
-    panel: element("section", { id: "panel" }),
+    panel: element("section", { id: "panel", ariaLive: "polite" }),
     legend: element("section", { id: "legend" }),
     tooltip: element("div", { id: "tooltip", hidden: true }),
     help: help(),
   };
-  parts.search.setAttribute("aria-label", "Search tasks");
-  parts.panel.setAttribute("aria-live", "polite");
-  const button = (text, title, onclick) => element("button", { type: "button", title, ariaLabel: title, onclick }, text);
   root.append(
-    element("header", {}, parts.title,
-      element("div", { id: "tools" }, parts.search, parts.found,
-        button("−", "Zoom out", () => page.moves.scale(1 / 2)), button("+", "Zoom in", () => page.moves.scale(2)),
-        button("Fit", "Show all", () => page.fit()), button("◐", "Light or dark", () => page.toggleTheme()),
-        button("?", "Keys", () => page.toggleHelp()))),
+    element("header", {}, parts.title, tools(page, parts)),
     parts.stage,
     element("aside", {}, parts.panel, parts.legend),
     parts.tooltip,
@@ -53,19 +44,58 @@ export function frame(page, root) {
   return parts;
 }
 
+function search(page) {
+  return element("input", {
+    type: "search",
+    id: "search",
+    placeholder: "Search tasks",
+    ariaLabel: "Search tasks",
+    spellcheck: false,
+    oninput: (event) => page.find(event.target.value),
+    onkeydown: (event) => event.key === "Enter" && page.step(event.shiftKey ? -1 : 1),
+  });
+}
+
+function tools(page, { search, found }) {
+  const button = (text, title, onclick) =>
+    element("button", { type: "button", title, ariaLabel: title, onclick }, text);
+  return element(
+    "div",
+    { id: "tools" },
+    search,
+    found,
+    button("−", "Zoom out", () => page.moves.scale(1 / 2)),
+    button("+", "Zoom in", () => page.moves.scale(2)),
+    button("Fit", "Show all", () => page.fit()),
+    button("◐", "Light or dark", () => page.toggleTheme()),
+    button("?", "Keys", () => page.toggleHelp()),
+  );
+}
+
 // What the launch is, in its figures.
 export function bar(page) {
   const { launch, launches } = page;
-  const chosen = launches.length < 2 ? element("h1", {}, launch.kernel) : element("select", {
-    id: "launch", onchange: (event) => page.open(Number(event.target.value)),
-  }, ...launches.map((each, i) => element("option", { value: i, selected: each === launch }, each.kernel)));
-  page.parts.title.replaceChildren(chosen, ...figures(launch).map(([value, name]) =>
-    element("span", { className: "figure" }, element("b", {}, value), ` ${name}`)));
+  const name = launches.length > 1 ? choice(page) : element("h1", {}, launch.kernel);
+  const told = figures(launch).map(([value, what]) =>
+    element("span", { className: "figure" }, element("b", {}, value), ` ${what}`),
+  );
+  page.parts.title.replaceChildren(name, ...told);
+}
+
+function choice(page) {
+  const options = page.launches.map((launch, i) =>
+    element("option", { value: i, selected: launch === page.launch }, launch.kernel),
+  );
+  const onchange = (event) => page.open(Number(event.target.value));
+  return element("select", { id: "launch", ariaLabel: "Launch", onchange }, ...options);
 }
 
 function figures(launch) {
   const last = launch.traces.at(-1);
-  const left = [last.lost && [show.whole(last.lost), "spans lost"], last.unseen && [show.whole(last.unseen), "iterations not shown"]];
+  const left = [
+    last.lost && [show.whole(last.lost), "spans lost"],
+    last.unseen && [show.whole(last.unseen), "iterations not shown"],
+  ];
   return [
     ...launch.traces.toReversed().map((trace) => [lasting(trace), trace.source]),
     [show.share(launch.busy(last)), "busy"],
@@ -81,8 +111,11 @@ function lasting({ makespan, uncertainty }) {
 }
 
 function help() {
-  return element("dialog", { id: "help" },
+  return element(
+    "dialog",
+    { id: "help" },
     element("h2", {}, "Keys"),
     element("dl", {}, ...KEYS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)])),
-    element("form", { method: "dialog" }, element("button", {}, "Close")));
+    element("form", { method: "dialog" }, element("button", {}, "Close")),
+  );
 }

@@ -4,7 +4,11 @@
 
 import { bisectRight } from "d3-array";
 
-export const RUN = 0, WAIT = 1, BARRIER = 2, TICKET = 3, CHANNEL = 4;
+export const RUN = 0,
+  WAIT = 1,
+  BARRIER = 2,
+  TICKET = 3,
+  CHANNEL = 4;
 export const NONE = -1;
 
 export class Launch {
@@ -99,7 +103,6 @@ export class Trace {
   firstAfter(core, moment) {
     return bisectRight(this.finish, moment, this.first[core], this.first[core + 1]);
   }
-
 }
 
 // The way back from the end of the launch, in order of time: on which core, why, and in which span (NONE: in no
@@ -121,7 +124,9 @@ class Path {
   within(span) {
     if (!this.lengths) {
       this.lengths = new Map();
-      this.span.forEach((at, i) => this.lengths.set(at, (this.lengths.get(at) ?? 0) + this.finish[i] - this.start[i]));
+      this.span.forEach((at, i) =>
+        this.lengths.set(at, (this.lengths.get(at) ?? 0) + this.finish[i] - this.start[i]),
+      );
     }
     return this.lengths.get(span) ?? 0;
   }
@@ -131,7 +136,8 @@ class Path {
 class Deps {
   constructor(facts, column, tasks) {
     this.kinds = facts.kinds;
-    for (const name of ["kind", "distance", "tensor", "producers", "consumers"]) this[name] = column(facts[name]);
+    for (const name of ["kind", "distance", "tensor", "producers", "consumers"])
+      this[name] = column(facts[name]);
     this.producerFirst = sums(column(facts.producerCount));
     this.consumerFirst = sums(column(facts.consumerCount));
     this.tasks = tasks;

@@ -7,7 +7,10 @@ import { Page } from "./page.js";
 import { unpack } from "./unpack.js";
 
 const { document: facts, column } = await unpack(document.getElementById("launches").textContent);
-const page = new Page(facts.launches.map((launch) => new Launch(launch, column)), document.body);
+const page = new Page(
+  facts.launches.map((launch) => new Launch(launch, column)),
+  document.body,
+);
 window.timeline = page;
 goTo(new URLSearchParams(location.hash.slice(1)));
 

@@ -6,7 +6,8 @@ import { bytes } from "./format.js";
 import { FONT, SMALL } from "./theme.js";
 import { GUTTER } from "./view.js";
 
-const TOP = 14, BELOW = 10;
+const TOP = 14;
+const BELOW = 10;
 
 // The bytes in use at a moment.
 export function inUse(trace, moment) {
@@ -18,7 +19,8 @@ export const most = ({ memory }) => memory.bytes.reduce((a, b) => Math.max(a, b)
 
 export function drawMemory(context, { view }, ink) {
   const { launch } = view;
-  const top = view.bottom + TOP, bottom = view.end - BELOW;
+  const top = view.bottom + TOP;
+  const bottom = view.end - BELOW;
   context.fillStyle = ink.ground;
   context.fillRect(0, view.bottom, view.width, view.height - view.bottom);
   context.fillStyle = ink.line;
@@ -46,7 +48,8 @@ export function drawMemory(context, { view }, ink) {
 // Over what is in view; steps within a pixel are drawn as their largest.
 function staircase(context, { moment, bytes }, view, y) {
   let at = Math.max(0, bisectRight(moment, view.from) - 1);
-  let pixel = GUTTER, level = bytes[at] ?? 0;
+  let pixel = GUTTER;
+  let level = bytes[at] ?? 0;
   context.beginPath();
   context.moveTo(GUTTER, y(level));
   while (++at < moment.length && moment[at] < view.to) {

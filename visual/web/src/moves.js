@@ -24,17 +24,26 @@ export class Moves {
 
   // After the canvas or the launch has changed: the same part of the launch stays in view.
   measure() {
-    const { view } = this.page, { from, to } = view;
+    const { view } = this.page;
+    const { from, to } = view;
     this.zoom
-      .extent([[GUTTER, AXIS], [view.right, view.bottom]])
-      .translateExtent([[GUTTER, -Infinity], [view.right, Infinity]])
+      .extent([
+        [GUTTER, AXIS],
+        [view.right, view.bottom],
+      ])
+      .translateExtent([
+        [GUTTER, -Infinity],
+        [view.right, Infinity],
+      ])
       .scaleExtent([1, Math.max(1, view.launch.makespan / LEAST_VIEW)]);
     this.show(from, to, { still: true });
   }
 
   show(from, to, { still = false } = {}) {
-    const { view } = this.page, [least, most] = this.zoom.scaleExtent();
-    const width = view.right - GUTTER, whole = view.launch.makespan;
+    const { view } = this.page;
+    const [least, most] = this.zoom.scaleExtent();
+    const width = view.right - GUTTER;
+    const whole = view.launch.makespan;
     const k = clamp(whole / Math.max(1, to - from), least, most);
     const middle = clamp((from + to) / 2, whole / k / 2, whole - whole / k / 2);
     const transform = zoomIdentity.translate(GUTTER + width / 2 - k * view.whole(middle), 0).scale(k);
@@ -46,7 +55,8 @@ export class Moves {
   }
 
   pan(share) {
-    const { view } = this.page, step = (view.to - view.from) * share;
+    const { view } = this.page;
+    const step = (view.to - view.from) * share;
     this.show(view.from + step, view.to + step);
   }
 
@@ -75,7 +85,8 @@ export class Moves {
 
   #pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { page } = this, typing = event.target instanceof HTMLInputElement;
+    const { page } = this;
+    const typing = event.target instanceof HTMLInputElement;
     if (typing && event.key !== "Escape") return;
     const done = {
       ArrowLeft: () => this.pan(-STEP),

@@ -50,7 +50,11 @@ function madeFor(trace, span) {
 function producers(trace, span, dep) {
   const { deps } = trace.launch;
   const iteration = trace.iteration[span] - deps.distance[dep];
-  return Array.from(deps.producersOf(dep), (task) => ({ dep, task, span: trace.runsIn(task, iteration).at(-1) ?? NONE }));
+  return Array.from(deps.producersOf(dep), (task) => ({
+    dep,
+    task,
+    span: trace.runsIn(task, iteration).at(-1) ?? NONE,
+  }));
 }
 
 // The first to begin first.
@@ -58,7 +62,11 @@ function after(trace, span) {
   const { deps } = trace.launch;
   const found = deps.after(trace.task[span]).flatMap((dep) => {
     const iteration = trace.iteration[span] + deps.distance[dep];
-    return Array.from(deps.consumersOf(dep), (task) => ({ dep, task, span: trace.runsIn(task, iteration)[0] ?? NONE }));
+    return Array.from(deps.consumersOf(dep), (task) => ({
+      dep,
+      task,
+      span: trace.runsIn(task, iteration)[0] ?? NONE,
+    }));
   });
   return once(found).sort((a, b) => begun(trace, a) - begun(trace, b));
 }
@@ -73,7 +81,8 @@ const begun = (trace, { span }) => (span === NONE ? Infinity : trace.start[span]
 
 // The span of a core at a moment, or the nearest within `reach` nanoseconds; NONE where there is none.
 export function spanAt(trace, core, moment, reach) {
-  const first = trace.first[core], end = trace.first[core + 1];
+  const first = trace.first[core];
+  const end = trace.first[core + 1];
   const next = bisectLeft(trace.start, moment, first, end);
   const near = [next - 1, next].filter((span) => span >= first && span < end);
   const distance = (span) => Math.max(0, trace.start[span] - moment, moment - trace.finish[span]);

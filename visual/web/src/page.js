@@ -73,7 +73,8 @@ export class Page {
   // The span before or after the chosen one, on its core.
   chooseNext(by) {
     if (!this.chosen) return;
-    const { trace, span } = this.chosen, next = span + by;
+    const { trace, span } = this.chosen;
+    const next = span + by;
     if (trace.core[next] === trace.core[span]) this.choose(trace, next, { reveal: true });
   }
 
@@ -98,7 +99,8 @@ export class Page {
 
   fitChosen() {
     if (!this.chosen) return;
-    const { trace, span } = this.chosen, around = MARGIN * Math.max(1, trace.length[span]);
+    const { trace, span } = this.chosen;
+    const around = MARGIN * Math.max(1, trace.length[span]);
     this.moves.show(trace.start[span] - around, trace.finish[span] + around);
   }
 
@@ -139,11 +141,14 @@ export class Page {
   }
 
   #reveal() {
-    const { trace, span } = this.chosen, { view } = this;
+    const { trace, span } = this.chosen;
+    const { view } = this;
     view.reveal(trace.core[span]);
-    const length = trace.finish[span] - trace.start[span], width = view.to - view.from;
+    const length = trace.finish[span] - trace.start[span];
+    const width = view.to - view.from;
     if (trace.start[span] >= view.from && trace.finish[span] <= view.to) return;
-    const middle = (trace.start[span] + trace.finish[span]) / 2, half = Math.max(width, 1.2 * length) / 2;
+    const middle = (trace.start[span] + trace.finish[span]) / 2;
+    const half = Math.max(width, 1.2 * length) / 2;
     this.moves.show(middle - half, middle + half);
   }
 
@@ -165,7 +170,9 @@ export class Page {
   #tellFound() {
     const { found } = this;
     const place = found?.at >= 0 ? `${found.at + 1} of ` : "";
-    this.parts.found.textContent = found ? `${place}${found.tasks} ${found.tasks === 1 ? "task" : "tasks"}` : "";
+    this.parts.found.textContent = found
+      ? `${place}${found.tasks} ${found.tasks === 1 ? "task" : "tasks"}`
+      : "";
   }
 
   #point() {

@@ -6,10 +6,18 @@ import { bisectRight } from "d3-array";
 // By the names of mpmd/blame.py: the colour of a stretch, how strong it is, and what it says.
 export const CAUSES = {
   COMPUTE: { colour: "path", strength: 1, text: "A task runs whose result the next one needs." },
-  CORE_WAIT: { colour: "path", strength: 0.45, text: "A task runs on the core that the next one needs; its data is there." },
+  CORE_WAIT: {
+    colour: "path",
+    strength: 0.45,
+    text: "A task runs on the core that the next one needs; its data is there.",
+  },
   DATA_WAIT: { colour: "ink", strength: 0.75, text: "A result is on its way from one core to another." },
   LAUNCH: { colour: "muted", strength: 0.6, text: "The launch begins." },
-  STALL: { colour: "muted", strength: 0.6, text: "The core is between two spans: it signals, or does not run." },
+  STALL: {
+    colour: "muted",
+    strength: 0.6,
+    text: "The core is between two spans: it signals, or does not run.",
+  },
 };
 const JOINT = 0.5; // how strong a way between cores is
 const JOINTS_APART = 4; // pixels; what comes sooner is left out
@@ -17,7 +25,8 @@ const JOINTS_APART = 4; // pixels; what comes sooner is left out
 export function drawPath(context, { view, pathShown }, ink) {
   if (!pathShown || !view.showsPath) return;
   for (const trace of view.launch.traces) {
-    let last = null, lastX = -Infinity;
+    let last = null;
+    let lastX = -Infinity;
     for (const { core, cause, left, right } of stretches(trace, view)) {
       const { path, pathHeight } = view.strip(core, trace.side);
       const { colour, strength } = CAUSES[trace.path.causes[cause]];
@@ -37,9 +46,16 @@ export function drawPath(context, { view, pathShown }, ink) {
 // What is in view, in pixels. Stretches within one pixel are, on each core, one of the cause that took most of it.
 function* stretches(trace, view) {
   const { core, cause, start, finish } = trace.path;
-  let pixel = null, within = new Map();
-  for (let at = Math.max(0, bisectRight(finish, view.from) - 1); at < core.length && start[at] < view.to; at++) {
-    const left = view.x(start[at]), right = view.x(finish[at]), wide = right - left >= 1;
+  let pixel = null;
+  let within = new Map();
+  for (
+    let at = Math.max(0, bisectRight(finish, view.from) - 1);
+    at < core.length && start[at] < view.to;
+    at++
+  ) {
+    const left = view.x(start[at]);
+    const right = view.x(finish[at]);
+    const wide = right - left >= 1;
     if (pixel !== null && (wide || Math.floor(left) !== pixel)) {
       yield* mostOf(within, pixel);
       pixel = null;

@@ -6,7 +6,9 @@ import { RUN } from "./launch.js";
 export class Found {
   constructor(launch, word) {
     this.word = word.trim().toLowerCase();
-    const calls = launch.calls.map((call) => [call.name, call.place, call.text].some((text) => text.toLowerCase().includes(this.word)));
+    const calls = launch.calls.map((call) =>
+      [call.name, call.place, call.text].some((text) => text.toLowerCase().includes(this.word)),
+    );
     this.faded = launch.traces.map((trace) => new Uint8Array(trace.size).fill(1));
     this.spans = [];
     launch.traces.forEach((trace, side) => {
@@ -31,7 +33,8 @@ export class Found {
   // The next one, or the one before; from the last one on to the first.
   step(by) {
     if (!this.spans.length) return null;
-    this.at = this.at < 0 && by < 0 ? this.spans.length - 1 : (this.at + by + this.spans.length) % this.spans.length;
+    this.at =
+      this.at < 0 && by < 0 ? this.spans.length - 1 : (this.at + by + this.spans.length) % this.spans.length;
     return this.spans[this.at];
   }
 }

@@ -20,15 +20,16 @@ export class Strips {
 
   // `faded` is per trace null, or a flag per span.
   image(context, view, shades, palette, faded, ratio) {
-    const width = Math.round((view.right - GUTTER) * ratio);
-    const height = Math.round((view.bottom - AXIS) * ratio);
+    const width = Math.max(1, Math.round((view.right - GUTTER) * ratio));
+    const height = Math.max(1, Math.round((view.bottom - AXIS) * ratio));
     this.#prepare(context, width, height);
     this.pixels.fill(opaque(palette.ground));
     const [first, end] = view.cores;
     for (let core = first; core < end; core++) {
       view.launch.traces.forEach((trace, side) => {
         this.#sum(trace, core, view, shades.ofSpan[side], palette, faded?.[side], width);
-        this.#fill(view.strip(core, side), palette, ratio, width, height);
+        this.#mix(palette.ground, width);
+        this.#lay(view.strip(core, side), ratio, width, height);
       });
     }
     return this.data;
@@ -48,20 +49,25 @@ export class Strips {
     this.waited.fill(0);
     const { start, finish, kind } = trace;
     const { shades, count } = palette;
-    const scale = width / (view.to - view.from), from = view.from;
+    const scale = width / (view.to - view.from);
+    const from = view.from;
     const end = trace.first[core + 1];
     let span = Math.max(trace.first[core], bisectLeft(start, from, trace.first[core], end) - 1);
     for (; span < end && start[span] < view.to; span++) {
       const sums = kind[span] === RUN ? this.ran : this.waited;
       const colour = 3 * (shade[span] + (faded && faded[span] ? count : 0));
-      let left = (start[span] - from) * scale, right = (finish[span] - from) * scale;
+      let left = (start[span] - from) * scale;
+      let right = (finish[span] - from) * scale;
       if (right - left >= LEAST_WITH_SEAM) right -= 1;
       if (left < 0) left = 0;
       if (right > width) right = width;
       if (right <= left) continue;
-      const red = shades[colour], green = shades[colour + 1], blue = shades[colour + 2];
+      const red = shades[colour];
+      const green = shades[colour + 1];
+      const blue = shades[colour + 2];
       for (let x = left | 0; x < right; x++) {
-        const covered = Math.min(right, x + 1) - Math.max(left, x), at = 4 * x;
+        const covered = Math.min(right, x + 1) - Math.max(left, x);
+        const at = 4 * x;
         sums[at] += red * covered;
         sums[at + 1] += green * covered;
         sums[at + 2] += blue * covered;
@@ -70,21 +76,29 @@ export class Strips {
     }
   }
 
-  #fill({ y, height }, palette, ratio, width, limit) {
+  // The pixel rows of a strip: with its runs alone, and with its waits, too.
+  #mix(ground, width) {
     const [full, band] = this.rows;
     const { ran, waited } = this;
     for (let x = 0, at = 0; x < width; x++, at += 4) {
-      const run = strength(ran[at + 3]), wait = strength(waited[at + 3]) * (1 - run);
+      const run = strength(ran[at + 3]);
+      const wait = strength(waited[at + 3]) * (1 - run);
       for (let part = 0; part < 3; part++) {
-        const under = palette.ground[part] * (1 - run) + run * mean(ran, at, part);
+        const under = ground[part] * (1 - run) + run * mean(ran, at, part);
         this.full[part] = under;
         this.band[part] = under * (1 - wait) + wait * mean(waited, at, part);
       }
       full[x] = opaque(this.full);
       band[x] = opaque(this.band);
     }
-    const top = Math.round((y - AXIS) * ratio), rows = Math.round(height * ratio);
-    const thick = Math.max(1, Math.round(rows * BAND)), skipped = (rows - thick) >> 1;
+  }
+
+  #lay({ y, height }, ratio, width, limit) {
+    const [full, band] = this.rows;
+    const top = Math.round((y - AXIS) * ratio);
+    const rows = Math.round(height * ratio);
+    const thick = Math.max(1, Math.round(rows * BAND));
+    const skipped = (rows - thick) >> 1;
     for (let row = 0; row < rows; row++) {
       const line = top + row;
       if (line < 0 || line >= limit) continue;

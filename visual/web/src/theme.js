@@ -9,7 +9,8 @@ import { RUN } from "./launch.js";
 const TASKS = ["#77aadd", "#ee8866", "#44bb99", "#eedd88", "#ffaabb", "#bbcc33", "#99ddff", "#aaaa00"];
 const OTHERS = "#c8c8c8";
 const FADED = 0.18;
-export const FONT = "12px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
+export const FONT = "12px system-ui, sans-serif",
+  SMALL = "11px system-ui, sans-serif";
 
 // Per kind of span that is no run, from WAIT on.
 const WAITS = {

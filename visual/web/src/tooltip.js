@@ -22,13 +22,18 @@ export class Tooltip {
   }
 
   memory(launch, moment, x, y) {
-    const rows = launch.traces.map((trace) => element("p", {}, `${trace.source}: ${show.bytes(inUse(trace, moment))}`));
-    this.#show([element("h2", {}, `Memory in use at ${show.moment(moment)}`), ...rows,
-      element("p", { className: "remark" }, `of ${show.bytes(launch.arena)} that the launch has`)], x, y);
+    const rows = launch.traces.map((trace) => `${trace.source}: ${show.bytes(inUse(trace, moment))}`);
+    const whole = `of ${show.bytes(launch.arena)} that are set aside`;
+    const parts = [
+      element("h2", {}, `Memory in use at ${show.moment(moment)}`),
+      ...rows.map((text) => element("p", {}, text)),
+      element("p", { className: "remark" }, whole),
+    ];
+    this.#show(parts, x, y);
   }
 
   #show(parts, x, y) {
-    this.root.replaceChildren(...parts.filter((part) => part));
+    this.root.replaceChildren(...parts);
     this.root.hidden = false;
     const { width, height } = this.root.getBoundingClientRect();
     const left = x + AWAY + width > innerWidth ? x - AWAY - width : x + AWAY;

@@ -13,7 +13,8 @@ export async function unpack(text) {
 }
 
 function decoded(text) {
-  const letters = atob(text.trim()), bytes = new Uint8Array(letters.length);
+  const letters = atob(text.trim());
+  const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   return bytes;
 }
@@ -30,7 +31,8 @@ function column(bytes, { at, count, planes, rising, wide }) {
   }
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    const folded = values[i], value = folded % 2 ? -(folded + 1) / 2 : folded / 2;
+    const folded = values[i];
+    const value = folded % 2 ? -(folded + 1) / 2 : folded / 2;
     values[i] = sum = rising ? sum + value : value;
   }
   return values;

@@ -6,8 +6,12 @@
 
 import { scaleLinear } from "d3-scale";
 
-export const GUTTER = 124, AXIS = 34, MEMORY = 92, RIGHT = 14;
-const LEAST_ROW = 12, MOST_ROW = 150;
+export const GUTTER = 124,
+  AXIS = 34,
+  MEMORY = 92,
+  RIGHT = 14;
+const LEAST_ROW = 12;
+const MOST_ROW = 150;
 const ROOM_FOR_PATH = 8;
 
 export class View {
@@ -47,7 +51,8 @@ export class View {
 
   // Makes rows taller or lower, and keeps what is at `y` there.
   stretch(factor, y) {
-    const before = this.rowHeight, at = (y - AXIS + this.top) / before;
+    const before = this.rowHeight;
+    const at = (y - AXIS + this.top) / before;
     this.row = clamp(before * factor, LEAST_ROW, MOST_ROW * 2);
     this.scrollTo(at * this.row - (y - AXIS));
   }
@@ -61,7 +66,8 @@ export class View {
   reveal(core) {
     const y = this.rowTop(core);
     if (y < AXIS) this.scrollTo(core * this.rowHeight);
-    else if (y + this.rowHeight > this.bottom) this.scrollTo((core + 1) * this.rowHeight - (this.bottom - AXIS));
+    else if (y + this.rowHeight > this.bottom)
+      this.scrollTo((core + 1) * this.rowHeight - (this.bottom - AXIS));
   }
 
   get from() {
@@ -101,9 +107,11 @@ export class View {
   // The strip of a trace in the row of a core, in whole pixels, and the place of its critical path below it.
   strip(core, side) {
     const padding = this.rowHeight >= 40 ? 5 : 2;
-    const top = this.rowTop(core) + padding, each = (this.rowHeight - 2 * padding) / this.strips;
+    const top = this.rowTop(core) + padding;
+    const each = (this.rowHeight - 2 * padding) / this.strips;
     const path = this.showsPath ? Math.max(2, Math.min(4, Math.round(each / 8))) : 0;
-    const y = Math.round(top + side * each), end = Math.round(top + (side + 1) * each);
+    const y = Math.round(top + side * each);
+    const end = Math.round(top + (side + 1) * each);
     const height = Math.max(1, end - y - path - (path ? 2 : 1));
     return { y, height, path: y + height + 1, pathHeight: path };
   }
