@@ -228,6 +228,7 @@ def test_a_click_shows_what_it_waited_for_and_who_waits_for_it(shown: Shown) -> 
     span = wide_run(trace)
     shown.tab.click(*shown.middle(span))
     shown.tab.settle()
+    assert shown.tab.value("timeline.parts.tooltip.hidden"), "the panel tells of it"
     task = int(trace.task[span])
     expected: dict[str, set[int]] = {"before": set(), "after": set()}
     for dep in range(len(schedule.deps)):

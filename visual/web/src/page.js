@@ -182,19 +182,28 @@ export class Page {
     canvas.addEventListener("click", (event) => {
       const found = this.#under(event);
       this.choose(found?.trace, found?.span ?? NONE);
+      this.#hover(event);
     });
     canvas.addEventListener("dblclick", (event) => (this.#under(event) ? this.fitChosen() : this.fit()));
   }
 
   #hover(event) {
-    const found = event && !event.buttons ? this.#under(event) : null;
-    const same = found?.trace === this.hovered?.trace && found?.span === this.hovered?.span;
-    this.hovered = found;
-    if (found) this.tooltip.span(found, this.shades, event.clientX, event.clientY);
-    else if (event && !event.buttons && this.view.isMemory(event.offsetX, event.offsetY)) {
-      this.tooltip.memory(this.launch, this.view.moment(event.offsetX), event.clientX, event.clientY);
+    const still = event && !event.buttons;
+    const found = still ? this.#under(event) : null;
+    if (!isSame(found, this.hovered)) {
+      this.hovered = found;
+      this.changed();
+    }
+    if (still) this.#tell(found, event);
+    else this.tooltip.hide();
+  }
+
+  // What is under the pointer. Of the chosen span the panel tells.
+  #tell(found, { clientX, clientY, offsetX, offsetY }) {
+    if (found && !isSame(found, this.chosen)) this.tooltip.span(found, this.shades, clientX, clientY);
+    else if (this.view.isMemory(offsetX, offsetY)) {
+      this.tooltip.memory(this.launch, this.view.moment(offsetX), clientX, clientY);
     } else this.tooltip.hide();
-    if (!same) this.changed();
   }
 
   #under({ offsetX, offsetY }) {
@@ -204,4 +213,8 @@ export class Page {
     const span = spanAt(trace, row.core, this.view.moment(offsetX), NEAR * this.view.nanosecondsPerPixel);
     return span === NONE ? null : { trace, span };
   }
+}
+
+function isSame(one, other) {
+  return one?.trace === other?.trace && one?.span === other?.span;
 }
