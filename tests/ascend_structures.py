@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import mpmd
-from mpmd import In, InOut, Kernel, Out, f32, i32
+from mpmd import In, InOut, Kernel, Out, Recv, Send, f32, i32
 
-T, H, N, P = mpmd.dims("T H N P")
+T, H, N, P, M, K, R = mpmd.dims("T H N P M K R")
 Arguments = tuple[Any, ...]
 
 
@@ -77,6 +77,49 @@ def dealt(x: In[f32, T, H], y: Out[f32, T, H]):
         scaled(x[s], 2.0, y[s])
 
 
+@mpmd.task
+def multiply(a: In[f32, M, K], b: In[f32, N, K], scores: Send[f32, R, N]):
+    for t in mpmd.tiles(M, 16):
+        mpmd.send(scores, a[t] @ b[:].T)
+
+
+@mpmd.task
+def halve(scores: Recv[f32, R, N], halves: Send[f32, R, N], rows: i32):
+    for t in mpmd.tiles(rows, 16):
+        mpmd.send(halves, mpmd.recv(scores, (t.size, N)) * 0.5)
+
+
+@mpmd.task
+def shift(halves: Recv[f32, R, N], y: Out[f32, M, N]):
+    for t in mpmd.tiles(M, 16):
+        y[t] = mpmd.recv(halves, (t.size, N)) + 1.0
+
+
+@mpmd.kernel
+def stages(a: In[f32, M, K], b: In[f32, N, K], y: Out[f32, M, N]):
+    """More tokens than slots, the last of which is short; two channels of other depths."""
+    scores, halves = mpmd.channel(f32, (16, N), depth=2), mpmd.channel(f32, (16, N), depth=1)
+    multiply(a, b, scores)
+    halve(scores, halves, a.shape[0])
+    shift(halves, y)
+
+
+@mpmd.task
+def attend(q: In[f32, T, H], k: In[f32, N, H], v: In[f32, N, H], y: Out[f32, T, H], last: i32):
+    """A loop around products and other work, whose course a launch decides."""
+    acc, total = mpmd.zeros((T, H), f32), mpmd.zeros((T,), f32)
+    for block in mpmd.tiles(last, 8):
+        p = mpmd.exp(q[:] @ k[block].T)
+        acc, total = acc + p @ v[block], total + p.sum(1)
+    y[:] = acc / total[:, None]
+
+
+@mpmd.kernel
+def attention(q: In[f32, T, H], k: In[f32, N, H], v: In[f32, N, H], y: Out[f32, T, H], last: i32):
+    for t in mpmd.tiles(T, 16):
+        attend(q[t], k, v, y[t], last)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A kernel and the arguments of a call."""
@@ -96,6 +139,11 @@ CASES: dict[str, Case] = {
     "ragged": Case(
         ragged,
         lambda: (random(52, 24), np.array([0, 20, 20, 33, 50], np.int32), random(52, 24)),
+    ),
+    "channels": Case(stages, lambda: (random(70, 24), random(40, 24), np.zeros((70, 40), np.float32))),
+    "attention": Case(
+        attention,
+        lambda: (*(random(n, 16) / 4 for n in (20, 40, 40)), np.zeros((20, 16), np.float32), 27),
     ),
     "drain": Case(dealt, lambda: (random(44, 24), np.zeros((44, 24), np.float32))),
 }

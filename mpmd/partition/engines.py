@@ -179,6 +179,8 @@ class _Cutting:
         """A loop that was a task's, with the most that its extent can be."""
         if not isinstance(node, TileLoop) or node.extent.is_const:
             return node
+        for limit in _whole_axes(node):
+            self.limits.setdefault(node.extent, limit)
         what = f"loop '{node.name}', which runs to {node.extent}"
         return replace(node, most=self._most(node.extent, loops, what, node.span))
 
@@ -275,6 +277,18 @@ def _seen(call: Call) -> Call:
     if lost := lost_dims(made.task):
         raise _refused(call, f"no argument of a part has the extent '{lost[0]}'")
     return made
+
+
+def _whole_axes(loop: TileLoop) -> Iterator[Index]:
+    """The extents of axes of which each piece of a loop reads or writes that piece: it runs no further."""
+    start, size = (symbol(f"{loop.name}.{part}") for part in ("start", "size"))
+    for call in _calls(loop):
+        for stmt in walk(call.task.body):
+            if isinstance(stmt, (Load, Store)):
+                shape = call.task.param(stmt.param).shape
+                for axis, extent in zip(stmt.region, shape, strict=True):
+                    if (axis.start, axis.extent, axis.step) == (start, size, 1):
+                        yield extent.substitute(meaning(call))
 
 
 def _loops(body: Sequence[Node]) -> Iterator[AnyLoop]:
