@@ -10,7 +10,18 @@ from bench.rows import print_rows
 GROUPS = {"schedule": ("scale", "quality", "sync", "soundness")}
 """Names that stand for several benchmarks, which can be run one by one, too."""
 
-NAMES = ("compile", "call", "decode", "profile", "fusion", "predict", "roofline", "page", *GROUPS["schedule"])
+NAMES = (
+    "compile",
+    "call",
+    "decode",
+    "profile",
+    "instructions",
+    "fusion",
+    "predict",
+    "roofline",
+    "page",
+    *GROUPS["schedule"],
+)
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 In:  nothing. Out: rows of ratios of times, each measured in turns on the same arrays; the median counts.
 Without stamps means the same text with every line removed that does something for them. The cases go from
-tasks of some 60 ns, which no one would stamp for a timing, to those of a decode step.
+tasks of some 60 ns, which no one would stamp for a timing, to those of a decode step. Not here: instructions
+(`instructions.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.decode import CAPACITY, POSITION
 from bench.rows import Row, spread
 from examples import jacobi, mlp
 from examples.smollm2 import kernels, weights
+from mpmd.codegen.source import KernelSource
 from mpmd.runtime.build import build
 
 Call = Callable[[], object]
@@ -91,10 +93,15 @@ def _decode_step() -> Case:
 
 def _bare(compiled: mpmd.CompiledKernel) -> mpmd.CompiledKernel:
     """The kernel from headers in which there is nothing of stamps."""
-    files = tuple((name, HOOK.sub("", text)) for name, text in compiled.source.files)
-    assert files != compiled.source.files, "the hooks have another form"
-    executable = build(replace(compiled.source, files=files)).load()
+    executable = build(replace(compiled.source, files=without_stamps(compiled.source))).load()
     return replace(cast(Any, compiled), executable=executable)
+
+
+def without_stamps(source: KernelSource) -> tuple[tuple[str, str], ...]:
+    """The texts without the lines that do something for stamps."""
+    files = tuple((name, HOOK.sub("", text)) for name, text in source.files)
+    assert files != source.files, "the hooks have another form"
+    return files
 
 
 def _ratios(measure: Measure, ours: Call, other: Measure, peer: Call, calls: int, rounds: int) -> list[float]:
