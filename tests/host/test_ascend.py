@@ -9,6 +9,7 @@ import pytest
 
 import mpmd
 from mpmd import CompiledKernel
+from mpmd.errors import BoundsError
 from mpmd.lang.evaluate import evaluate
 from mpmd.runtime.ascend_sim.findings import Findings
 from mpmd.runtime.ascend_sim.kernel import SimulatedKernel
@@ -84,7 +85,12 @@ def redundant(case: Case, kernel: CompiledKernel, wanted: Arrays, whole: Finding
 
 
 def _shows(case: Case, kernel: CompiledKernel, wanted: Arrays, mutant: tuple[int, ...], seed: int) -> bool:
+    """By a report of the judge, by a check of the kernel's own, or by results."""
     arrays = case.arguments()
-    if launched(kernel, arrays, seed=seed, dropped=mutant).reports:
+    try:
+        found = launched(kernel, arrays, seed=seed, dropped=mutant)
+    except BoundsError:
+        return True
+    if found.reports:
         return True
     return not error(arrays, wanted) <= case.tolerance

@@ -32,6 +32,14 @@ from mpmd.partition.graph import Function
 BLOCK = 32
 """Bytes that addresses and strides count in."""
 
+_EARLY = {
+    ("compare", 4): (1, 2, 3), ("compare", 6): (1, 3, 5), ("nonzero", 2): (0, 1), ("wrap_bytes", 2): (0, 1),
+    ("bit_xor", 4): (0, 1, 2, 3), ("select", 5): (0, 1, 2, 4), ("sine", 7): (1, 2), ("erf", 6): (1, 2, 4, 5),
+    ("power", 7): (1, 2, 3, 4),
+}  # fmt: skip
+"""Functions of the header library that always come to a barrier of their own, by the number of their tiles:
+the ones that they touch before it."""
+
 
 @dataclass
 class Build:
@@ -65,11 +73,14 @@ class Build:
         loaded: str | None = None,
         stored: str | None = None,
         asked: tuple[Buffer, ...] = (),
+        early: tuple[Buffer, ...] | None = None,
     ) -> None:
-        self.instructions.append(Instruction(pipe, text, reads, writes, span, loaded, stored, asked))
+        self.instructions.append(Instruction(pipe, text, reads, writes, span, loaded, stored, asked, early))
 
-    def mark(self, text: str, span: Span, *, opens: bool = False, closes: bool = False) -> None:
-        self.instructions.append(Mark(text, span, opens, closes))
+    def mark(
+        self, text: str, span: Span, *, opens: bool = False, closes: bool = False, forks: bool = False
+    ) -> None:
+        self.instructions.append(Mark(text, span, opens, closes, forks))
 
     def call(
         self, name: str, out: Placed, args: tuple[Placed, ...], span: Span, extra: str = "", scratch: int = 0
@@ -79,7 +90,9 @@ class Build:
         work = tuple(self.scratch(shape.elements, f"for {name}", out.lanes) for _ in range(scratch))
         buffers = (out.buffer, *(arg.buffer for arg in args), *work)
         text = f"mpmd::{name}({', '.join(buffer.name for buffer in buffers)}{extra}, {shape.text})"
-        self.issue(Pipe.V, text, tuple(arg.buffer for arg in args), (out.buffer, *work), span)
+        first = _EARLY.get((name.partition("<")[0], len(buffers)))
+        early = None if first is None else tuple(buffers[number] for number in first)
+        self.issue(Pipe.V, text, tuple(arg.buffer for arg in args), (out.buffer, *work), span, early=early)
         return out
 
     def made(

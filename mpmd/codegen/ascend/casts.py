@@ -93,8 +93,8 @@ def _truth(build: Build, a: Placed, type_: TileType, span: Span) -> Placed:
         return each(build, out, (a,), i64, lambda x: f"mpmd::scalar::mask({x[0]} != 0)", span)
     if a.lanes == f32:
         zero = build.filled("0.0f", a.type, span)
-        return build.made("differs", type_, (a, zero), span, scratch=4)
-    return build.made("nonzero", type_, (a,), span, scratch=1)
+        return build.made("compare<mpmd::Order::differs>", type_, (a, zero), span, scratch=3)
+    return build.made("nonzero", type_, (a,), span)
 
 
 def _whole(build: Build, a: Placed, type_: TileType, span: Span) -> Placed:

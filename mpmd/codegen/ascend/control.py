@@ -52,7 +52,7 @@ def branch(build: Build, stmt: Branch, read: Read, values: dict[ValueId, Value],
         condition = number_at(build, condition, stmt.span)
     left = [_kept(build, result.type, "result", stmt.span) for result in stmt.results]
     before, steps = dict(values), dict(build.steps)
-    build.mark(f"if ({condition.text}) {{", stmt.span, opens=True)
+    build.mark(f"if ({condition.text}) {{", stmt.span, opens=True, forks=True)
     for arm in (stmt.then, stmt.otherwise):
         lower(arm)
         for result, tile in zip(stmt.results, left, strict=True):
@@ -61,8 +61,8 @@ def branch(build: Build, stmt: Branch, read: Read, values: dict[ValueId, Value],
         values.update(before)
         build.steps = dict(steps)
         if arm is stmt.then:
-            build.mark("} else {", stmt.span)
-    build.mark("}", stmt.span, closes=True)
+            build.mark("} else {", stmt.span, forks=True)
+    build.mark("}", stmt.span, closes=True, forks=True)
     for result, tile in zip(stmt.results, left, strict=True):
         values[result.out] = tile
 

@@ -42,7 +42,8 @@ class Instruction:
     """One call of the header library, or a loop of the scalar unit.
 
     `loaded` and `stored` name the parameter that a copy touches; `asked` are tiles of which the scalar unit
-    reads elements while it issues the instruction.
+    reads elements while it issues the instruction. One that has a barrier of its pipe within says which tiles
+    it touches before: those that are `early`.
     """
 
     pipe: Pipe
@@ -53,6 +54,7 @@ class Instruction:
     loaded: str | None = None
     stored: str | None = None
     asked: tuple[Buffer, ...] = ()
+    early: tuple[Buffer, ...] | None = None
 
     @property
     def about(self) -> str:
@@ -66,13 +68,15 @@ class Instruction:
 class Mark:
     """Where the course of a task forks or joins: the head of a loop or a branch, an `else`, an end.
 
-    Whatever came before is over there: text on either side is ordered by itself.
+    Whatever came before is over there, and text on either side is ordered by itself; but for those of a
+    branch, which `forks`.
     """
 
     text: str
     span: Span
     opens: bool = False
     closes: bool = False
+    forks: bool = False
 
 
 Step = Union[Instruction, Mark]

@@ -15,7 +15,7 @@ it does itself to tiles is no more than the work of one more pipe, of which othe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpmd.codegen.ascend.addresses import Addresses
 from mpmd.codegen.ascend.instructions import Buffer, Instruction, Mark, Pipe, Step
@@ -43,6 +43,16 @@ def orders(steps: Sequence[Step], addresses: Addresses) -> tuple[tuple[Order, ..
     return tuple(clocks.before(number, steps, addresses) for number in range(len(steps)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Fork:
+    """A branch from step `number` on: what was known, and from `otherwise` on what its first arm knew."""
+
+    number: int
+    ended: dict[Pipe, dict[Pipe, int]]
+    begun: int
+    otherwise: int = 0
+
+
 @dataclass
 class _Clocks:
     """`ended[p][q]`: the instructions of `q` up to this number have ended when `p` goes on."""
@@ -55,21 +65,43 @@ class _Clocks:
     """By flag the instruction before which it was last waited for."""
 
     begun: int = 0
-    """The first instruction since the course of the task last forked or joined."""
+    """The first step since a loop began or ended."""
+    forks: list[_Fork] = field(default_factory=list)
 
     def before(self, number: int, all_: Sequence[Step], addresses: Addresses) -> tuple[Order, ...]:
         """What step `number` waits for, the latest first."""
         mine, found = all_[number], list[Order]()
         if isinstance(mine, Mark):
-            return self._over(number)
+            return self._forked(number, mine) if mine.forks else self._over(number)
         if mine.asked:
             asking = Instruction(Pipe.S, mine.text, mine.asked, (), mine.span)
             found += self._part(number, asking, all_, addresses)
         self._issued(mine.pipe)
-        return (*found, *self._part(number, mine, all_, addresses))
+        found += self._part(number, mine, all_, addresses)
+        everything = [order for order in found if order.event is None and order.until is not order.then]
+        return tuple(everything[-1:] or found)
+
+    def _forked(self, number: int, mark: Mark) -> tuple[Order, ...]:
+        """An arm of a branch knows what was known before it; what follows, what both arms know."""
+        if mark.opens:
+            self.forks.append(_Fork(number, self._copy(), self.begun))
+        elif not mark.closes:
+            head = self.forks.pop()
+            self.forks.append(_Fork(head.number, self._copy(), self.begun, number))
+            self.ended, self.begun = head.ended, head.begun
+        else:
+            other = self.forks.pop()
+            self.begun = min(self.begun, other.begun)
+            for pipe, known in self.ended.items():
+                for third in known:
+                    known[third] = min(known[third], other.ended[pipe][third])
+        return ()
+
+    def _copy(self) -> dict[Pipe, dict[Pipe, int]]:
+        return {pipe: dict(known) for pipe, known in self.ended.items()}
 
     def _over(self, number: int) -> tuple[Order, ...]:
-        """All pipes are done before the course of the task forks or joins."""
+        """All pipes are done before an iteration begins."""
         idle = self.begun == number
         self.begun = number + 1
         if idle:
@@ -82,10 +114,12 @@ class _Clocks:
     ) -> Iterator[Order]:
         """What one pipe's part of instruction `number` waits for."""
         for earlier in range(number - 1, self.begun - 1, -1):
+            if any(fork.number <= earlier < fork.otherwise for fork in self.forks):
+                continue
             for other in _parts(all_[earlier]):
                 if other.pipe is mine.pipe is Pipe.S:
                     continue
-                reason = _conflict(other, mine, addresses)
+                reason = _conflict(other, _early(mine) if other.pipe is mine.pipe else mine, addresses)
                 if reason and self.ended[mine.pipe][other.pipe] < earlier:
                     event = self._event(other.pipe, mine.pipe, number)
                     yield Order(other.pipe, mine.pipe, event, reason)
@@ -94,6 +128,8 @@ class _Clocks:
                     else:
                         self._learn(mine.pipe, other.pipe)
         self.last[mine.pipe] = number
+        if mine.early is not None:
+            self.ended[mine.pipe][mine.pipe] = max(self.ended[mine.pipe][mine.pipe], number - 1)
 
     def _issued(self, pipe: Pipe) -> None:
         """What the scalar unit has waited for is over."""
@@ -122,6 +158,17 @@ class _Clocks:
         for third, ended in self.ended[other].items():
             known[third] = max(known[third], ended)
         known[other] = max(known[other], self.last[other])
+
+
+def _early(instruction: Instruction) -> Instruction:
+    """What an instruction touches before it comes to a barrier of its own."""
+    if instruction.early is None:
+        return instruction
+    reads, writes = (
+        tuple(buffer for buffer in of if buffer in instruction.early)
+        for of in (instruction.reads, instruction.writes)
+    )
+    return replace(instruction, reads=reads, writes=writes)
 
 
 def _parts(instruction: Step) -> Iterator[Instruction]:

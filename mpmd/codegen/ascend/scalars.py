@@ -12,7 +12,7 @@ from mpmd.codegen.ascend.build import Build
 from mpmd.codegen.ascend.instructions import Pipe
 from mpmd.codegen.ascend.values import C_TYPES, Placed, Value, as_lanes
 from mpmd.errors import Span
-from mpmd.lang.index import ONE, Index, symbol
+from mpmd.lang.index import ONE, ZERO, Index, symbol
 from mpmd.lang.tile import TileType
 from mpmd.lang.types import DType
 
@@ -34,16 +34,21 @@ def each(
 
 
 def axes_of(build: Build, type_: TileType, first: int = 0) -> tuple[Index, ...]:
-    """A symbol for the place along each axis; `build.scope` knows its name."""
+    """A symbol for the place along each axis that has several; `build.scope` knows its name."""
     for number in range(first, first + type_.rank):
         build.scope.names[f"${number}"] = f"i{number}"
-    return tuple(symbol(f"${number}") for number in range(first, first + type_.rank))
+    return tuple(
+        ZERO if extent == ONE else symbol(f"${number}")
+        for number, extent in enumerate(build.settled(type_.shape), start=first)
+    )
 
 
 def loops(build: Build, axes: Sequence[Index], type_: TileType) -> str:
     """The heads of the loops over all places."""
     text = ""
     for axis, extent in zip(axes, build.settled(type_.shape), strict=True):
+        if extent == ONE:
+            continue
         name = build.scope.text(axis)
         text += f"for (mpmd::Word {name} = 0; {name} < {build.scope.text(extent)}; ++{name}) "
     return text
@@ -55,7 +60,7 @@ def address(build: Build, type_: TileType, axes: Sequence[Index], span: Span) ->
     for axis, stride, extent in zip(
         axes, build.strides(type_, span), build.settled(type_.shape), strict=True
     ):
-        at = at + (Index(0) if extent == ONE else axis * stride)
+        at = at + (ZERO if extent == ONE else axis * stride)
     return build.scope.text(at)
 
 

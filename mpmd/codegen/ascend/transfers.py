@@ -120,9 +120,9 @@ def _copy(build: Build, there: Lying, tile: Placed, span: Span, *, loads: bool) 
     outer = [n for n in outer if n not in inner]
     axes = axes_of(build, tile.type)
     target, start = Index(0), there.start
-    for axis, stride in zip(axes, build.strides(tile.type, span), strict=True):
-        if (number := axes.index(axis)) in outer:
-            target, start = target + axis * stride, start + axis * there.strides[number]
+    strides = build.strides(tile.type, span)
+    for n in outer:
+        target, start = target + axes[n] * strides[n], start + axes[n] * there.strides[n]
     kept = tuple(there.extents[n] for n in (*inner, *long[-1:]))
     shape = build.shape(TileType(tile.type.dtype, kept), span)
     apart = there.strides[inner[-1]] if inner else there.strides[long[-1]] if long else ONE

@@ -55,7 +55,6 @@ __aicore__ inline void sine(
   PipeBarrier<PIPE_V>();  // what sine has beyond its argument
   add(out, out, r, s);
   const Tile<int32_t> turn = words(work), odd = words(z);
-  PipeBarrier<PIPE_V>();  // sine is there; `work` and `z` have been read
   cast(turn, n, RoundMode::CAST_RINT, s);
   PipeBarrier<PIPE_V>();  // quarters as integers
   adds(turn, turn, quarter, s);
@@ -160,7 +159,6 @@ __aicore__ inline void power(
   shift_right(words(part), words(part), int32_t{31}, s);
   PipeBarrier<PIPE_V>();  // whether it is one
   select(out, words(part), sign, size, work, s);
-  PipeBarrier<PIPE_V>();  // what was chosen; everything else has been read
   abs(part, b, s);
   fill(size, 1.0f, s);
   PipeBarrier<PIPE_V>();  // 0 has no sign

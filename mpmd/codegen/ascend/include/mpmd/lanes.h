@@ -147,7 +147,6 @@ __aicore__ inline void compare(
   keys(key_b, b, work, s);
   PipeBarrier<PIPE_V>();  // both are there
   compare<order>(out, key_a, key_b, work, s);
-  PipeBarrier<PIPE_V>();  // keys have been read; the bools are there
   no_number(key_a, a, s);
   no_number(key_b, b, s);
   PipeBarrier<PIPE_V>();  // both are there
