@@ -26,6 +26,9 @@ from mpmd.runtime.ascend_sim.compile import Simulated, compile_text
 from mpmd.runtime.ascend_sim.findings import Findings
 from mpmd.runtime.report import launch_error, launch_refused
 
+ARENA = "the arena"
+"""In reports. What a launch has beside arguments has a name that no argument can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -101,14 +104,14 @@ class SimulatedKernel:
         copies = {name: np.array(array, order="C", copy=True) for name, array in given.items()}
         failures = np.zeros(LINE * source.launch.cores, np.int64)
         launches.epoch += 1
-        fields: dict[str, Value] = {**copies, "arena": np.zeros(max(1, source.launch.arena_bytes), np.uint8)}
+        fields: dict[str, Value] = {**copies, ARENA: np.zeros(max(1, source.launch.arena_bytes), np.uint8)}
         fields |= {f"base {n}": np.uint64(0) for n in range(len(fields), MOST_BASES)}
-        fields["table"] = words(self.tables, self._values(scalars), source.launch.cores)
-        fields |= {"lines": launches.lines, "failures": failures}
-        fields["rows"] = np.zeros(max(1, room(self.tables) * source.launch.cores), np.int64)
-        fields["epoch"] = np.int64(launches.epoch)
+        fields["the table"] = words(self.tables, self._values(scalars), source.launch.cores)
+        fields |= {"the lines": launches.lines, "the failures": failures}
+        fields["the rows"] = np.zeros(max(1, room(self.tables) * source.launch.cores), np.int64)
+        fields["the epoch"] = np.int64(launches.epoch)
         found = self.built.simulated.run(
-            fields, groups=self.built.groups, seed=seed, dropped=dropped, undefined=("arena",)
+            fields, groups=self.built.groups, seed=seed, dropped=dropped, undefined=(ARENA,)
         )
         self._raise_failure(failures.reshape(-1, LINE), scalars)
         for info in source.launch.arguments:
