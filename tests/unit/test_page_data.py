@@ -203,3 +203,11 @@ def test_lines_that_nobody_wrote_have_no_place() -> None:
     calls = Calls()
     calls.number("f", Span("<unknown>", 0))
     assert calls.facts() == [{"name": "f", "place": "", "text": ""}]
+
+
+def test_pictures_are_loaded_when_they_are_asked_for() -> None:
+    import mpmd.visual
+
+    assert mpmd.visual.timeline_page is timeline_page
+    with pytest.raises(AttributeError, match=r"module 'mpmd\.visual' has no attribute 'nothing'"):
+        mpmd.visual.__getattr__("nothing")
