@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mpmd.blame_causes import Cause
 from mpmd.errors import Span
 from mpmd.machine.text import amount
 from mpmd.timeline import SpanKind, Trace
@@ -34,6 +35,10 @@ MOST_OF = 0.5
 
 TINY = 10.0
 """Times a hand-over: a task that takes less is small for its sync."""
+
+
+DISTURBED = 100.0
+"""Times a hand-over: no core takes so long that is not kept from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def advise(found: Blame) -> tuple[Advice, ...]:
     """All that shows."""
     if not len(found.trace):
         return ()
-    patterns = (_long_task, _tail, _tiny_tasks, _bandwidth, _launch, _one_producer)
+    patterns = (_long_task, _tail, _tiny_tasks, _bandwidth, _launch, _one_producer, _disturbed)
     every = [advice for pattern in patterns for advice in pattern(found)]
     told = [advice for advice in every if advice.worth >= WORTH_TELLING * found.trace.makespan]
     return tuple(sorted(told, key=lambda advice: -advice.worth))
@@ -105,7 +110,7 @@ def _tail(found: Blame) -> Iterator[Advice]:
 def _tiny_tasks(found: Blame) -> Iterator[Advice]:
     """Sync that takes as long as the tasks between which it stands."""
     trace, causes = found.trace, found.seconds
-    sync = sum(seconds for cause, seconds in causes.items() if cause.name in ("DATA_WAIT", "STALL"))
+    sync = causes[Cause.DATA_WAIT] + causes[Cause.STALL]
     runs = (trace.kind == SpanKind.RUN) & (found.on_path > 0)
     length = (trace.finish - trace.start)[runs]
     if len(length) < 2 or float(np.median(length)) > TINY * found.schedule.machine.latency:
@@ -138,7 +143,7 @@ def _bandwidth(found: Blame) -> Iterator[Advice]:
 def _launch(found: Blame) -> Iterator[Advice]:
     """A launch that takes as long as what is launched."""
     trace = found.trace
-    seconds = sum(seconds for cause, seconds in found.seconds.items() if cause.name == "LAUNCH")
+    seconds = found.seconds[Cause.LAUNCH]
     yield Advice(
         "launch",
         found.schedule.graph.program.span,
@@ -166,6 +171,24 @@ def _one_producer(found: Blame) -> Iterator[Advice]:
                 "split it over the cores, or have each reader compute it again if it is cheap",
                 seconds / trace.cores,
             )
+
+
+def _disturbed(found: Blame) -> Iterator[Advice]:
+    """Cores that went on long after what they waited for was there."""
+    trace, latency = found.trace, found.schedule.machine.latency
+    length = found.finish - found.start
+    slow = np.flatnonzero((found.cause == Cause.DATA_WAIT) & (length > DISTURBED * latency))
+    if trace.source != "measured" or not len(slow):
+        return
+    worst = int(found.span[slow[np.argmax(length[slow])]])
+    yield Advice(
+        "disturbed",
+        trace.places[trace.label[worst]],
+        f"{len(slow)} waits on the critical path went on for {amount(float(length[slow].sum()), 's')} after "
+        f"what they were for, where {amount(latency, 's')} are enough: something else ran on these cores",
+        "leave them to the kernel, or give it fewer (cores=)",
+        float(length[slow].sum()),
+    )
 
 
 def _busy_between(trace: Trace, start: float, finish: float) -> float:

@@ -6,19 +6,9 @@ Not here: the way back itself (`schedule/critical.py`); single waits (`blame_wai
 
 The way goes back from the end of the launch along what each moment waited for last (Yang, Miller, "Critical
 path analysis for the execution of parallel and distributed programs", ICDCS 1988). It covers the launch
-without a gap, and each stretch of it has a cause, which is a direct one, where it arises, and is not spread
-over those who wait in turn (Böhme, Wolf, de Supinski, Schulz, Geimer, "Scalable critical-path based
-performance analysis", IPDPS 2012):
-
-- COMPUTE: a task ran, and what comes next on the way could not have begun yet: it needed this result.
-- CORE_WAIT: a task ran, and what comes next on the way was ready, but this was its core. So the seconds of a
-  run are split at the moment at which the next task was ready: when the last task ended that it depends on.
-  (List scheduling is bounded by just these two: chains, and cores that are busy while one could go on.
-  Graham, "Bounds on multiprocessing timing anomalies", SIAM J. Appl. Math. 1969.)
-- DATA_WAIT: the hand-over. A core waited although the last task on another core that it waited for had
-  ended; until the signal was given and seen. Barriers and channels are waits, too.
-- LAUNCH: until the first thing that the way shows began; between two launches, from the last core's arrival.
-- STALL: the core was in no span, or took a ticket: it gave signals, decoded steps, was not running at all.
+without a gap. Each stretch of it has one of the causes of `blame_causes.py`: a direct one, where it arises,
+which is not spread over those who wait in turn (Böhme, Wolf, de Supinski, Schulz, Geimer, "Scalable
+critical-path based performance analysis", IPDPS 2012).
 
 Iterations of loops that a trace does not show are charged as those of the same loop that it shows.
 """
@@ -26,8 +16,7 @@ Iterations of loops that a trace does not show are charged as those of the same 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import fsum
 from typing import Any
@@ -36,8 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmd.advice import Advice, advise
+from mpmd.blame_causes import Cause as Cause
 from mpmd.blame_text import text
 from mpmd.blame_waits import WorstWait, worst_waits
+from mpmd.errors import Span
 from mpmd.partition.graph import column
 from mpmd.schedule.critical import Part, Stretch, way
 from mpmd.schedule.ready import Ready
@@ -47,14 +38,17 @@ from mpmd.timeline import Seconds, SpanKind, Trace
 _NONE = -1
 
 
-class Cause(IntEnum):
-    """What a stretch of a launch is charged to."""
+@dataclass(frozen=True, slots=True)
+class OnPath:
+    """What the tasks of one line take of the way: how many of them, and seconds by cause."""
 
-    COMPUTE = 0
-    DATA_WAIT = 1
-    CORE_WAIT = 2
-    LAUNCH = 3
-    STALL = 4
+    tasks: int
+    compute: float
+    core_wait: float
+
+    @property
+    def total(self) -> float:
+        return self.compute + self.core_wait
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +89,19 @@ class Blame:
         length = (self.finish - self.start)[inside]
         return np.bincount(self.span[inside], weights=length, minlength=len(self.trace)).astype(np.float64)
 
+    @cached_property
+    def by_line(self) -> tuple[tuple[tuple[str, Span], OnPath], ...]:
+        """By name and line the tasks on the way, those with the most time first."""
+        trace, length = self.trace, self.finish - self.start
+        ran = (self.span >= 0) & np.isin(self.cause, (Cause.COMPUTE, Cause.CORE_WAIT))
+        found: dict[tuple[str, Span], list[tuple[int, int, float]]] = {}
+        rows = zip(self.span[ran].tolist(), self.cause[ran].tolist(), length[ran].tolist(), strict=True)
+        for span, cause, seconds in rows:
+            label = int(trace.label[span])
+            found.setdefault((trace.labels[label], trace.places[label]), []).append((span, cause, seconds))
+        lines = [(line, _on_path(trace, parts)) for line, parts in found.items()]
+        return tuple(sorted(lines, key=lambda line: -line[1].total))
+
     def worst_waits(self, most: int = 5) -> tuple[WorstWait, ...]:
         """Those of all cores that took longest, on the way or beside it."""
         return worst_waits(self.schedule, self.trace, self.on_path, most)
@@ -111,12 +118,26 @@ class Blame:
             "makespan": self.trace.makespan,
             "seconds": {cause.name.lower(): seconds for cause, seconds in self.seconds.items()},
             "unseen": self.unseen,
+            "lines": [
+                {"call": label, "place": str(place), **asdict(seconds)}
+                for (label, place), seconds in self.by_line
+            ],
             "worst_waits": [wait.as_json() for wait in self.worst_waits()],
             "advice": [advice.as_json() for advice in self.advice],
         }
 
     def __str__(self) -> str:
         return text(self)
+
+
+def _on_path(trace: Trace, parts: Sequence[tuple[int, int, float]]) -> OnPath:
+    """Sums over spans with their causes and seconds."""
+    tasks = {(int(trace.task[span]), int(trace.iteration[span])) for span, _, _ in parts}
+    of = {
+        which: fsum(seconds for _, cause, seconds in parts if cause == which)
+        for which in (Cause.COMPUTE, Cause.CORE_WAIT)
+    }
+    return OnPath(len(tasks), of[Cause.COMPUTE], of[Cause.CORE_WAIT])
 
 
 def blame(trace: Trace, schedule: Schedule) -> Blame:

@@ -10,22 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from mpmd.blame_causes import Cause
 from mpmd.errors import Span
 from mpmd.machine.text import amount
-from mpmd.timeline import SpanKind
 
 if TYPE_CHECKING:
-    from mpmd.blame import Blame, Cause
+    from mpmd.blame import Blame
     from mpmd.blame_waits import WorstWait
 
 _MEANS = {
-    "COMPUTE": "tasks whose results came next on the way",
-    "DATA_WAIT": "hand-overs: a result was there, its reader on another core not yet",
-    "CORE_WAIT": "tasks that held a core for which another one was ready",
-    "LAUNCH": "launches, until the first core is at work",
-    "STALL": "between spans: signals, tickets, cores that did not run",
+    Cause.COMPUTE: "tasks whose results came next on the way",
+    Cause.DATA_WAIT: "hand-overs: a result was there, its reader on another core not yet",
+    Cause.CORE_WAIT: "tasks that held a core for which another one was ready",
+    Cause.LAUNCH: "launches, until the first core is at work",
+    Cause.STALL: "between spans: signals, tickets, cores that did not run",
 }
 _CALLS = 8
 """Calls that are shown; those with the most time on the way."""
@@ -50,7 +48,7 @@ def _head(found: Blame) -> Iterator[str]:
     )
     for cause, seconds in found.seconds.items():
         share = f"{amount(seconds, 's'):>12s}{found.share(cause):>8.1%}"
-        yield f"  {_name(cause):10s}{share}  {_MEANS[cause.name]}"
+        yield f"  {_name(cause):10s}{share}  {_MEANS[cause]}"
     if found.unseen:
         seconds = amount(found.unseen, "s")
         yield f"  {seconds} of it are {trace.unseen} iterations that are not shown, charged as those shown"
@@ -63,20 +61,16 @@ def _name(cause: Cause) -> str:
 
 
 def _calls(found: Blame) -> Iterator[str]:
-    """The calls whose tasks lie on the way, those with the most time first."""
+    """The lines whose tasks lie on the way, those with the most time first: how many, and for what."""
     trace = found.trace
-    ran = np.flatnonzero((trace.kind == SpanKind.RUN) & (found.on_path > 0))
-    labels = len(trace.labels)
-    seconds = np.bincount(trace.label[ran], weights=found.on_path[ran], minlength=labels).tolist()
-    count = np.bincount(trace.label[ran], minlength=labels).tolist()
-    yield f"{'on the critical path':40s}{'tasks':>8s}{'time':>12s}{'share':>8s}"
-    order = sorted(np.flatnonzero(count).tolist(), key=lambda label: -seconds[label])
-    for label in order[:_CALLS]:
-        name = f"{trace.labels[label]} ({_where(trace.places[label])})"
-        share = seconds[label] / trace.makespan
-        yield f"  {name:38s}{count[label]:8d}{amount(seconds[label], 's'):>12s}{share:>8.1%}"
-    if len(order) > _CALLS:
-        yield f"  and {len(order) - _CALLS} more"
+    yield f"{'on the critical path':40s}{'tasks':>8s}{'compute':>12s}{'core-wait':>12s}{'share':>8s}"
+    lines = found.by_line
+    for (label, place), seconds in lines[:_CALLS]:
+        name = f"{label} ({_where(place)})"
+        times = "".join(f"{amount(part, 's'):>12s}" for part in (seconds.compute, seconds.core_wait))
+        yield f"  {name:38s}{seconds.tasks:8d}{times}{seconds.total / trace.makespan:>8.1%}"
+    if len(lines) > _CALLS:
+        yield f"  and {len(lines) - _CALLS} more"
 
 
 def _wait(wait: WorstWait) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +24,7 @@ from mpmd.schedule.order import POLICIES
 from mpmd.schedule.simulate import simulate
 from mpmd.schedule.steps import Schedule, StepOp
 from mpmd.schedule.unfused import unfused
-from mpmd.timeline import Trace
+from mpmd.timeline import SpanKind, Trace
 from tests.blame_laws import assert_lawful
 from tests.generate import Generated, kernels
 from tests.generation.scope import Feature
@@ -154,6 +155,40 @@ def test_a_launch_of_which_nothing_is_shown_is_launch() -> None:
     assert blame(empty, planned).seconds[Cause.LAUNCH] == trace.makespan
 
 
+def test_the_text_says_where_the_time_went() -> None:
+    planned, _ = handed_over(2)
+    assert (
+        str(blamed(planned))
+        == """\
+kernel 'k', simulated on toy: 2.4 µs on 2 cores, along the critical path
+  compute           2 µs   83.3%  tasks whose results came next on the way
+  data-wait       400 ns   16.7%  hand-overs: a result was there, its reader on another core not yet
+  core-wait          0 s    0.0%  tasks that held a core for which another one was ready
+  launch             0 s    0.0%  launches, until the first core is at work
+  stall              0 s    0.0%  between spans: signals, tickets, cores that did not run
+
+on the critical path                       tasks     compute   core-wait   share
+  f (kernel.py:7)                              1        1 µs         0 s   41.7%
+  g (kernel.py:7)                              1        1 µs         0 s   41.7%
+
+worst waits
+     1.4 µs  core 1: g#0 (kernel.py:7) for f#0 (kernel.py:7), f#0 → g#0 via h (RAW); 400 ns of it on the path
+
+advice
+  kernel.py:7: the cores are done 700 ns before g#0 is, on average; make tiles of even or smaller size, or have the cores take them by ticket (drain=True)
+  kernel.py:7: tasks of 1 µs with 400 ns of sync between them; let f do more at once: larger tiles, or one task for it and its reader"""
+    )
+
+
+def test_lines_sum_up_what_their_tasks_take() -> None:
+    tasks: list[Spec] = [("f", [], [("y", i, i + 1)]) for i in range(3)]
+    found = blamed(schedule(graph(tasks, {}), machine(1, **QUIET)))
+    (((label, place), taken),) = found.by_line
+    assert (label, place, taken.tasks) == ("f", found.trace.places[0], 3)
+    assert taken.core_wait == pytest.approx(2 * taken.compute)
+    assert found.as_json()["lines"][0]["tasks"] == 3
+
+
 # -- waits ----------------------------------------------------------------------------------------
 
 
@@ -226,6 +261,21 @@ def test_memory_at_its_bandwidth() -> None:
     tasks: list[Spec] = [("f", [("x", i * 1024, i * 1024 + 1024)], [("y", i, i + 1)]) for i in range(4)]
     planned = schedule(graph(tasks, {}, flops=1.0), machine(4, bandwidth=1e8, **QUIET))
     assert "bandwidth" in advised(planned)
+
+
+def test_a_core_that_was_kept_from_going_on() -> None:
+    planned, m = handed_over(2)
+    trace = simulate(planned)
+    late, on = 300 * m.latency, trace.core == planned.core[1]
+    moved = {
+        "start": trace.start + late * (on & (trace.kind == SpanKind.RUN)),
+        "finish": trace.finish + late * on,
+    }
+    slow = replace(trace, source="measured", makespan=trace.makespan + late, **moved)
+    found = blame(slow, planned)
+    assert {"disturbed"} <= {advice.pattern for advice in found.advice}
+    assert "something else ran on these cores" in str(found)
+    assert "disturbed" not in {advice.pattern for advice in blame(trace, planned).advice}
 
 
 def test_one_producer_for_all_others() -> None:

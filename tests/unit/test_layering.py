@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     "errors uncollected", "machine archive timeline", "lang", "partition", "schedule",
-    "codegen blame blame_text blame_waits advice", "runtime"
+    "codegen blame blame_causes blame_text blame_waits advice", "runtime"
 )  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 ABOVE = (
