@@ -137,11 +137,12 @@ class _Lifting:
         for carry in (carry for number in range(len(parts)) for carry in _carried(parts, number)):
             self.views[carry.out] = self.place(carry.name, carry.type)
         for number, part in enumerate(parts):
-            body, ends, own = part, [carry.init for carry in _carried(parts, number + 1)], set[ValueId]()
             if isinstance(part, Loop):
-                own = {carry.inside for carry in part.carried}
-                body, ends = part.body, [carry.next for carry in part.carried]
-            taken, _ = self._outside(body, ends, own)
+                ends, own = [carry.next for carry in part.carried], {carry.inside for carry in part.carried}
+                taken, _ = self._outside(part.body, ends, own)
+            else:
+                ends = [carry.init for carry in _carried(parts, number + 1)]
+                taken, _ = self._outside(part, ends, set())
             for value in sorted(taken - self.views.keys()):
                 self.views[value] = self.place(f"t{value}", self.types[value])
 
