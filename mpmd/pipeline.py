@@ -58,7 +58,7 @@ FUSIONS: Mapping[str, Callable[..., Schedule]] = {"all": schedule, "none": unfus
 """What a call of a kernel launches: all of it at once, or one call in its source after the other."""
 
 _TARGET: ContextVar[str] = ContextVar("mpmd_target", default="cpu")
-_INSTEAD: ContextVar[Target | None] = ContextVar("mpmd_instead", default=None)
+_INSTEAD: list[Target] = []
 
 
 @contextmanager
@@ -74,12 +74,12 @@ def by_default(target: str) -> Iterator[None]:
 
 @contextmanager
 def instead(target: Target) -> Iterator[None]:
-    """Inside, every kernel is compiled for this target, whatever is asked for."""
-    token = _INSTEAD.set(target)
+    """Inside, every kernel is compiled for this target, by any thread, whatever is asked for."""
+    _INSTEAD.append(target)
     try:
         yield
     finally:
-        _INSTEAD.reset(token)
+        _INSTEAD.pop()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -349,7 +349,7 @@ def compile_specs(
     `values` are the arguments that the specs are of, where there are some; whoever watches is told of them.
     """
     asked = find_target(_TARGET.get() if target is None else target, span=caller_span())
-    chosen = _INSTEAD.get() or asked
+    chosen = _INSTEAD[-1] if _INSTEAD else asked
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise ArgumentError(
             f"a kernel runs on at least 1 core, not on {cores!r}",

@@ -144,6 +144,9 @@ def _refusal(error: Diagnostic) -> dict[str, Any]:
         "line": error.span.line,
         "column": error.span.col + 1,
         "label": error.label,
+        "related": [
+            {"file": note.span.file, "line": note.span.line, "text": note.text} for note in error.related
+        ],
         "hints": list(error.hints),
         "text": str(error),
     }

@@ -77,6 +77,7 @@ def test_refused_calls_are_passed_over_and_each_is_told_once(script: Path, capsy
     refused = json.loads(capsys.readouterr().out)["refused"]
     assert [error["code"] for error in refused][1] == "unsupported"
     assert refused[0]["text"].startswith(f"error[{refused[0]['code']}]: {refused[0]['message']}")
+    assert all(note["line"] > 0 for error in refused for note in error["related"])
     assert refused[0]["file"] == str(script) and refused[0]["line"] > 0 and refused[0]["hints"]
 
 
@@ -92,6 +93,15 @@ def test_compiled_kernels_are_bound_and_called_like_others(script: Path, capsys)
     script.write_text(HEAD + constant + calls)
     assert main(["check", "--target", "cuda", str(script)]) == 0
     assert capsys.readouterr().out.startswith("0.0\nfixed (")
+
+
+def test_kernels_of_other_threads_are_not_launched_either(script: Path, capsys) -> None:
+    called = "import threading\nt = threading.Thread(target=doubled, args=(x, y))\nt.start()\nt.join()\n"
+    script.write_text(HEAD + called + "print(y.sum())\n")
+    assert main(["check", "--target", "cuda", "--json", str(script)]) == 0
+    shown = capsys.readouterr()
+    (proved,) = json.loads(shown.out)["proved"]
+    assert proved["kernel"] == "doubled" and shown.err == "0.0\n"
 
 
 def test_a_machine_with_fewer_cores_or_less_memory_is_asked(script: Path, capsys) -> None:
