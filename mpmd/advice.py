@@ -61,7 +61,7 @@ class Advice:
         }
 
     def __str__(self) -> str:
-        return f"{Path(self.place.file).name}:{self.place.line}: {self.seen}; {self.hint}"
+        return f"{Path(self.place.file).name}:{self.place.line}: {self.seen}\n    {self.hint}"
 
 
 def advise(found: Blame) -> tuple[Advice, ...]:

@@ -175,8 +175,10 @@ worst waits
      1.4 µs  core 1: g#0 (kernel.py:7) for f#0 (kernel.py:7), f#0 → g#0 via h (RAW); 400 ns of it on the path
 
 advice
-  kernel.py:7: the cores are done 700 ns before g#0 is, on average; make tiles of even or smaller size, or have the cores take them by ticket (drain=True)
-  kernel.py:7: tasks of 1 µs with 400 ns of sync between them; let f do more at once: larger tiles, or one task for it and its reader"""
+  kernel.py:7: the cores are done 700 ns before g#0 is, on average
+    make tiles of even or smaller size, or have the cores take them by ticket (drain=True)
+  kernel.py:7: tasks of 1 µs with 400 ns of sync between them
+    let f do more at once: larger tiles, or one task for it and its reader"""
     )
 
 
