@@ -63,7 +63,7 @@ def test_a_program_becomes_machine_code_for_a_card(program: str, architecture: s
     assert artifact.cubin.startswith(b"\x7fELF")
 
 
-FEATURES = {"cpu": ALL, "cuda-sim": ALL - {Feature.PLACEMENT}, "ascend-sim": {Feature.SPLIT}}
+FEATURES = {"cpu": ALL, "cuda-sim": ALL - {Feature.PLACEMENT}, "ascend-sim": ALL - {Feature.PLACEMENT}}
 
 
 @pytest.mark.parametrize("target", FEATURES)
