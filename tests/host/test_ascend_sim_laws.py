@@ -66,6 +66,12 @@ CASES = (
         "user.py:7; nothing orders them",
     ),
     Case(
+        "race", "a vector instruction on what the scalar unit has just written", AIV0,
+        "for (int i = 0; i < 64; ++i) a.SetValue(i, 1.0f);\nAdds(b, a, 1.0f, 64);",
+        "Adds of AIV0.V reads AIV0.UB at byte 0, which SetValue of AIV0.S writes at user.py:7; "
+        "nothing orders them",
+    ),
+    Case(
         "poison", "an operand that nobody has written", AIV0,
         "Adds(b, a, 1.0f, 64);",
         "Adds uses AIV0.UB at byte 0, which nobody has written",
@@ -228,6 +234,18 @@ CASES = (
         "Duplicate: goes to element 65 of a tensor of 64",
     ),
     Case(
+        "range", "an element that is picked beyond its tensor", AIV0,
+        "Duplicate(a, 1.0f, 64); Duplicate(i, 252, 64); PipeBarrier<PIPE_V>();\n"
+        "Gather(b, a, i.ReinterpretCast<uint32_t>(), 8, 8);",
+        "Gather: offset 260 of a tensor of 256 bytes",
+    ),
+    Case(
+        "alignment", "an element that is picked within one", AIV0,
+        "Duplicate(a, 1.0f, 64); Duplicate(i, 2, 64); PipeBarrier<PIPE_V>();\n"
+        "Gather(b, a, i.ReinterpretCast<uint32_t>(), 0, 8);",
+        "Gather: offset 2 is within an element",
+    ),
+    Case(
         "capacity", "of UB", AIV0,
         "Duplicate(LocalTensor<float>(TPosition::VECCALC, 188128, 16), 1.0f, 8);",
         "Duplicate: a tensor ends at byte 188192 of UB, which has 188160",
@@ -253,6 +271,16 @@ CASES = (
         "Add: a mask of 65; it can be 1 to 64",
     ),
     Case(
+        "operand", "a shift that is too long", AIV0,
+        "ShiftRight(i, i, 33, 8);",
+        "ShiftRight: a shift by 33; it can be 0 to 32",
+    ),
+    Case(
+        "operand", "fractals of floats turned over", AIC0,
+        "LoadData(LocalTensor<float>(TPosition::A2, 0, 128), l1, LoadData2DParams(0, 1, 0, 0, 0, true, 0));",
+        "LoadData: only fractals of 16-bit elements are turned over",
+    ),
+    Case(
         "operand", "one row on the cube", AIC0,
         "Mmad(l0c, l0a, l0b, MmadParams(1, 16, 16, 0, false, true));",
         "Mmad: m = 1 is the cube's vector form, with another layout of the left factor",
@@ -267,6 +295,7 @@ __schedmode__(1) __global__ __mix__(1, 2) void planted(Args args) {
     LocalTensor<float> a(TPosition::VECCALC, 0, 64), b(TPosition::VECCALC, 256, 64), l1(TPosition::A1, 0, 64);
     LocalTensor<half> h1(TPosition::A1, 0, 512), l0a(TPosition::A2, 0, 256), l0b(TPosition::B2, 0, 256);
     LocalTensor<float> l0c(TPosition::CO1, 0, 256);
+    LocalTensor<int32_t> i(TPosition::VECCALC, 512, 64);
     GlobalTensor<float> x, y;
     GlobalTensor<int32_t> words;
     x.SetGlobalBuffer(args.x);

@@ -70,6 +70,33 @@ __schedmode__(1) __global__ __mix__(0, 1) void values(Args args) {
             PipeBarrier<PIPE_ALL>();
             DataCopy(Far(args.y), y, N);
             break;
+        case 11: {  // every third element, from the fifth on
+            LocalTensor<int32_t> at(TPosition::VECCALC, 4096, N);
+            for (int i = 0; i < 64; ++i) at.SetValue(i, 12 * i);
+            PipeBarrier<PIPE_ALL>();
+            Gather(y, x, at.ReinterpretCast<uint32_t>(), 20, 64);
+            PipeBarrier<PIPE_ALL>();
+            DataCopy(Far(args.y), y, 64);
+            break;
+        }
+        case 12:
+            Cast(y, x, RoundMode::CAST_FLOOR, N);
+            PipeBarrier<PIPE_ALL>();
+            DataCopy(Far(args.y), y, N);
+            break;
+        case 13: {  // the bits of x: all of its sign, and of those of twice as much as an integer the others
+            LocalTensor<int32_t> bits = x.ReinterpretCast<int32_t>(), i(TPosition::VECCALC, 4096, N);
+            LocalTensor<int16_t> shorts = i.ReinterpretCast<int16_t>();
+            Muls(i, bits, 2, N);
+            PipeBarrier<PIPE_V>();
+            Not(shorts, shorts, 2 * N);
+            ShiftRight(bits, bits, 31, N);
+            PipeBarrier<PIPE_V>();
+            Or(shorts, shorts, bits.ReinterpretCast<int16_t>(), 2 * N);
+            PipeBarrier<PIPE_ALL>();
+            DataCopy(Far(args.i), i, N);
+            break;
+        }
     }
     PipeBarrier<PIPE_ALL>();
 }
@@ -152,6 +179,23 @@ def test_an_extreme_comes_with_the_index_of_its_first_place(kernel: Simulated) -
 def test_a_block_is_filled_with_one_element(kernel: Simulated) -> None:
     x = numbers()
     assert same_bits(results(kernel, 10, x)["y"], np.repeat(x[:32], 8))
+
+
+def test_elements_are_picked_from_places_in_bytes(kernel: Simulated) -> None:
+    x = numbers()
+    assert same_bits(results(kernel, 11, x)["y"][:64], x[5 : 5 + 3 * 64 : 3])
+
+
+def test_floats_become_whole_ones(kernel: Simulated) -> None:
+    x = numbers()
+    assert same_bits(results(kernel, 12, x)["y"], np.floor(x))
+
+
+def test_integers_wrap_and_bits_are_bits(kernel: Simulated) -> None:
+    x = numbers()
+    with np.errstate(over="ignore"):
+        expected = ~(x.view(np.int32) * np.int32(2)) | (x.view(np.int32) >> 31)
+    assert same_bits(results(kernel, 13, x)["i"], expected)
 
 
 # -- what cannot be run -------------------------------------------------------------------------
