@@ -14,9 +14,10 @@ from mpmd import In, Out, f16, f32
 from mpmd.errors import UnsupportedOp
 from mpmd.lang.evaluate import evaluate
 from mpmd.lang.kernel.trace import trace
-from mpmd.lang.program import Program, calls
+from mpmd.lang.program import Program, TileLoop, calls
 from mpmd.lang.tile import Apply, walk
 from mpmd.lang.types import TensorSpec
+from mpmd.partition.build import partition
 from mpmd.partition.engines import for_engines
 from mpmd.targets.ascend import machine
 from tests.ascend_kernels import CASES, Case
@@ -110,3 +111,42 @@ def test_a_loop_that_nothing_bounds_is_refused() -> None:
     assert refused.value.message == "nothing bounds loop '_', which runs to last"
     assert refused.value.span.file == __file__
     assert refused.value.hints[0].endswith("a slice of a tensor bounds it")
+
+
+@mpmd.task
+def turns(x: In[f16, T, K], w: In[f16, K, N], rows: mpmd.i32, y: Out[f32, T, N]):
+    """Carried values change places; loops in loops; what is outside of them is used within and behind."""
+    scale, a, b = mpmd.full((T, N), 2.0, f32), mpmd.zeros((T, N), f32), mpmd.full((T, N), 1.0, f32)
+    for i in range(1, K, 2):
+        a, b = b + (x[:] @ w[:]) * scale, mpmd.minimum(a, x[:, i].astype(f32)[:, None])
+        for block in mpmd.tiles(rows, 5):
+            a = mpmd.minimum(a, 50.0) + x[:, block].astype(f16) @ w[block]
+    y[:] = a - b * scale
+
+
+@mpmd.kernel
+def turning(x: In[f16, T, K], w: In[f16, K, N], rows: mpmd.i32, y: Out[f32, T, N]):
+    for t in mpmd.tiles(T, 7):
+        turns(x[t], w, rows, y[t])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(2, 20), st.integers(2, 25), st.integers(2, 9), st.data())
+def test_loops_around_products_become_loops_around_calls(
+    rows: int, inner: int, columns: int, data: st.DataObject
+) -> None:
+    """However often they run, not at all included."""
+    random, last = np.random.default_rng(rows), data.draw(st.integers(0, inner))
+    x, w = (random.integers(-2, 3, shape).astype(np.float16) for shape in ((rows, inner), (inner, columns)))
+    specs = {"x": TensorSpec(f16, x.shape), "w": TensorSpec(f16, w.shape), "rows": None}
+    program = trace(turning.function, {**specs, "y": TensorSpec(f32, (rows, columns))})
+    cut = for_engines(program, machine(6))
+    if inner > 17:  # more than 8 iterations
+        assert any(isinstance(node, TileLoop) for outer in cut.body for node in getattr(outer, "body", ()))
+    results = []
+    for made in (program, cut):
+        y = np.zeros((rows, columns), np.float32)
+        evaluate(made, {"x": x, "w": w, "rows": last, "y": y})
+        results.append(y)
+    np.testing.assert_array_equal(*results)
+    partition(cut, machine(6))
