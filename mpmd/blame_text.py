@@ -31,7 +31,9 @@ _CALLS = 8
 
 def text(found: Blame) -> str:
     """All that there is to say."""
-    parts = ["\n".join(_head(found)), "\n".join(_calls(found))]
+    parts = ["\n".join(_head(found))]
+    if found.by_line:
+        parts.append("\n".join(_calls(found)))
     waits = found.worst_waits()
     if waits:
         parts.append("\n".join(["worst waits", *(f"  {_wait(wait)}" for wait in waits)]))

@@ -20,7 +20,7 @@ from .graph_words import MEANING, about, badge, hover, lines, link, phase_label,
 from .groups import Arrow, ArrowKind, Groups, Node
 from .layers import Layout, Point, Size, layout
 
-MARGIN, PHASE_GAP, LEGEND = 28.0, 60.0, 58.0
+MARGIN, PHASE_GAP, LEGEND = 28.0, 60.0, 68.0
 LINE, HEAD, SMALL, BADGE = 15.0, 24.0, 22.0, 6.0
 DOT = 5.0
 SIDE, SIDE_STEP = 26.0, 9.0
@@ -111,7 +111,7 @@ def _parts(groups: Groups) -> tuple[list[_Part], float, float]:
         found.append((number, members, arrows, layout([sizes[node] for node in members], edges)))
     width = max((placed.width for *_, placed in found), default=0.0)
     parts: list[_Part] = []
-    top = 52.0
+    top = 60.0
     for number, members, arrows, placed in found:
         left = MARGIN + (width - placed.width) / 2
         parts.append(_Part(number, tuple(members), tuple(arrows), placed, top, left))
@@ -249,8 +249,8 @@ def _frame(graph: TaskGraph, part: _Part, width: float) -> Iterator[str]:
         )
     label = phase_label(graph.phases[part.phase])
     if label:
-        x, y = MARGIN / 2, part.top - 14
-        frame = x, y, width - 2 * x, part.found.height + 28
+        x, y = MARGIN / 2, part.top - 24
+        frame = x, y, width - 2 * x, part.found.height + 38
         yield _box(frame, f"rx='8' fill='#faf8ff' stroke='{LOOP}' stroke-dasharray='6 3'")
         yield (f"<text x='{x + 8:.1f}' y='{y + 13:.1f}' style='fill:{LOOP}'>{escape(label)}</text>")
 
