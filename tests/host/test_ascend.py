@@ -94,3 +94,13 @@ def _shows(case: Case, kernel: CompiledKernel, wanted: Arrays, mutant: tuple[int
     if found.reports:
         return True
     return not error(arrays, wanted) <= case.tolerance
+
+
+def test_an_index_outside_ends_the_launch_with_the_users_line() -> None:
+    case = OP_CASES["courses"]
+    kernel, arrays = compiled(case), case.arguments()
+    arrays[1][0] = 9
+    with pytest.raises(BoundsError) as outside:
+        launched(kernel, arrays, seed=0)
+    assert outside.value.message == "the index into 'a', axis 0: 9 is outside 0:9"
+    assert outside.value.span.file.endswith("ascend_ops.py")

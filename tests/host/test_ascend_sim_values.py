@@ -238,3 +238,61 @@ def test_a_text_without_an_entry_is_refused() -> None:
         "  --> empty.h:1:1\n"
         "  hint: an entry reads `__global__ __mix__(1, 2) void name(Argument argument)`"
     )
+
+
+# -- the cube -------------------------------------------------------------------------------------
+
+CUBE = """
+using namespace AscendC;
+struct Args {
+    __gm__ float* x;
+    __gm__ float* one;
+    __gm__ float* y;
+};
+
+__schedmode__(1) __global__ __mix__(1, 2) void turned(Args args) {
+    InitSocState();
+    if ASCEND_IS_AIC {
+        LocalTensor<float> x1(TPosition::B1, 0, 512), one1(TPosition::A1, 4096, 256);
+        LocalTensor<float> a(TPosition::A2, 0, 256), b(TPosition::B2, 0, 512), sum(TPosition::CO1, 0, 512);
+        GlobalTensor<float> x, one, y;
+        x.SetGlobalBuffer(args.x), one.SetGlobalBuffer(args.one), y.SetGlobalBuffer(args.y);
+        DataCopy(x1, x, 512);
+        DataCopy(one1, one, 256);
+        PipeBarrier<PIPE_ALL>();
+        LoadData(a, one1, LoadData2DParams(0, 2, 1, 0, 0, false, 0));
+        LoadDataWithTranspose(b, x1, LoadData2dTransposeParams(0, 2, 1, 0, 1));
+        PipeBarrier<PIPE_ALL>();
+        Mmad(sum, a, b, MmadParams(16, 32, 16, 0, false, true));
+        PipeBarrier<PIPE_ALL>();
+        const FixpipeParamsV220 rows(32, 16, 16, 32, false, QuantMode_t::NoQuant, 0, 1, 0, 0, 0);
+        Fixpipe<float, float, CFG_ROW_MAJOR>(y, sum, rows);
+        PipeBarrier<PIPE_ALL>();
+    }
+}
+"""
+
+
+def vendors_transposition(source: np.ndarray, repeats: int, fractal_gap: int) -> np.ndarray:
+    """The vendor's description of 32-bit elements, quarter by quarter: `srcStride` 1, `dstGap` 0."""
+    target, quarter, fractal = np.zeros(512, np.float32), 64, 128
+    for i in range(repeats):
+        square, there = source[256 * i :], fractal * i
+        for k in range(8):
+            for half, left in ((0, 0), (1, 64)):  # the upper and the lower half of the left fractal
+                at = there + half * (fractal_gap + 1) * fractal + 8 * k
+                target[at : at + 8] = square[left + k : left + k + quarter : 8]
+                right = square[fractal + left + k :]
+                target[at + quarter : at + quarter + 8] = right[:quarter:8]
+    return target
+
+
+def test_squares_of_floats_are_turned_over_as_the_vendor_describes() -> None:
+    """Two squares side by side in L1 become a right factor of 16 by 32, which one in L0A leaves as it is."""
+    cube = compile_text((("turned.h", CUBE),), main="turned.h", strict=True)
+    x, y = np.arange(512, dtype=np.float32), np.zeros((16, 32), np.float32)
+    fractals = np.eye(16, dtype=np.float32).reshape(16, 2, 8).transpose(1, 0, 2)
+    found = cube.run({"x": x, "one": np.ascontiguousarray(fractals), "y": y}, groups=1)
+    assert found.reports == ()
+    b = vendors_transposition(x, 2, 1).reshape(2, 2, 16, 8)  # fractals of k and n, columns, k within
+    assert same_bits(y, np.ascontiguousarray(b.transpose(0, 3, 1, 2).reshape(16, 32)))

@@ -139,8 +139,10 @@ class Build:
         if isinstance(value, Placed):
             return value
         out = self.new(TileType(value.dtype, shape), "fill", span, range_=value.range)
-        if out.lanes.itemsize == 8:
-            raise refuse("tiles of an i64 whose range is not known", span)
+        if out.lanes.itemsize == 8:  # more than the core's own instruction fills
+            text = f"mpmd::fill_wide({out.buffer.name}, {value.text}, {self.shape(out.type, span).text})"
+            self.issue(Pipe.S, text, (), (out.buffer,), span)
+            return out
         return self.call("fill", out, (), span, f", {as_lanes(value, out.lanes)}")
 
     # -- extents ----------------------------------------------------------------------------------

@@ -141,6 +141,13 @@ __aicore__ inline void fill(const Tile<T>& out, T number, Shape s) {
     AscendC::Duplicate(out[at], number, static_cast<int32_t>(runs.length));
 }
 
+/// By the scalar unit.
+__aicore__ inline void fill_wide(const Tile<int64_t>& out, int64_t number, Shape s) {
+  for (uint32_t r = 0; r < s.rows; ++r) {
+    for (uint32_t c = 0; c < s.columns; ++c) out.SetValue(r * s.pitch + c, number);
+  }
+}
+
 /// Bits as they are.
 template <class T>
 __aicore__ inline void copy(const Tile<T>& out, const Tile<T>& a, Shape s) {
