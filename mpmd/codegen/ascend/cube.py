@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mpmd.codegen.ascend.function import around, body_line, loop_head
+from mpmd.codegen.ascend.control import loop_head
+from mpmd.codegen.ascend.function import around, body_line
 from mpmd.codegen.ascend.refuse import refuse
 from mpmd.codegen.ascend.tokens import side_of
-from mpmd.codegen.ascend.vector import C_TYPES, refuse_unproved
+from mpmd.codegen.ascend.values import C_TYPES
 from mpmd.codegen.cpp.names import comment
 from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.emitter import Lines
 from mpmd.errors import Span
 from mpmd.lang.index import ONE, Index
+from mpmd.lang.task.check import unproved_accesses
 from mpmd.lang.tile import Apply, Load, Loop, Region, Send, Stmt, Store, ValueId, walk
 from mpmd.lang.types import DType, bf16, f16, f32
 from mpmd.partition.graph import Function
@@ -63,7 +65,7 @@ class CubeText:
     """Whether the memories on chip may be in use."""
 
     def write(self) -> Lines:
-        refuse_unproved(self.function, self.scope)
+        _refuse_unproved(self.function, self.scope)
         self._body(self.function.task.body)
         return around(self.function, self.scope, self.lines)
 
@@ -123,12 +125,8 @@ class CubeText:
             if first or not self.busy:
                 break
         inside, self.lines, self.busy = self.lines, outside, self.busy or before
-        head, names = loop_head(self.scope, loop)
         body_line(self.lines, loop.span)
-        with self.lines.block(f"{head} {{"):
-            for name, declared in names:
-                if inside.mentions(name):
-                    self.lines(declared)
+        with self.lines.block(loop_head(self.scope, loop)):
             self.lines.extend(inside)
 
     def _send(self, stmt: Send) -> None:
@@ -185,3 +183,8 @@ class CubeText:
         if dtype.name not in C_TYPES:
             raise refuse(f"tensors of {dtype}", span)
         return Factor(C_TYPES[dtype.name], address, self.scope.text(apart), transposed)
+
+
+def _refuse_unproved(function: Function, scope: Scope) -> None:
+    for stmt, _ in unproved_accesses(function.task, fixed=scope.fixed):
+        raise refuse("accesses whose bounds are checked at run time", stmt.span)

@@ -26,7 +26,6 @@ from mpmd.codegen.ascend.shapes import reshaped, spread
 from mpmd.codegen.ascend.tokens import receive, send
 from mpmd.codegen.ascend.transfers import load, load_rows, lying, store
 from mpmd.codegen.ascend.values import (
-    C_TYPES,
     Number,
     Placed,
     Value,
@@ -256,9 +255,4 @@ def _indices(stmt: Stmt) -> Iterator[Index]:
         yield from (value for _, value in stmt.attrs if isinstance(value, Index))
 
 
-def refuse_unproved(function: Function, scope: Scope) -> None:
-    for stmt, _ in unproved_accesses(function.task, fixed=scope.fixed):
-        raise refuse("accesses whose bounds are checked at run time", stmt.span)
-
-
-__all__ = ["C_TYPES", "Lowering", "refuse_unproved"]
+__all__ = ["Lowering"]
