@@ -15,6 +15,7 @@ from mpmd.codegen.ascend.build import Build, number_at
 from mpmd.codegen.ascend.casts import hardware
 from mpmd.codegen.ascend.instructions import Pipe
 from mpmd.codegen.ascend.values import Number, Placed, Value, range_of
+from mpmd.codegen.cpp.scope import Scope
 from mpmd.errors import Span
 from mpmd.lang.tile import Branch, Loop, Stmt, TileType, ValueId
 from mpmd.lang.types import DType, i32, i64
@@ -28,7 +29,7 @@ def loop(build: Build, stmt: Loop, read: Read, values: dict[ValueId, Value], low
     carried = [(carry, _kept(build, carry.type, carry.name, stmt.span)) for carry in stmt.carried]
     for carry, tile in carried:
         _copy(build, tile, read(carry.init), stmt.span)
-    build.mark(_head(build, stmt), stmt.span, opens=True)
+    build.mark(loop_head(build.scope, stmt), stmt.span, opens=True)
     with_own = dict(values)
     for carry, tile in carried:
         values[carry.inside] = tile
@@ -67,8 +68,8 @@ def branch(build: Build, stmt: Branch, read: Read, values: dict[ValueId, Value],
         values[result.out] = tile
 
 
-def _head(build: Build, stmt: Loop) -> str:
-    scope = build.scope
+def loop_head(scope: Scope, stmt: Loop) -> str:
+    """The head of a loop, and what its body may name of the piece."""
     start, stop = scope.text(stmt.start), scope.text(stmt.stop)
     if stmt.tile is None:
         name = scope.names[stmt.name]
@@ -115,4 +116,4 @@ def _move(build: Build, to: Placed, a: Placed, span: Span) -> None:
     build.issue(Pipe.V, text, (a.buffer,), (to.buffer,), span)
 
 
-__all__ = ["branch", "loop"]
+__all__ = ["branch", "loop", "loop_head"]

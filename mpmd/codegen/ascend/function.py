@@ -18,7 +18,6 @@ from mpmd.codegen.cpp.scope import Scope
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.source import StepNote
 from mpmd.errors import Span
-from mpmd.lang.tile import Loop
 from mpmd.lang.types import Direction
 from mpmd.partition.graph import Function, Word, WordKind
 
@@ -64,20 +63,6 @@ def body_line(body: Lines, span: Span) -> None:
     """What follows is of the user's line."""
     if span.line:
         body(f"#line {span.line} {quoted(span.file)}")
-
-
-def loop_head(scope: Scope, loop: Loop) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The head of a loop, and what is declared in its body, by name."""
-    start, stop = scope.text(loop.start), scope.text(loop.stop)
-    if loop.tile is None:
-        name = scope.names[loop.name]
-        return f"for (mpmd::Word {name} = {start}; {name} < {stop}; {name} += {loop.step})", ()
-    first, size, index = (scope.names[f"{loop.name}.{part}"] for part in ("start", "size", "index"))
-    names = (
-        (size, f"const mpmd::Word {size} = mpmd::least({loop.tile}, {stop} - {first});"),
-        (index, f"const mpmd::Word {index} = {first} / {loop.tile};"),
-    )
-    return f"for (mpmd::Word {first} = 0; {first} < {stop}; {first} += {loop.tile})", names
 
 
 def order_text(order: Order) -> str:
@@ -160,4 +145,4 @@ def _extent_once(function: Function, scope: Scope, at: int, dim: str) -> tuple[s
     return (name, f"const mpmd::Word {name} = row[{at}];") if first == at else None
 
 
-__all__ = ["RESTORE", "around", "body_line", "loop_head", "order_text", "write_vector_function"]
+__all__ = ["RESTORE", "around", "body_line", "order_text", "write_vector_function"]
