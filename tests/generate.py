@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,11 +80,16 @@ class Generated:
 
 @st.composite
 def kernels(
-    draw: st.DrawFn, features: Collection[Feature] = NONE, *, cores: int = 1, statements: int = 6
+    draw: st.DrawFn,
+    features: Collection[Feature] = NONE,
+    *,
+    cores: int = 1,
+    statements: int = 6,
+    dtypes: Sequence[str] = DTYPE_NAMES,
 ) -> Generated:
     """A kernel of so many statements at most over 2–6 tensors, with loops, views and runtime offsets.
 
-    `cores` are those that a call may ask for.
+    `cores` are those that a call may ask for, `dtypes` those of the tensors.
     """
     chosen = frozenset(features)
     pos, count = draw(st.integers(0, 5)), draw(st.integers(0, 3))
@@ -92,8 +97,8 @@ def kernels(
     if chosen & {Feature.RUNTIME, Feature.LOOP}:
         moving.append(Moving("count", count, 3))
     packed = draw(st.integers(0, 2)) if Feature.BUNDLE in chosen else 0
-    arguments = [_tensor(draw, n, packed) for n in range(draw(st.integers(2, 4)))]
-    local = [_local(draw, n) for n in range(draw(st.integers(0, 2)))]
+    arguments = [_tensor(draw, n, packed, dtypes) for n in range(draw(st.integers(2, 4)))]
+    local = [_shaped(draw, dtypes, f"h{n}") for n in range(draw(st.integers(0, 2)))]
     written_first = [t for t in arguments if draw(st.booleans())]
     scope = Scope(draw, Text(), (*arguments, *local), tuple(moving), chosen, cores)
     for tensor in local:
@@ -146,18 +151,16 @@ def _repeat(scope: Scope) -> None:
     repeat(scope, _statement)
 
 
-def _tensor(draw: st.DrawFn, number: int, packed: int) -> Tensor:
+def _tensor(draw: st.DrawFn, number: int, packed: int, dtypes: Sequence[str]) -> Tensor:
     name = f"x{number}"
-    return _shaped(draw, f"{BUNDLE}_{name}", f"{BUNDLE}.{name}") if number < packed else _shaped(draw, name)
+    if number < packed:
+        return _shaped(draw, dtypes, f"{BUNDLE}_{name}", f"{BUNDLE}.{name}")
+    return _shaped(draw, dtypes, name)
 
 
-def _local(draw: st.DrawFn, number: int) -> Tensor:
-    return _shaped(draw, f"h{number}")
-
-
-def _shaped(draw: st.DrawFn, name: str, text: str = "") -> Tensor:
+def _shaped(draw: st.DrawFn, dtypes: Sequence[str], name: str, text: str = "") -> Tensor:
     extent = st.integers(6, MAX_EXTENT)
-    return Tensor(name, draw(st.sampled_from(DTYPE_NAMES)), draw(extent), draw(extent), text)
+    return Tensor(name, draw(st.sampled_from(dtypes)), draw(extent), draw(extent), text)
 
 
 def _data(draw: st.DrawFn, tensor: Tensor) -> np.ndarray:
