@@ -57,7 +57,8 @@ class Build:
 
     @property
     def unit(self) -> int:
-        bytes_ = any(param.dtype.itemsize == 1 for param in self.function.task.tensors)
+        moved = [param for param in self.function.task.params if param.direction is not None]
+        bytes_ = any(param.dtype.itemsize == 1 for param in moved)
         return BLOCK if bytes_ else BLOCK // 2
 
     # -- instructions -----------------------------------------------------------------------------
