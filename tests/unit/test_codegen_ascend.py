@@ -69,6 +69,17 @@ def halves(x: In[f16, T, H], w: In[f16, H, N], y: Out[f32, T, N]):
 
 
 @mpmd.task
+def multiplied(x: In[f32, T, K], w: In[f32, N, K], y: Out[f32, T, N]):
+    y[:] = x[:] @ w[:].T
+
+
+@mpmd.kernel
+def columns(x: In[f32, K, T], w: In[f32, N, K], y: Out[f32, T, N]):
+    for t in mpmd.tiles(T, 5):
+        multiplied(x.T[t], w, y[t])
+
+
+@mpmd.task
 def scaled(x: In[f32, T, H], by: f32, y: Out[f32, T, H]):
     y[:] = x[:] * by
 
@@ -97,8 +108,12 @@ DOUBLE = TensorSpec(f64, (16, 16))
             lambda: text_of(halves, x=HALF, w=HALF, y=SINGLE),
             "a task with products and other work cannot be cut for cores of one engine",
         ),
+        (
+            lambda: text_of(columns, x=SINGLE, w=SINGLE, y=SINGLE),  # the last tile of 16 has one row
+            "target 'ascend' has no way to do '@' of a single row that lies as a column yet",
+        ),
     ],
-    ids=["f64", "branch", "send"],
+    ids=["f64", "branch", "send", "column"],
 )
 def test_what_is_lacking_is_refused_with_the_line(make: Callable[[], Any], text: str) -> None:
     with pytest.raises(UnsupportedOp) as refused:

@@ -54,10 +54,13 @@ class Product:
 
 @dataclass
 class CubeText:
-    """Statement by statement: what every value is, and a call for each store."""
+    """Statement by statement: what every value is, and a call for each store.
+
+    `single` are the dims that may be 1 (`single.py`)."""
 
     function: Function
     scope: Scope
+    single: frozenset[str]
     lines: Lines = field(default_factory=Lines)
     factors: dict[ValueId, Factor] = field(default_factory=dict)
     products: dict[ValueId, Product] = field(default_factory=dict)
@@ -99,8 +102,12 @@ class CubeText:
         if a.element != b.element or a.element not in ("half", "bfloat16_t", "float"):
             raise refuse(f"'@' of {a.element} and {b.element}", stmt.span)
         m, n = (self.scope.settle(extent) for extent in stmt.type.shape)
-        if m == ONE and a.transposed:
-            raise refuse("'@' of a single row that lies as a column", stmt.span)
+        if a.transposed and (m == ONE or str(m) in self.single):
+            raise refuse(
+                "'@' of a single row that lies as a column",
+                stmt.span,
+                "cut the rows into tiles of two or more",
+            )
         k = next(
             s.type.shape
             for s in walk(self.function.task.body)

@@ -14,6 +14,7 @@ from mpmd.codegen.ascend.cube import CubeText
 from mpmd.codegen.ascend.dialect import scope_of
 from mpmd.codegen.ascend.function import RESTORE, write_vector_function
 from mpmd.codegen.ascend.refuse import refuse
+from mpmd.codegen.ascend.single import may_be_single
 from mpmd.codegen.cpp.names import comment, quoted
 from mpmd.codegen.emitter import Lines
 from mpmd.codegen.launch_info import launch_info
@@ -54,7 +55,12 @@ def _kernel_text(schedule: Schedule, checks: list[StepNote]) -> str:
     cubes = _of_cubes(schedule)
     for number, function in enumerate(functions):
         lines()
-        lines.extend(_function(function, number in cubes, checks))
+        if number in cubes:
+            lines.extend(
+                CubeText(function, scope_of(function), may_be_single(schedule.graph, number)).write()
+            )
+        else:
+            lines.extend(write_vector_function(function, checks))
     for name, cube in (("Cube", True), ("Vector", False)):
         lines()
         lines.extend(_dispatch(name, [(n, f) for n, f in enumerate(functions) if (n in cubes) == cube]))
@@ -78,12 +84,6 @@ def _of_cubes(schedule: Schedule) -> frozenset[int]:
         if len(kinds.get(site.function, ())) > 1:
             raise refuse(f"task '{site.call.task.name}' on cores of several kinds", site.call.span)
     return frozenset(function for function, names in kinds.items() if "cube" in names)
-
-
-def _function(function: Function, is_cube: bool, checks: list[StepNote]) -> Lines:
-    if is_cube:
-        return CubeText(function, scope_of(function)).write()
-    return write_vector_function(function, checks)
 
 
 def _dispatch(name: str, functions: list[tuple[int, Function]]) -> Lines:
