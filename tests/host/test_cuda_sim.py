@@ -62,7 +62,7 @@ def test_texts_compile_without_a_warning(mlp: Simulated) -> None:
 
 @pytest.mark.parametrize("program", MUTATED)
 def test_every_sync_mutant_of_the_tables_is_flagged(program: str) -> None:
-    """Under one of the seeds; none is redundant. (Poison: a task came before the one that writes its input.)"""
+    """Under one of the seeds; none is redundant. Poison: a task came before the one that writes its input."""
     kernel = simulated(program, MUTATED[program])
     mutants = list(sync_mutants(kernel.source.tables))
     verdicts = {what: kernel.with_tables(tables).flagged(SEEDS) for what, tables, _ in mutants}
