@@ -6,6 +6,7 @@ as predicted, twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -205,8 +206,11 @@ def test_pointing_at_a_run_tells_all_of_it(shown: Shown) -> None:
         if None not in layout.extents:
             assert f"{layout.name} f32[{', '.join(map(str, layout.extents))}]" in said
     assert f"core {trace.core[span]}" in said and "moves" in said and "computes" in said
+    took = re.search(r"took\s+([\d.]+) (ns|µs|ms)", said)
+    assert took is not None
+    told = float(took[1]) * {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3}[took[2]]
     seconds = float(trace.finish[span] - trace.start[span])
-    assert any(f"{seconds * scale:.4g}" in said for scale in (1e3, 1e6, 1e9))
+    assert told == pytest.approx(seconds, rel=5.1e-4, abs=1.1e-9)  # four digits, of whole nanoseconds
 
 
 def test_the_roofline_is_the_machines(shown: Shown) -> None:
